@@ -1,0 +1,159 @@
+//! The pod's IP: the one that it was told (the downward API's `POD_IP`), else the first
+//! non-loopback IPv4 of the machine's interfaces, else the first global IPv6, else loopback.
+//! It is not looked up anew on every request, and yet follows a laptop that changes networks.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use if_addrs::Interface;
+
+/// How old an answer of the interfaces may be: asking them takes some 100 µs, and a laptop's
+/// change of networks takes seconds.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// The pod's IP, or what a service makes of it, made anew only when it may have changed.
+#[derive(Debug)]
+pub struct Address<T> {
+    make: fn(IpAddr) -> T,
+    source: Source<T>,
+}
+
+#[derive(Debug)]
+enum Source<T> {
+    Told(T),
+    LookedUp(RwLock<(Instant, T)>),
+}
+
+impl<T: Clone> Address<T> {
+    /// `told` is final; without it the interfaces are asked, now and again.
+    pub fn new(told: Option<IpAddr>, make: fn(IpAddr) -> T) -> Self {
+        let source = match told {
+            Some(ip) => Source::Told(make(ip)),
+            None => Source::LookedUp(RwLock::new((Instant::now(), make(look_up())))),
+        };
+        Self { make, source }
+    }
+
+    /// What was made of the IP that holds now.
+    pub fn get(&self) -> T {
+        let known = match &self.source {
+            Source::Told(made) => return made.clone(),
+            Source::LookedUp(known) => known,
+        };
+        {
+            // A panic can't leave half a value here, so a poisoned lock is as good as any.
+            let known = known.read().unwrap_or_else(PoisonError::into_inner);
+            if known.0.elapsed() < FRESH {
+                return known.1.clone();
+            }
+        } // the lock is free again before it is taken for writing
+        self.look_again(known)
+    }
+
+    #[cold]
+    fn look_again(&self, known: &RwLock<(Instant, T)>) -> T {
+        let made = (self.make)(look_up());
+        *known.write().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), made.clone());
+        made
+    }
+}
+
+fn look_up() -> IpAddr {
+    choose(&if_addrs::get_if_addrs().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot list the network interfaces");
+        Vec::new()
+    }))
+}
+
+fn choose(interfaces: &[Interface]) -> IpAddr {
+    let ips = || {
+        interfaces
+            .iter()
+            .filter(|i| !i.is_loopback())
+            .map(Interface::ip)
+    };
+    ips()
+        .find(|ip| ip.is_ipv4())
+        // `fe80::/10` is of the link and `fc00::/7` of the site; a global address is `2000::/3`.
+        .or_else(|| ips().find(|ip| matches!(ip, IpAddr::V6(v6) if v6.segments()[0] >> 13 == 1)))
+        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr, Ifv6Addr};
+
+    use super::*;
+
+    fn interface(ip: &str) -> Interface {
+        let addr = match ip.parse().unwrap() {
+            IpAddr::V4(ip) => IfAddr::V4(Ifv4Addr {
+                ip,
+                netmask: Ipv4Addr::UNSPECIFIED,
+                prefixlen: 0,
+                broadcast: None,
+            }),
+            IpAddr::V6(ip) => IfAddr::V6(Ifv6Addr {
+                ip,
+                netmask: ip,
+                prefixlen: 0,
+                broadcast: None,
+            }),
+        };
+        Interface {
+            name: String::new(),
+            addr,
+            index: None,
+            oper_status: IfOperStatus::Up,
+            is_p2p: false,
+        }
+    }
+
+    fn chosen(ips: &[&str]) -> String {
+        choose(&ips.iter().map(|ip| interface(ip)).collect::<Vec<_>>()).to_string()
+    }
+
+    #[test]
+    fn the_first_ipv4_comes_before_any_ipv6_and_loopback_comes_last() {
+        assert_eq!(
+            chosen(&["127.0.0.1", "2001:db8::1", "10.0.0.7", "10.0.0.8"]),
+            "10.0.0.7"
+        );
+        assert_eq!(
+            chosen(&["127.0.0.1", "::1", "fe80::1", "fd00::1", "2001:db8::1"]),
+            "2001:db8::1"
+        );
+        assert_eq!(chosen(&["127.0.0.1", "::1", "fe80::1"]), "127.0.0.1");
+        assert_eq!(chosen(&[]), "127.0.0.1");
+    }
+
+    #[test]
+    fn what_was_told_is_what_is_said() {
+        let address = Address::new(Some("10.244.36.66".parse().unwrap()), |ip| ip.to_string());
+        assert_eq!(address.get(), "10.244.36.66");
+    }
+
+    #[test]
+    fn the_interfaces_are_not_asked_on_every_request() {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let address = Address::new(None, |_| MADE.fetch_add(1, Ordering::Relaxed));
+        for _ in 0..1000 {
+            address.get();
+        }
+        assert_eq!(
+            MADE.load(Ordering::Relaxed),
+            1,
+            "one look-up serves a thousand requests"
+        );
+        let Source::LookedUp(known) = &address.source else {
+            unreachable!()
+        };
+        known.write().unwrap().0 -= FRESH;
+        assert_eq!(address.get(), 1, "an old answer is looked up again");
+    }
+}

@@ -1,0 +1,373 @@
+//! What the process may use, seen from within its container: the CPU quota and set, the memory
+//! limit, and how often the kernel has throttled it, from cgroup v1 or v2. Where there is no
+//! cgroup (macOS, a plain Linux shell) nothing is limited.
+//! v2: <https://docs.kernel.org/admin-guide/cgroup-v2.html>,
+//! v1: <https://docs.kernel.org/scheduler/sched-bwc.html>
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+/// The limits in force. They are read anew each time: a pod can be resized while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Thousandths of a core per second that the kernel grants; none when there is no limit.
+    pub cpu_millicores: Option<u32>,
+    /// How many CPUs the process may run on.
+    pub cpus: u32,
+    /// Bytes of memory before the kernel kills; none when there is no limit.
+    pub memory_bytes: Option<u64>,
+}
+
+/// What the kernel's bandwidth control has done to the container since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Throttling {
+    /// Periods (100 ms each, as Kubernetes sets them) in which the container wanted to run.
+    pub periods: u64,
+    /// Periods in which it was stopped for having used its quota.
+    pub throttled_periods: u64,
+    /// For how long it was stopped in all, over all CPUs.
+    #[serde(rename = "throttled_seconds", serialize_with = "seconds")]
+    pub throttled: Duration,
+}
+
+impl Throttling {
+    /// What has come since `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            periods: self.periods.saturating_sub(earlier.periods),
+            throttled_periods: self
+                .throttled_periods
+                .saturating_sub(earlier.throttled_periods),
+            throttled: self.throttled.saturating_sub(earlier.throttled),
+        }
+    }
+
+    /// The throttled share of the periods, from 0 to 1.
+    pub fn share(self) -> f64 {
+        if self.periods == 0 {
+            0.0
+        } else {
+            self.throttled_periods as f64 / self.periods as f64
+        }
+    }
+}
+
+fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+/// The limits of the container that this process runs in.
+pub fn limits() -> Limits {
+    Container::found().limits()
+}
+
+/// How the container has been throttled so far; none where nothing is limited.
+pub fn throttling() -> Option<Throttling> {
+    Container::found().throttling()
+}
+
+/// Where the files stand, below a root that tests can choose.
+struct Container {
+    root: PathBuf,
+    /// The `cpu` controller's folders, the process's own first and then its ancestors': the
+    /// tightest limit of them holds.
+    cpu: Vec<PathBuf>,
+    memory: Vec<PathBuf>,
+}
+
+impl Container {
+    fn found() -> Self {
+        Self::below(Path::new("/"))
+    }
+
+    fn below(root: &Path) -> Self {
+        let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
+        let (mounts, own) = (read("proc/self/mountinfo"), read("proc/self/cgroup"));
+        let folders = |controller| {
+            folders(&mounts, &own, controller)
+                .into_iter()
+                .map(|folder| root.join(folder.strip_prefix("/").unwrap_or(&folder)))
+                .collect()
+        };
+        Self {
+            root: root.to_owned(),
+            cpu: folders("cpu"),
+            memory: folders("memory"),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let tightest = |folders: &[PathBuf], limit: fn(&Path) -> Option<u64>| {
+            folders.iter().filter_map(|folder| limit(folder)).min()
+        };
+        Limits {
+            cpu_millicores: tightest(&self.cpu, quota)
+                .map(|m| u32::try_from(m).unwrap_or(u32::MAX)),
+            cpus: self.cpus(),
+            memory_bytes: tightest(&self.memory, memory),
+        }
+    }
+
+    /// From the affinity mask, which a CPU set narrows; `available_parallelism` would mix in the quota.
+    fn cpus(&self) -> u32 {
+        fs::read_to_string(self.root.join("proc/self/status"))
+            .ok()
+            .and_then(|status| count(field(&status, "Cpus_allowed_list:")?))
+            .or_else(|| u32::try_from(std::thread::available_parallelism().ok()?.get()).ok())
+            .unwrap_or(1)
+    }
+
+    fn throttling(&self) -> Option<Throttling> {
+        self.cpu
+            .iter()
+            .filter(|folder| quota(folder).is_some())
+            .find_map(|folder| {
+                let stat = fs::read_to_string(folder.join("cpu.stat")).ok()?;
+                let number = |name| field(&stat, name)?.parse::<u64>().ok();
+                Some(Throttling {
+                    periods: number("nr_periods")?,
+                    throttled_periods: number("nr_throttled")?,
+                    throttled: match number("throttled_usec") {
+                        Some(micros) => Duration::from_micros(micros),
+                        None => Duration::from_nanos(number("throttled_time")?),
+                    },
+                })
+            })
+    }
+}
+
+/// The folders of this process's cgroup and its ancestors, as far as they can be seen. A machine
+/// can have both versions at once, and a controller is in one of them: v1, if it is there.
+fn folders(mounts: &str, own: &str, controller: &str) -> Vec<PathBuf> {
+    let has_controller = |list: &str| list.split(',').any(|one| one == controller);
+    let v1 = || folders_where(mounts, own, "cgroup", &has_controller, &has_controller);
+    let v2 = || folders_where(mounts, own, "cgroup2", &|_| true, &str::is_empty);
+    v1().or_else(v2).unwrap_or_default()
+}
+
+/// `mount` chooses by a mount's options and `line` by the controllers in `/proc/self/cgroup`,
+/// `4:cpu,cpuacct:/path` in v1 and `0::/path` in v2.
+/// mountinfo: <https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html>
+fn folders_where(
+    mounts: &str,
+    own: &str,
+    kind: &str,
+    mount: &dyn Fn(&str) -> bool,
+    line: &dyn Fn(&str) -> bool,
+) -> Option<Vec<PathBuf>> {
+    let (shown, at) = mounts.lines().find_map(|row| {
+        let (place, system) = row.split_once(" - ")?;
+        let (of, options) = (system.split(' ').next()?, system.rsplit(' ').next()?);
+        let mut place = place.split(' ').skip(3);
+        (of == kind && mount(options)).then_some((place.next()?, place.next()?))
+    })?;
+    let path = own.lines().find_map(|row| {
+        let mut parts = row.splitn(3, ':').skip(1);
+        line(parts.next()?).then_some(parts.next()?)
+    })?;
+    // In a container the mount may show just its own cgroup, by whatever name the path has.
+    let below = Path::new(path).strip_prefix(shown).unwrap_or(Path::new(""));
+    Some(
+        below
+            .ancestors()
+            .map(|folder| Path::new(at).join(folder))
+            .collect(),
+    )
+}
+
+/// Millicores that a folder grants, in v2 `cpu.max`, in v1 `cpu.cfs_quota_us`.
+fn quota(folder: &Path) -> Option<u64> {
+    let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
+    let (quota, period) = match read("cpu.max") {
+        Some(max) => {
+            let (quota, period) = max.trim().split_once(' ')?;
+            (quota.parse::<u64>().ok()?, period.parse().ok()?) // "max": no limit
+        }
+        None => (
+            read("cpu.cfs_quota_us")?.trim().parse().ok()?, // "-1": no limit
+            read("cpu.cfs_period_us")?.trim().parse::<u64>().ok()?,
+        ),
+    };
+    (quota * 1000).checked_div(period)
+}
+
+fn memory(folder: &Path) -> Option<u64> {
+    let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
+    let bytes = read("memory.max")
+        .or_else(|| read("memory.limit_in_bytes"))?
+        .trim()
+        .parse()
+        .ok()?;
+    // v1 says "no limit" as the largest multiple of the page size.
+    (bytes < 1 << 62).then_some(bytes)
+}
+
+/// The value behind a name at a line's start.
+fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.lines()
+        .find_map(|line| line.strip_prefix(name))
+        .map(str::trim)
+}
+
+/// How many CPUs a list such as `0-3,8` names.
+fn count(list: &str) -> Option<u32> {
+    list.split(',')
+        .map(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+            Some(last.checked_sub(first)? + 1)
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Tree(PathBuf);
+
+    impl Tree {
+        /// Files as a container sees them, in a folder of the test's own.
+        fn new(name: &str, files: &[(&str, &str)]) -> Self {
+            let root = std::env::temp_dir().join(format!("chassis-{}-{name}", std::process::id()));
+            for (path, text) in files {
+                let path = root.join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
+            Self(root)
+        }
+    }
+
+    impl Drop for Tree {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const V1_MOUNTS: &str = "\
+        700 690 0:30 /kubepods/pod1/c1 /sys/fs/cgroup/cpu,cpuacct ro,nosuid - cgroup cgroup rw,cpu,cpuacct\n\
+        701 690 0:31 /kubepods/pod1/c1 /sys/fs/cgroup/memory ro,nosuid - cgroup cgroup rw,memory\n";
+
+    #[test]
+    fn v1_in_a_container() {
+        let tree = Tree::new(
+            "v1",
+            &[
+                ("proc/self/mountinfo", V1_MOUNTS),
+                (
+                    "proc/self/cgroup",
+                    "5:memory:/kubepods/pod1/c1\n4:cpu,cpuacct:/kubepods/pod1/c1\n",
+                ),
+                (
+                    "proc/self/status",
+                    "Name:\toneapi\nCpus_allowed_list:\t0-1,4\n",
+                ),
+                ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n"),
+                ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"),
+                (
+                    "sys/fs/cgroup/cpu,cpuacct/cpu.stat",
+                    "nr_periods 20\nnr_throttled 5\nthrottled_time 1500000000\n",
+                ),
+                ("sys/fs/cgroup/memory/memory.limit_in_bytes", "67108864\n"),
+            ],
+        );
+        let container = Container::below(&tree.0);
+        assert_eq!(
+            container.limits(),
+            Limits {
+                cpu_millicores: Some(500),
+                cpus: 3,
+                memory_bytes: Some(64 << 20)
+            }
+        );
+        let throttling = container.throttling().unwrap();
+        assert_eq!((throttling.periods, throttling.throttled_periods), (20, 5));
+        assert_eq!(throttling.throttled, Duration::from_millis(1500));
+        assert!((throttling.share() - 0.25).abs() < 1e-9);
+    }
+
+    #[test]
+    fn v1_without_limits() {
+        let tree = Tree::new(
+            "v1-free",
+            &[
+                ("proc/self/mountinfo", V1_MOUNTS),
+                ("proc/self/cgroup", "5:memory:/x\n4:cpu,cpuacct:/x\n"),
+                ("proc/self/status", "Cpus_allowed_list:\t7\n"),
+                ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n"),
+                ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"),
+                (
+                    "sys/fs/cgroup/memory/memory.limit_in_bytes",
+                    "9223372036854771712\n",
+                ),
+            ],
+        );
+        let container = Container::below(&tree.0);
+        assert_eq!(
+            container.limits(),
+            Limits {
+                cpu_millicores: None,
+                cpus: 1,
+                memory_bytes: None
+            }
+        );
+        assert_eq!(container.throttling(), None);
+    }
+
+    #[test]
+    fn v2_takes_the_tightest_of_its_ancestors() {
+        let tree = Tree::new(
+            "v2",
+            &[
+                (
+                    "proc/self/mountinfo",
+                    "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n",
+                ),
+                ("proc/self/cgroup", "0::/pod/container\n"),
+                ("proc/self/status", "Cpus_allowed_list:\t0-63\n"),
+                ("sys/fs/cgroup/pod/container/cpu.max", "max 100000\n"),
+                ("sys/fs/cgroup/pod/container/memory.max", "max\n"),
+                ("sys/fs/cgroup/pod/cpu.max", "150000 100000\n"),
+                (
+                    "sys/fs/cgroup/pod/cpu.stat",
+                    "usage_usec 9\nnr_periods 8\nnr_throttled 2\nthrottled_usec 300\n",
+                ),
+                ("sys/fs/cgroup/pod/memory.max", "1048576\n"),
+            ],
+        );
+        let container = Container::below(&tree.0);
+        assert_eq!(
+            container.limits(),
+            Limits {
+                cpu_millicores: Some(1500),
+                cpus: 64,
+                memory_bytes: Some(1 << 20)
+            }
+        );
+        assert_eq!(
+            container.throttling().unwrap().throttled,
+            Duration::from_micros(300)
+        );
+    }
+
+    #[test]
+    fn without_cgroups_nothing_is_limited() {
+        let container = Container::below(Path::new("/nonexistent"));
+        assert_eq!(container.limits().cpu_millicores, None);
+        assert!(container.limits().cpus >= 1);
+    }
+
+    #[test]
+    fn cpu_lists_are_counted() {
+        assert_eq!(count("0"), Some(1));
+        assert_eq!(count("0-3,8,10-11"), Some(7));
+        assert_eq!(count(""), None);
+        assert_eq!(count("3-0"), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! The endpoints that every service has, laid round a service's own, and the two refusals that
+//! belong to no endpoint. `track` stands here too: a route is added through it, never bare.
+
+use axum::{
+    Router,
+    extract::FromRef,
+    http::{Method, StatusCode, Uri},
+    routing::{MethodRouter, any, get},
+};
+
+use crate::{Chassis, health, info, life::Life, refusal::Refusal};
+
+impl Chassis {
+    /// A route that is counted under its template, and that says so when asked by a method
+    /// that it doesn't know.
+    pub fn track<S>(&self, template: &'static str, route: MethodRouter<S>) -> MethodRouter<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        self.metrics
+            .track(template, route.fallback(method_not_allowed))
+    }
+
+    /// A service's own routes with the shared ones beside them.
+    pub fn with_shared_routes(&self, own: Router) -> Router {
+        let (metrics, identity) = (self.metrics.clone(), self.identity.clone());
+        let started = self.life.started();
+        let shared = [
+            ("/livez", get(health::livez)),
+            ("/readyz", get(health::readyz)),
+            ("/startupz", get(health::startupz)),
+            ("/metrics", get(async move || metrics.page())),
+            ("/info", get(async move || info::page(&identity, started))),
+        ];
+        let mut router = Router::new();
+        for (path, route) in shared {
+            let route = route.fallback(method_not_allowed);
+            router = router.route(path, self.metrics.track_probe(path, route));
+        }
+        let lost = self.metrics.track("unmatched", any(not_found));
+        router.fallback(lost).with_state(self.clone()).merge(own)
+    }
+}
+
+impl FromRef<Chassis> for Life {
+    fn from_ref(chassis: &Chassis) -> Self {
+        chassis.life.clone()
+    }
+}
+
+async fn not_found(uri: Uri) -> Refusal {
+    Refusal::not_found(format!("there is no {}", uri.path()))
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
+    let sentence = format!("{} can't be asked with {method}", uri.path());
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, sentence)
+}

@@ -1,0 +1,68 @@
+//! The signals that ask a process to stop. They are passed in, so that a test can send its own.
+
+use tokio::sync::mpsc;
+
+/// A request to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// What Kubernetes and `docker stop` send.
+    Terminate,
+    /// Ctrl-C.
+    Interrupt,
+}
+
+impl Signal {
+    /// Its name, for logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Terminate => "SIGTERM",
+            Self::Interrupt => "SIGINT",
+        }
+    }
+
+    /// What a process that such a signal ended at once exits with: 128 and its number.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Terminate => 143,
+            Self::Interrupt => 130,
+        }
+    }
+}
+
+/// The stop signals as they come in.
+#[derive(Debug)]
+pub struct Signals(mpsc::UnboundedReceiver<Signal>);
+
+impl Signals {
+    /// The process's own. Call it before anything that takes time: until there is a handler,
+    /// a process that is PID 1, as in a container, ignores both signals.
+    pub fn of_process() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (send, signals) = mpsc::unbounded_channel();
+        for (kind, name) in [
+            (SignalKind::terminate(), Signal::Terminate),
+            (SignalKind::interrupt(), Signal::Interrupt),
+        ] {
+            let mut handler = signal(kind)?;
+            let send = send.clone();
+            tokio::spawn(async move {
+                while handler.recv().await.is_some() && send.send(name).is_ok() {}
+            });
+        }
+        Ok(Self(signals))
+    }
+
+    /// Signals that come from a test.
+    pub fn manual() -> (mpsc::UnboundedSender<Signal>, Self) {
+        let (send, signals) = mpsc::unbounded_channel();
+        (send, Self(signals))
+    }
+
+    /// The next one; for ever, if there can't be one any more.
+    pub async fn next(&mut self) -> Signal {
+        match self.0.recv().await {
+            Some(signal) => signal,
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! The stop sequence over real sockets: what each kind of client sees of it, and how long it takes.
+
+#![allow(clippy::unwrap_used)] // a test may
+
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, body::Body, response::Response, routing::get};
+use chassis::{
+    Chassis,
+    life::Life,
+    server,
+    service::Service,
+    settings::{self, Settings},
+    signal::{Signal, Signals},
+};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::{Notify, mpsc::UnboundedSender},
+    task::JoinHandle,
+    time::timeout,
+};
+
+/// Long enough to never be waited for when all is well.
+const LONG: Duration = Duration::from_secs(20);
+/// What nobody should have to wait for: well below any delay set here, well above scheduling.
+const SOON: Duration = Duration::from_millis(100);
+const DRAIN: Duration = Duration::from_millis(400);
+
+const SERVICE: Service = Service::new("service", "1.0", None, None);
+
+/// A real server on a port of its own.
+struct Server {
+    address: std::net::SocketAddr,
+    signal: UnboundedSender<Signal>,
+    life: Life,
+    ended: JoinHandle<ExitCode>,
+    /// Lets `/slow` answer.
+    go: Arc<Notify>,
+    /// `/slow` has begun.
+    begun: Arc<Notify>,
+}
+
+async fn start(drain_delay: Duration, stop_timeout: Duration) -> Server {
+    let settings = Settings {
+        drain_delay,
+        stop_timeout,
+        ..settings::defaults()
+    };
+    let chassis = Chassis::new(SERVICE, settings);
+    let (go, begun) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let slow = {
+        let (go, begun) = (go.clone(), begun.clone());
+        async move || {
+            begun.notify_one();
+            go.notified().await;
+            "done"
+        }
+    };
+    let routes = Router::new()
+        .route("/slow", chassis.track("/slow", get(slow)))
+        .route("/fast", chassis.track("/fast", get(async || "fast")))
+        .route(
+            "/big",
+            chassis.track(
+                "/big",
+                get(async || Response::new(Body::from(vec![b'x'; BIG]))),
+            ),
+        );
+    let listener = server::bind("[::]:0".parse().unwrap()).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (signal, signals) = Signals::manual();
+    let life = chassis.life.clone();
+    let ended = tokio::spawn(server::serve(chassis, routes, listener, signals));
+    Server {
+        address: ([127, 0, 0, 1], port).into(),
+        signal,
+        life,
+        ended,
+        go,
+        begun,
+    }
+}
+
+/// More than the sockets' buffers hold, so that it is not written at one go.
+const BIG: usize = 16 << 20;
+
+impl Server {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address)
+            .await
+            .expect("the listener is open")
+    }
+
+    /// Signals, and waits until the service knows.
+    async fn terminate(&self) -> Instant {
+        self.signal.send(Signal::Terminate).unwrap();
+        self.life.stop().await.at
+    }
+
+    async fn ended(self) -> ExitCode {
+        timeout(LONG, self.ended)
+            .await
+            .expect("it ends")
+            .expect("it does not panic")
+    }
+}
+
+async fn send(stream: &mut TcpStream, path: &str) {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+}
+
+/// One answer: its head and body, as text.
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    loop {
+        let mut byte = [0];
+        assert_eq!(
+            stream.read(&mut byte).await.unwrap(),
+            1,
+            "cut off after {text:?}"
+        );
+        text.push(byte[0]);
+        if text.ends_with(b"\r\n\r\n") {
+            break;
+        }
+    }
+    let head = String::from_utf8(text).unwrap().to_lowercase();
+    let length = head.split("content-length: ").nth(1).unwrap();
+    let length = length.split("\r\n").next().unwrap().parse().unwrap();
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    head + &String::from_utf8(body).unwrap()
+}
+
+async fn ask(stream: &mut TcpStream, path: &str) -> String {
+    send(stream, path).await;
+    answer(stream).await
+}
+
+async fn is_closed(stream: &mut TcpStream) -> bool {
+    matches!(
+        timeout(LONG, stream.read(&mut [0; 1]))
+            .await
+            .expect("closed in time"),
+        Ok(0)
+    )
+}
+
+fn assert_exit(code: ExitCode, expected: u8) {
+    // `ExitCode` can't be compared, but shows itself.
+    assert_eq!(
+        format!("{code:?}"),
+        format!("{:?}", ExitCode::from(expected))
+    );
+}
+
+#[tokio::test]
+async fn with_nothing_in_flight_it_ends_at_once() {
+    let server = start(Duration::ZERO, LONG).await;
+    let at = server.terminate().await;
+    assert_exit(server.ended().await, 0);
+    assert!(at.elapsed() < SOON, "took {:?}", at.elapsed());
+}
+
+#[tokio::test]
+async fn while_draining_it_is_alive_but_not_ready_and_accepts_and_then_refuses() {
+    let server = start(DRAIN, LONG).await;
+    let address = server.address;
+    let at = server.terminate().await;
+    let ready = ask(&mut server.connect().await, "/readyz").await;
+    assert!(
+        ready.starts_with("http/1.1 503") && ready.ends_with("stopping"),
+        "{ready}"
+    );
+    assert!(
+        ask(&mut server.connect().await, "/livez")
+            .await
+            .starts_with("http/1.1 200")
+    );
+    let fast = ask(&mut server.connect().await, "/fast").await;
+    assert!(
+        fast.ends_with("fast"),
+        "new connections are served while endpoints lag: {fast}"
+    );
+    assert_exit(server.ended().await, 0);
+    let took = at.elapsed();
+    assert!(
+        (DRAIN..DRAIN + SOON).contains(&took),
+        "drain delay and no more: {took:?}"
+    );
+    let refused = TcpStream::connect(address).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_told_to_close_with_its_next_answer() {
+    let server = start(DRAIN, LONG).await;
+    let mut kept = server.connect().await;
+    assert!(!ask(&mut kept, "/fast").await.contains("connection: close"));
+    server.terminate().await;
+    let last = ask(&mut kept, "/fast").await;
+    assert!(
+        last.starts_with("http/1.1 200") && last.contains("connection: close"),
+        "{last}"
+    );
+    assert!(is_closed(&mut kept).await, "and then it is closed");
+    assert_exit(server.ended().await, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_holds_a_connection_and_says_nothing_delays_nobody() {
+    let server = start(Duration::ZERO, LONG).await;
+    let silent = server.connect().await;
+    let mut idle = server.connect().await;
+    ask(&mut idle, "/fast").await;
+    // An answer of long ago has been read for sure, and there is nothing to linger for.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let at = server.terminate().await;
+    assert_exit(server.ended().await, 0);
+    assert!(at.elapsed() < SOON, "took {:?}", at.elapsed());
+    drop((silent, idle));
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_finished_though_the_listener_is_closed() {
+    let server = start(Duration::ZERO, LONG).await;
+    let mut slow = server.connect().await;
+    send(&mut slow, "/slow").await;
+    server.begun.notified().await;
+    server.terminate().await;
+    while TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    server.go.notify_one();
+    let done = answer(&mut slow).await;
+    assert!(
+        done.contains("connection: close") && done.ends_with("done"),
+        "{done}"
+    );
+    drop(slow);
+    assert_exit(server.ended().await, 0);
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_is_cut_off_at_the_deadline_counted_from_the_signal() {
+    let limit = Duration::from_millis(600);
+    let server = start(DRAIN, limit).await;
+    let mut slow = server.connect().await;
+    send(&mut slow, "/slow").await;
+    server.begun.notified().await;
+    let at = server.terminate().await;
+    assert_exit(server.ended().await, 0);
+    let took = at.elapsed();
+    assert!(
+        (limit..limit + SOON).contains(&took),
+        "the drain delay counts in: {took:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once_with_its_own_code() {
+    for (second, code) in [(Signal::Terminate, 143), (Signal::Interrupt, 130)] {
+        let server = start(LONG, LONG).await;
+        let at = server.terminate().await;
+        server.signal.send(second).unwrap();
+        assert_exit(server.ended().await, code);
+        assert!(at.elapsed() < SOON, "took {:?}", at.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_comes_in_slowly_over_the_whole_drain_is_answered() {
+    let server = start(DRAIN, LONG).await;
+    let address = server.address;
+    let mut slow = server.connect().await;
+    ask(&mut slow, "/fast").await;
+    slow.write_all(b"GET /fast HTTP/1.1\r\nho").await.unwrap();
+    server.terminate().await;
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    slow.write_all(b"st: test\r\n\r\n").await.unwrap();
+    let last = answer(&mut slow).await;
+    assert!(
+        last.contains("connection: close") && last.ends_with("fast"),
+        "{last}"
+    );
+    drop(slow);
+    assert_exit(server.ended().await, 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_read_slowly_is_read_whole() {
+    let server = start(Duration::ZERO, LONG).await;
+    let mut slow = server.connect().await;
+    send(&mut slow, "/big").await;
+    let mut first = [0; 1000];
+    slow.read_exact(&mut first).await.unwrap();
+    server.terminate().await;
+    let mut rest = Vec::new();
+    let mut part = vec![0; 1 << 20];
+    loop {
+        match slow.read(&mut part).await.expect("no reset") {
+            0 => break,
+            n => rest.extend_from_slice(&part[..n]),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let head = first.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
+    assert_eq!(first.len() - head + rest.len(), BIG, "nothing is missing");
+    drop(slow);
+    assert_exit(server.ended().await, 0);
+}
+
+#[tokio::test]
+async fn what_waits_in_the_backlog_when_the_listener_closes_is_served() {
+    let server = start(DRAIN, LONG).await;
+    server.terminate().await;
+    // Connect all through the drain and beyond: each is refused, or else answered.
+    let mut answered = 0;
+    loop {
+        let Ok(mut stream) = TcpStream::connect(server.address).await else {
+            break;
+        };
+        let text = ask(&mut stream, "/fast").await;
+        assert!(text.ends_with("fast"), "{text}");
+        answered += 1;
+    }
+    assert!(answered > 10, "only {answered} connections in {DRAIN:?}");
+    assert_exit(server.ended().await, 0);
+}
+
+#[tokio::test]
+async fn http2_clients_are_told_to_go_away_and_their_streams_finish() {
+    let server = start(DRAIN, LONG).await;
+    let io = TokioIo::new(server.connect().await);
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let request = hyper::Request::get(format!("http://{}/slow", server.address))
+        .body(Empty::<Bytes>::new())
+        .unwrap();
+    let response = tokio::spawn(sender.send_request(request.clone()));
+    server.begun.notified().await;
+    server.terminate().await;
+    server.go.notify_one();
+    let response = response
+        .await
+        .unwrap()
+        .expect("a stream that was begun is finished");
+    assert!(
+        !response.headers().contains_key("connection"),
+        "HTTP/2 has no such header"
+    );
+    assert_eq!(
+        response.into_body().collect().await.unwrap().to_bytes(),
+        "done"
+    );
+    // The client still holds its sender: it is the GOAWAY that ends the connection, and early.
+    let closed = timeout(DRAIN, connection)
+        .await
+        .expect("before the drain delay is over");
+    closed.unwrap().expect("without an error");
+    drop(sender);
+    assert_exit(server.ended().await, 0);
+}

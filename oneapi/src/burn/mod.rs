@@ -1,0 +1,445 @@
+//! Burning CPU, exactly as much as was asked, apart from any HTTP.
+//!
+//! A burn of M millicores for a time T uses M/1000 × T of CPU time, evenly: in every second as
+//! much as in every other. `Burns` knows the burns that run and shares out what the container's
+//! CPU limit allows; each burn's threads steer by their own CPU clock (`thread`). Threads of
+//! their own, at the lowest priority: never the async runtime's, so probes go on answering.
+
+mod thread;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use chassis::container::{self, Throttling};
+use tokio::sync::watch;
+
+/// Thousandths of a core.
+pub type Millicores = u32;
+
+/// What somebody wants burnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// How much of a core, or of several.
+    pub millicores: Millicores,
+    /// For how long.
+    pub duration: Duration,
+    /// Burn it all even where the container's limit will have the kernel throttle it.
+    pub force: bool,
+}
+
+impl Ask {
+    /// The CPU time that was asked for.
+    pub fn cpu_time(&self) -> Duration {
+        self.duration.mul_f64(f64::from(self.millicores) / 1000.0)
+    }
+}
+
+/// How a burn came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Its time was over.
+    Over,
+    /// Somebody ended it.
+    Ended,
+}
+
+/// Why a burn can't start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CannotStart {
+    /// As many as are allowed run; the first of them is over after this time.
+    TooMany(Duration),
+    /// The system gives no more threads.
+    NoThreads,
+}
+
+/// How far below a CPU limit burns are kept, so that the kernel doesn't throttle the container
+/// and its probes with it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Headroom {
+    /// Of the limit, in percent.
+    pub percent: f64,
+}
+
+impl Headroom {
+    /// A percentage of a small limit is less than the server itself needs to answer probes.
+    const LEAST: Millicores = 20;
+
+    /// The most that burns may use in all under a limit.
+    fn below(self, limit: Millicores) -> Millicores {
+        let share = (f64::from(limit) * self.percent / 100.0).ceil() as Millicores;
+        limit
+            .saturating_sub(if self.percent > 0.0 {
+                share.max(Self::LEAST)
+            } else {
+                0
+            })
+            .max(1)
+    }
+}
+
+/// All burns of this process.
+#[derive(Clone, Debug)]
+pub struct Burns(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    most: usize,
+    headroom: Headroom,
+    running: Mutex<Running>,
+    totals: Totals,
+    /// Threads of all burns, so that each can do its part in keeping wake-ups rare.
+    threads: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    last_id: u64,
+    burns: Vec<Arc<Burn>>,
+}
+
+/// CPU time of the burns that have ended.
+#[derive(Debug, Default)]
+struct Totals {
+    asked_micros: AtomicU64,
+    achieved_micros: AtomicU64,
+}
+
+/// One burn that runs.
+#[derive(Debug)]
+pub struct Burn {
+    /// Its number, from 1 on; never used again while the process lives.
+    pub id: u64,
+    /// What was asked.
+    pub ask: Ask,
+    /// When it began.
+    pub began: Instant,
+    steering: Arc<Steering>,
+    throttled_before: Option<Throttling>,
+}
+
+/// What a burn and its threads share.
+#[derive(Debug)]
+struct Steering {
+    /// What it may use now: as asked, or less to stay below the container's limit.
+    granted: AtomicU32,
+    stopped: AtomicBool,
+    achieved_nanos: AtomicU64,
+    threads: Mutex<Vec<std::thread::Thread>>,
+    /// Closed when the last thread has ended: each holds a receiver.
+    alive: watch::Sender<()>,
+}
+
+/// The CPU time of all burns since the start, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// How many run now.
+    pub running: usize,
+    /// What they were asked for, together.
+    pub millicores: u64,
+    /// CPU time asked for up to now: of a running burn, the part that is due.
+    pub asked: Duration,
+    /// CPU time used.
+    pub achieved: Duration,
+}
+
+impl Burns {
+    /// At most `most` at once.
+    pub fn new(most: usize, headroom: Headroom) -> Self {
+        Self(Arc::new(Inner {
+            most,
+            headroom,
+            running: Mutex::default(),
+            totals: Totals::default(),
+            threads: Arc::default(),
+        }))
+    }
+
+    /// Starts a burn. It goes on until its time is over, [`Burn::end`], or the handle is dropped.
+    ///
+    /// # Errors
+    /// Too many run, or there are no threads to be had.
+    pub fn start(&self, ask: Ask) -> Result<Handle, CannotStart> {
+        let mut running = self.running();
+        if running.burns.len() >= self.0.most {
+            let soonest = running
+                .burns
+                .iter()
+                .map(|burn| burn.left())
+                .min()
+                .unwrap_or_default();
+            return Err(CannotStart::TooMany(soonest));
+        }
+        running.last_id += 1;
+        let steering = Arc::new(Steering {
+            granted: AtomicU32::new(ask.millicores),
+            stopped: AtomicBool::new(false),
+            achieved_nanos: AtomicU64::new(0),
+            threads: Mutex::default(),
+            alive: watch::Sender::new(()),
+        });
+        let burn = Arc::new(Burn {
+            id: running.last_id,
+            ask,
+            began: Instant::now(),
+            steering: Arc::clone(&steering),
+            throttled_before: container::throttling(),
+        });
+        running.burns.push(Arc::clone(&burn));
+        self.share_out(&running.burns);
+        drop(running);
+        // From here on the handle's drop ends what was begun.
+        let handle = Handle {
+            burn,
+            burns: self.clone(),
+        };
+        thread::start(&handle.burn, &self.0.threads).map_err(|error| {
+            tracing::error!(%error, "cannot start a burner thread");
+            CannotStart::NoThreads
+        })?;
+        Ok(handle)
+    }
+
+    /// Those that run, the oldest first.
+    pub fn list(&self) -> Vec<Arc<Burn>> {
+        self.running().burns.clone()
+    }
+
+    /// What all burns were asked for and have used.
+    pub fn sum(&self) -> Sum {
+        let running = self.running();
+        let totals = &self.0.totals;
+        let micros = |total: &AtomicU64| Duration::from_micros(total.load(Ordering::Relaxed));
+        running.burns.iter().fold(
+            Sum {
+                running: running.burns.len(),
+                millicores: 0,
+                asked: micros(&totals.asked_micros),
+                achieved: micros(&totals.achieved_micros),
+            },
+            |sum, burn| Sum {
+                millicores: sum.millicores + u64::from(burn.ask.millicores),
+                asked: sum.asked + burn.due(),
+                achieved: sum.achieved + burn.achieved(),
+                ..sum
+            },
+        )
+    }
+
+    /// Divides what the container's limit allows among the burns that are not forced, each in
+    /// proportion to what it asked for. Without a limit, or below it, each gets what it asked.
+    fn share_out(&self, burns: &[Arc<Burn>]) {
+        let asked = burns
+            .iter()
+            .filter(|b| !b.ask.force)
+            .map(|b| b.ask.millicores)
+            .sum::<u32>();
+        let allowed = container::limits()
+            .cpu_millicores
+            .map_or(asked, |limit| self.0.headroom.below(limit));
+        for burn in burns.iter().filter(|burn| !burn.ask.force) {
+            let part = u64::from(burn.ask.millicores) * u64::from(asked.min(allowed));
+            let granted = part.checked_div(asked.into()).unwrap_or_default();
+            let granted = u32::try_from(granted).unwrap_or(u32::MAX).max(1);
+            burn.steering.granted.store(granted, Ordering::Relaxed);
+        }
+    }
+
+    fn remove(&self, burn: &Burn) {
+        let mut running = self.running();
+        running.burns.retain(|other| other.id != burn.id);
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.0
+            .totals
+            .asked_micros
+            .fetch_add(micros(burn.due()), Ordering::Relaxed);
+        self.0
+            .totals
+            .achieved_micros
+            .fetch_add(micros(burn.achieved()), Ordering::Relaxed);
+        self.share_out(&running.burns);
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, Running> {
+        // Whatever a panic interrupted, the list itself is whole.
+        self.0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Burn {
+    /// CPU time used so far.
+    pub fn achieved(&self) -> Duration {
+        Duration::from_nanos(self.steering.achieved_nanos.load(Ordering::Relaxed))
+    }
+
+    /// What it may use now: as asked, or less to stay below the container's limit.
+    pub fn granted(&self) -> Millicores {
+        self.steering.granted.load(Ordering::Relaxed)
+    }
+
+    /// Time until it is over.
+    pub fn left(&self) -> Duration {
+        self.ask.duration.saturating_sub(self.began.elapsed())
+    }
+
+    /// When it will be over.
+    pub fn over_at(&self) -> Instant {
+        self.began + self.ask.duration
+    }
+
+    /// How the container has been throttled since it began; none where nothing is limited.
+    pub fn throttling(&self) -> Option<Throttling> {
+        Some(container::throttling()?.since(self.throttled_before?))
+    }
+
+    /// Ends it, within a millisecond or so.
+    pub fn end(&self) {
+        self.steering.stopped.store(true, Ordering::Release);
+        let threads = self
+            .steering
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for thread in &*threads {
+            thread.unpark();
+        }
+    }
+
+    /// The part of what was asked that is due by now.
+    fn due(&self) -> Duration {
+        let share = f64::from(self.ask.millicores) / 1000.0;
+        self.began.elapsed().min(self.ask.duration).mul_f64(share)
+    }
+}
+
+/// Holds a burn: dropping it, as when the client goes away, ends the burn.
+#[derive(Debug)]
+pub struct Handle {
+    /// The burn itself.
+    pub burn: Arc<Burn>,
+    burns: Burns,
+}
+
+impl Handle {
+    /// Waits for its end. May be waited for again after having been given up.
+    pub async fn end(&self) -> End {
+        self.burn.steering.alive.closed().await;
+        if self.burn.steering.stopped.load(Ordering::Acquire) {
+            End::Ended
+        } else {
+            End::Over
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.burn.end();
+        self.burns.remove(&self.burn);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(millicores: u32, millis: u64) -> Ask {
+        Ask {
+            millicores,
+            duration: Duration::from_millis(millis),
+            force: false,
+        }
+    }
+
+    fn burns(most: usize) -> Burns {
+        Burns::new(most, Headroom { percent: 5.0 })
+    }
+
+    #[tokio::test]
+    async fn a_burn_uses_what_was_asked() {
+        let handle = burns(1).start(ask(200, 1000)).unwrap();
+        assert_eq!(handle.end().await, End::Over);
+        let achieved = handle.burn.achieved().as_secs_f64();
+        // Generous: tests share the machine with each other. `make bench-cpu` measures.
+        assert!(
+            (0.15..0.22).contains(&achieved),
+            "asked 0.2 s, used {achieved} s"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_burn_ends_when_told() {
+        let burns = burns(1);
+        let handle = burns.start(ask(500, 60_000)).unwrap();
+        handle.burn.end();
+        let told = Instant::now();
+        assert_eq!(handle.end().await, End::Ended);
+        assert!(
+            told.elapsed() < Duration::from_millis(50),
+            "took {:?}",
+            told.elapsed()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_dropped_handle_ends_its_burn_and_leaves_its_totals() {
+        let burns = burns(1);
+        let handle = burns.start(ask(1000, 60_000)).unwrap();
+        let mut alive = handle.burn.steering.alive.subscribe();
+        while handle.burn.achieved().is_zero() {
+            tokio::task::yield_now().await;
+        }
+        let burn = Arc::clone(&handle.burn);
+        assert_eq!(burns.sum().millicores, 1000);
+        drop(handle);
+        alive.mark_unchanged();
+        drop(alive);
+        burn.steering.alive.closed().await;
+        let sum = burns.sum();
+        assert_eq!((sum.running, sum.millicores), (0, 0));
+        assert!(
+            sum.achieved > Duration::ZERO,
+            "ended burns are counted still"
+        );
+    }
+
+    #[tokio::test]
+    async fn too_many_burns_are_refused_with_the_time_until_one_is_over() {
+        let burns = burns(2);
+        let _running = [
+            burns.start(ask(1, 60_000)).unwrap(),
+            burns.start(ask(1, 30_000)).unwrap(),
+        ];
+        match burns.start(ask(1, 1)) {
+            Err(CannotStart::TooMany(soonest)) => {
+                assert!(soonest <= Duration::from_secs(30) && soonest > Duration::from_secs(20));
+            }
+            other => panic!("a third burn should be refused, not {other:?}"),
+        }
+        assert_eq!(
+            burns.list().iter().map(|burn| burn.id).collect::<Vec<_>>(),
+            [1, 2]
+        );
+    }
+
+    #[test]
+    fn headroom_is_a_share_of_the_limit_but_enough_for_the_server() {
+        let five = Headroom { percent: 5.0 };
+        assert_eq!(five.below(2000), 1900);
+        assert_eq!(five.below(500), 475);
+        assert_eq!(
+            five.below(100),
+            80,
+            "5 % would be 5 millicores, too few to answer probes"
+        );
+        assert_eq!(five.below(10), 1, "never nothing");
+        assert_eq!(Headroom { percent: 0.0 }.below(500), 500);
+    }
+}

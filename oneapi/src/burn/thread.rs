@@ -1,0 +1,204 @@
+//! The threads that burn. Each steers by its own CPU clock: what it owes grows with the wall
+//! clock at the granted rate, what it has used pays it off, and while it is ahead it sleeps.
+//!
+//! No hot start, since nothing is owed at first; no rush after a pause, since a debt that could
+//! not be paid is forgiven beyond a few periods; and an exact end, since the last period pays
+//! what is left. The clock is the kernel's per-thread CPU time, so whatever the kernel takes
+//! the thread off its CPU for is not counted as burnt.
+
+use std::{
+    io,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Burn, Steering};
+
+/// How often a thread that is not always busy wakes up, at least and at most. 10 ms is a tenth of
+/// the period over which Kubernetes counts a CPU quota; slower for small shares, so that each
+/// wake-up is worth its own cost; slower too when threads are many, so that all of them together
+/// wake up less than a thousand times a second.
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_millis(100);
+const WORTH_WAKING: Duration = Duration::from_millis(1);
+const PER_THREAD: Duration = Duration::from_micros(1250);
+
+/// The debt that is remembered, in time: what a busy machine held back longer ago is lost.
+const REMEMBERED: Duration = Duration::from_millis(40);
+
+/// Rounds of work between two looks at the clocks: 20 to 50 µs on machines of today, long beside
+/// a look (some 0.3 µs) and short beside a period.
+const ROUNDS: u32 = 10_000;
+
+/// A burner needs next to no stack.
+const STACK: usize = 64 << 10;
+
+/// Starts as many threads as the burn needs cores, begun ones included.
+pub(super) fn start(burn: &Burn, in_all: &Arc<AtomicUsize>) -> io::Result<()> {
+    let threads = burn.ask.millicores.div_ceil(1000).max(1);
+    for _ in 0..threads {
+        let work = Work {
+            steering: Arc::clone(&burn.steering),
+            over_at: burn.over_at(),
+            began: burn.began,
+            threads,
+            in_all: Arc::clone(in_all),
+        };
+        in_all.fetch_add(1, Ordering::Relaxed);
+        let alive = burn.steering.alive.subscribe();
+        let thread = thread::Builder::new()
+            .name("burn".into())
+            .stack_size(STACK)
+            .spawn(move || {
+                priority::lowest();
+                work.run();
+                work.in_all.fetch_sub(1, Ordering::Relaxed);
+                drop(alive); // the last thing: who waits for the end sees all of the above
+            });
+        match thread {
+            Ok(thread) => {
+                let mut known = burn
+                    .steering
+                    .threads
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                known.push(thread.thread().clone());
+            }
+            Err(error) => {
+                in_all.fetch_sub(1, Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Work {
+    steering: Arc<Steering>,
+    began: Instant,
+    over_at: Instant,
+    threads: u32,
+    in_all: Arc<AtomicUsize>,
+}
+
+impl Work {
+    fn run(&self) {
+        let mut state = 0x9e37_79b9_7f4a_7c15;
+        let (mut wall, mut cpu) = (self.began, Duration::ZERO);
+        // Seconds of CPU time that should have been used by now and have not been.
+        let mut owed = 0.0;
+        loop {
+            let (now, used) = (Instant::now(), clock::thread_cpu_time());
+            let burnt = used.saturating_sub(cpu);
+            self.steering.achieved_nanos.fetch_add(
+                u64::try_from(burnt.as_nanos()).unwrap_or(u64::MAX),
+                Ordering::Relaxed,
+            );
+            if now >= self.over_at || self.steering.stopped.load(Ordering::Acquire) {
+                return;
+            }
+            let share = self.share();
+            owed += share * (now - wall).as_secs_f64() - burnt.as_secs_f64();
+            owed = owed.min(share * REMEMBERED.as_secs_f64());
+            (wall, cpu) = (now, used);
+
+            let period = self.period(share);
+            let left = self.over_at - now;
+            // In the last period, what is left to the end is owed at once, so that it is paid.
+            let due = if left <= period {
+                owed + share * left.as_secs_f64()
+            } else {
+                owed
+            };
+            if due > 0.0 {
+                state = work(state);
+            } else if left <= period {
+                thread::park_timeout(left);
+            } else {
+                let ahead = Duration::from_secs_f64(-owed / share);
+                // Not into the last period: it is for paying.
+                thread::park_timeout(
+                    (ahead + period).min(left - period + Duration::from_micros(1)),
+                );
+            }
+        }
+    }
+
+    /// This thread's part of what is granted, as a share of a core.
+    fn share(&self) -> f64 {
+        let granted = self.steering.granted.load(Ordering::Relaxed);
+        f64::from(granted) / 1000.0 / f64::from(self.threads)
+    }
+
+    fn period(&self, share: f64) -> Duration {
+        let threads = u32::try_from(self.in_all.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        WORTH_WAKING
+            .div_f64(share)
+            .clamp(SHORTEST, LONGEST)
+            .max(PER_THREAD.saturating_mul(threads))
+    }
+}
+
+/// Work that no compiler can fold away or foretell: each round needs the one before.
+/// The step is Marsaglia's xorshift, <https://www.jstatsoft.org/article/view/v008i14>.
+fn work(mut state: u64) -> u64 {
+    for _ in 0..ROUNDS {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state = std::hint::black_box(state);
+    }
+    state
+}
+
+#[allow(unsafe_code)] // the standard library has no clock of a thread's CPU time
+mod clock {
+    use std::time::Duration;
+
+    /// CPU time that the calling thread has used, user and system, to the nanosecond.
+    pub(super) fn thread_cpu_time() -> Duration {
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the call writes to `time` and keeps no pointer to it.
+        let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+        assert_eq!(result, 0, "Linux and macOS both have this clock");
+        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+        Duration::new(
+            seconds.expect("a thread has run for a positive time"),
+            nanos.expect("nanoseconds are fewer than a billion"),
+        )
+    }
+}
+
+#[allow(unsafe_code)] // the standard library knows no priorities
+mod priority {
+    /// Has the kernel run the calling thread only when nothing else wants the CPU: SCHED_IDLE
+    /// on Linux, else the weakest niceness. A refusal changes the probes' latency, not the burn.
+    pub(super) fn lowest() {
+        #[cfg(target_os = "linux")]
+        {
+            // SAFETY: all zero is a valid value of this plain struct, and the only one that
+            // SCHED_IDLE takes; the call reads it and keeps no pointer.
+            let result = unsafe {
+                let none: libc::sched_param = std::mem::zeroed();
+                libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const none)
+            };
+            if result == 0 {
+                return;
+            }
+            // SAFETY: no pointers; on Linux this is of the calling thread alone.
+            unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
+        }
+        #[cfg(target_os = "macos")]
+        // SAFETY: no pointers; the class holds for the calling thread alone.
+        unsafe {
+            libc::pthread_set_qos_class_self_np(libc::qos_class_t::QOS_CLASS_BACKGROUND, 0);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! oneapi says its pod's IP and burns CPU on request.
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /test` | `ip is 10.244.36.66` |
+//! | `GET /test/highcpu?minutes=N&millicores=M&force=true` | burns, then `ok` |
+//! | `GET /burns` | the burns that run, as JSON |
+//! | `DELETE /burns`, `DELETE /burns/ID` | ends them; their callers get how far they came |
+//!
+//! The chassis adds `/livez`, `/readyz`, `/startupz`, `/metrics`, `/info`.
+
+pub mod burn;
+mod burns;
+mod highcpu;
+mod metrics;
+mod query;
+mod test;
+
+use std::sync::Arc;
+
+use axum::{Router, body::Bytes, routing::get};
+use chassis::{Chassis, address::Address, container, life::Life};
+
+use crate::{
+    burn::{Burns, Headroom},
+    metrics::BurnMetrics,
+    query::Bounds,
+};
+
+/// oneapi's own settings.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Settings {
+    /// The longest burn, in minutes
+    // An hour: longer than any lesson, and a forgotten burn does end.
+    #[arg(long, env, default_value = "60", value_parser = minutes)]
+    pub max_minutes: f64,
+
+    /// How many burns may run at once
+    // 16: more than a lesson needs; each costs a thread per core that it burns.
+    #[arg(long, env, default_value = "16", value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_burns: u16,
+
+    /// How far below a CPU limit burns are kept in all, in percent of it (at least 20 millicores)
+    // 5 %: what the kernel's accounting and the server itself need so as not to be throttled.
+    #[arg(long, env, default_value = "5%", value_parser = headroom)]
+    pub headroom: Headroom,
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        // A year, so that it fits every clock.
+        Ok(minutes) if minutes > 0.0 && minutes <= 525_600.0 => Ok(minutes),
+        _ => Err("it is a number of minutes above 0, up to 525600".to_owned()),
+    }
+}
+
+fn headroom(text: &str) -> Result<Headroom, String> {
+    match text.strip_suffix('%').unwrap_or(text).parse::<f64>() {
+        Ok(percent) if (0.0..=90.0).contains(&percent) => Ok(Headroom { percent }),
+        _ => Err("it is a percentage from 0% to 90%".to_owned()),
+    }
+}
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+pub(crate) struct Oneapi {
+    life: Life,
+    sentence: Arc<Address<Bytes>>,
+    burns: Burns,
+    most: Bounds,
+}
+
+/// The routes, in the order of the table above.
+pub fn router(chassis: &Chassis, settings: &Settings) -> Router {
+    let oneapi = Oneapi {
+        life: chassis.life.clone(),
+        sentence: Arc::new(chassis.address(test::sentence)),
+        burns: Burns::new(settings.max_burns.into(), settings.headroom),
+        most: Bounds {
+            minutes: settings.max_minutes,
+            millicores: container::limits().cpus.saturating_mul(1000),
+        },
+    };
+    let burns = BurnMetrics(oneapi.burns.clone());
+    chassis
+        .metrics
+        .register(|registry| registry.register_collector(Box::new(burns)));
+
+    let mut router = Router::new();
+    for (path, route) in [
+        ("/test", get(test::test)),
+        ("/test/highcpu", get(highcpu::highcpu)),
+        ("/burns", get(burns::list).delete(burns::end_all)),
+        ("/burns/{id}", axum::routing::delete(burns::end_one)),
+    ] {
+        router = router.route(path, chassis.track(path, route));
+    }
+    router.with_state(oneapi)
+}

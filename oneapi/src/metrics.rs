@@ -1,0 +1,48 @@
+//! The burns' metrics, beside those that every service has.
+
+use std::fmt;
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+};
+
+use crate::burn::Burns;
+
+/// Asks the burns when somebody scrapes.
+#[derive(Debug)]
+pub(crate) struct BurnMetrics(pub(crate) Burns);
+
+impl Collector for BurnMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let sum = self.0.sum();
+        for (name, help, value) in [
+            ("burns_running", "Burns that run now", sum.running as f64),
+            (
+                "burns_asked_millicores",
+                "What they were asked for, together",
+                sum.millicores as f64,
+            ),
+        ] {
+            let gauge = ConstGauge::new(value);
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        for (name, help, time) in [
+            (
+                "burn_cpu_asked_seconds",
+                "CPU time asked for and due by now, in all",
+                sum.asked,
+            ),
+            (
+                "burn_cpu_achieved_seconds",
+                "CPU time burnt, in all",
+                sum.achieved,
+            ),
+        ] {
+            let counter = ConstCounter::new(time.as_secs_f64());
+            counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
+        Ok(())
+    }
+}

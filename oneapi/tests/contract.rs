@@ -1,0 +1,346 @@
+//! Every row of oneapi's contract and its refusals, over the router.
+
+#![allow(clippy::unwrap_used)] // a test may
+
+use std::time::{Duration, Instant};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, Request, StatusCode},
+};
+use chassis::{
+    Chassis,
+    service::Service,
+    settings::{self, Settings},
+};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+const SERVICE: Service = Service::new("oneapi", "1.0.0", Some("1.0"), Some("abc1234"));
+
+fn oneapi(own: oneapi::Settings) -> Router {
+    let settings = Settings {
+        pod_ip: Some("10.244.36.66".parse().unwrap()),
+        pod_name: Some("chesterapi".into()),
+        pod_namespace: Some("chesterns".into()),
+        node_name: Some("node-1".into()),
+        ..settings::defaults()
+    };
+    let chassis = Chassis::new(SERVICE, settings);
+    chassis.with_shared_routes(oneapi::router(&chassis, &own))
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e} in {}", self.body))
+    }
+}
+
+async fn ask_with(router: &Router, method: Method, path: &str, accept: &str) -> Answer {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("accept", accept)
+        .body(Body::empty());
+    let response = router.clone().oneshot(request.unwrap()).await.unwrap();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+async fn get(router: &Router, path: &str) -> Answer {
+    ask_with(router, Method::GET, path, "*/*").await
+}
+
+async fn delete(router: &Router, path: &str) -> Answer {
+    ask_with(router, Method::DELETE, path, "*/*").await
+}
+
+#[tokio::test]
+async fn test_says_the_pods_ip() {
+    let answer = get(&oneapi(settings::defaults()), "/test").await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (StatusCode::OK, "ip is 10.244.36.66")
+    );
+    assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+}
+
+#[tokio::test]
+async fn the_three_probes_answer_ok() {
+    let router = oneapi(settings::defaults());
+    for path in ["/livez", "/readyz", "/startupz"] {
+        let answer = get(&router, path).await;
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (StatusCode::OK, "ok"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_slow_starter_is_alive_but_neither_started_nor_ready() {
+    let settings = Settings {
+        startup_delay: Duration::from_secs(60),
+        ..settings::defaults()
+    };
+    let chassis = Chassis::new(SERVICE, settings);
+    let router = chassis.with_shared_routes(oneapi::router(&chassis, &settings::defaults()));
+    assert_eq!(get(&router, "/livez").await.status, StatusCode::OK);
+    for path in ["/readyz", "/startupz"] {
+        let answer = get(&router, path).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert!(
+            answer.body.starts_with("starting, "),
+            "{path}: {}",
+            answer.body
+        );
+    }
+}
+
+#[tokio::test]
+async fn info_says_who_answers_and_what_it_may_use() {
+    let info = get(&oneapi(settings::defaults()), "/info").await.json();
+    for (field, value) in [
+        ("service", "oneapi"),
+        ("version", "1.0"),
+        ("commit", "abc1234"),
+        ("pod", "chesterapi"),
+        ("namespace", "chesterns"),
+        ("node", "node-1"),
+        ("ip", "10.244.36.66"),
+    ] {
+        assert_eq!(info[field], value, "{field} in {info}");
+    }
+    assert!(info["started"].as_str().unwrap().ends_with('Z'), "{info}");
+    assert!(info["limits"]["cpus"].as_u64().unwrap() >= 1, "{info}");
+    assert!(
+        info["usage"]["memory_bytes"].as_u64().unwrap() > 0,
+        "{info}"
+    );
+}
+
+#[tokio::test]
+async fn metrics_count_requests_by_route_and_not_by_path() {
+    let router = oneapi(settings::defaults());
+    for _ in 0..3 {
+        get(&router, "/test").await;
+    }
+    get(&router, "/made-up-1").await;
+    get(&router, "/made-up-2").await;
+    delete(&router, "/burns/77").await;
+    let answer = get(&router, "/metrics").await;
+    assert!(
+        answer
+            .header("content-type")
+            .starts_with("application/openmetrics-text")
+    );
+    for line in [
+        r#"http_requests_total{method="GET",route="/test",status="200"} 3"#,
+        r#"http_requests_total{method="GET",route="unmatched",status="404"} 2"#,
+        r#"http_requests_total{method="DELETE",route="/burns/{id}",status="404"} 1"#,
+        r#"http_request_duration_seconds_count{method="GET",route="/test",status="200"} 3"#,
+        r#"build_info{service="oneapi",version="1.0",commit="abc1234"} 1"#,
+        "http_requests_in_flight 1",
+        "burns_running 0",
+    ] {
+        assert!(
+            answer.body.contains(line),
+            "{line} is not in\n{}",
+            answer.body
+        );
+    }
+    for name in [
+        "process_resident_memory_bytes",
+        "process_cpu_seconds_total",
+        "process_open_fds",
+    ] {
+        assert!(answer.body.contains(&format!("\n{name} ")), "{name}");
+    }
+    assert!(
+        !answer.body.contains("made-up"),
+        "labels never come from a path"
+    );
+}
+
+#[tokio::test]
+async fn nothing_by_that_name_and_not_by_that_method() {
+    let router = oneapi(settings::defaults());
+    let lost = get(&router, "/test1").await;
+    assert_eq!(
+        (lost.status, lost.body.as_str()),
+        (StatusCode::NOT_FOUND, "there is no /test1")
+    );
+    let posted = ask_with(&router, Method::POST, "/test", "*/*").await;
+    assert_eq!(posted.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(posted.body, "/test can't be asked with POST");
+    assert!(
+        posted.header("allow").contains("GET"),
+        "{:?}",
+        posted.headers
+    );
+}
+
+#[tokio::test]
+async fn a_burn_of_no_time_is_ok_at_once() {
+    let router = oneapi(settings::defaults());
+    for path in ["/test/highcpu", "/test/highcpu?minutes=0"] {
+        let answer = get(&router, path).await;
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (StatusCode::OK, "ok"),
+            "{path}"
+        );
+        assert_eq!(answer.header("burn-asked-seconds").parse(), Ok(0.0));
+    }
+}
+
+#[tokio::test]
+async fn a_burn_says_what_was_asked_and_what_was_achieved() {
+    let path = "/test/highcpu?minutes=0.01&millicores=200"; // 0.6 s of a fifth of a core
+    let router = oneapi(settings::defaults());
+    let answer = get(&router, path).await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (StatusCode::OK, "ok")
+    );
+    assert_eq!(answer.header("burn-asked-seconds"), "0.120000");
+    let achieved: f64 = answer.header("burn-achieved-seconds").parse().unwrap();
+    assert!((0.05..0.2).contains(&achieved), "{achieved}");
+
+    let json = ask_with(&router, Method::GET, path, "application/json")
+        .await
+        .json();
+    assert_eq!(json["asked_millicores"], 200);
+    assert_eq!(json["asked_seconds"], 0.12);
+    assert!(json["achieved_seconds"].as_f64().unwrap() > 0.05, "{json}");
+    assert!(json["wall_seconds"].as_f64().unwrap() >= 0.6, "{json}");
+    assert!(json.get("throttled_periods").is_some() && json.get("throttled_share").is_some());
+}
+
+#[tokio::test]
+async fn what_cannot_be_burnt_is_refused_with_a_sentence() {
+    let router = oneapi(oneapi::Settings {
+        max_minutes: 5.0,
+        ..settings::defaults()
+    });
+    for (query, said) in [
+        (
+            "minutes=many",
+            "minutes can't be 'many': it is a number from 0 to 5, such as 2 or 0.05",
+        ),
+        (
+            "minutes=6",
+            "minutes can't be '6': it is a number from 0 to 5, such as 2 or 0.05",
+        ),
+        ("minutes=1&minutes=2", "minutes is given twice"),
+        (
+            "milicores=5",
+            "there is no parameter 'milicores': there are minutes, millicores, force",
+        ),
+    ] {
+        let answer = get(&router, &format!("/test/highcpu?{query}")).await;
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (StatusCode::BAD_REQUEST, said),
+            "{query}"
+        );
+    }
+    let too_many = get(&router, "/test/highcpu?millicores=10000000").await;
+    assert_eq!(too_many.status, StatusCode::BAD_REQUEST);
+    assert!(
+        too_many.body.contains("it is a whole number from 1 to "),
+        "{}",
+        too_many.body
+    );
+}
+
+/// Starts a burn of a minute in the background, and waits until it is listed.
+async fn burn(router: &Router, millicores: u32) -> (u64, tokio::task::JoinHandle<Answer>) {
+    let before = get(router, "/burns").await.json().as_array().unwrap().len();
+    let asked = tokio::spawn({
+        let router = router.clone();
+        let path = format!("/test/highcpu?minutes=1&millicores={millicores}");
+        async move { get(&router, &path).await }
+    });
+    loop {
+        let burns = get(router, "/burns").await.json();
+        let burns = burns.as_array().unwrap();
+        if burns.len() > before {
+            return (burns[before]["id"].as_u64().unwrap(), asked);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn burns_are_listed_and_each_can_be_ended_and_its_caller_learns_how_far_it_came() {
+    let router = oneapi(settings::defaults());
+    let (first, first_caller) = burn(&router, 30).await;
+    let (second, second_caller) = burn(&router, 20).await;
+    let list = get(&router, "/burns").await.json();
+    assert_eq!(list[0]["asked_millicores"], 30, "{list}");
+    assert_eq!(list[1]["asked_seconds"], 1.2, "{list}");
+    assert!(list[1]["left_seconds"].as_f64().unwrap() > 50.0, "{list}");
+
+    let told = Instant::now();
+    assert_eq!(
+        delete(&router, &format!("/burns/{first}")).await.body,
+        "ended"
+    );
+    let answer = first_caller.await.unwrap();
+    assert!(
+        told.elapsed() < Duration::from_millis(50),
+        "took {:?}",
+        told.elapsed()
+    );
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(
+        answer.body.starts_with("ended after 0.") && answer.body.ends_with("of 1.800 CPU seconds"),
+        "{}",
+        answer.body
+    );
+
+    assert_eq!(delete(&router, "/burns").await.body, "1 ended");
+    assert_eq!(second_caller.await.unwrap().status, StatusCode::OK);
+    assert_eq!(get(&router, "/burns").await.body, "[]");
+    for lost in [first.to_string(), second.to_string(), "x".into()] {
+        let answer = delete(&router, &format!("/burns/{lost}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        assert_eq!(answer.body, format!("there is no burn '{lost}' running"));
+    }
+}
+
+#[tokio::test]
+async fn more_burns_than_allowed_are_told_when_to_come_again() {
+    let router = oneapi(oneapi::Settings {
+        max_burns: 1,
+        ..settings::defaults()
+    });
+    let (_, caller) = burn(&router, 1).await;
+    let answer = get(&router, "/test/highcpu?minutes=1&millicores=1").await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    let seconds: u64 = answer.header("retry-after").parse().unwrap();
+    assert!((50..=61).contains(&seconds), "{seconds}");
+    assert!(answer.body.starts_with("too many burns"), "{}", answer.body);
+    delete(&router, "/burns").await;
+    caller.await.unwrap();
+}

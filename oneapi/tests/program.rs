@@ -1,0 +1,292 @@
+//! The real program: its start, its refusals to start, its exit codes, and real signals.
+
+#![allow(clippy::unwrap_used)] // a test may
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_oneapi");
+
+/// oneapi on a port of its own, ended when the test is.
+struct Program {
+    child: Child,
+    log: BufReader<std::process::ChildStdout>,
+    address: SocketAddr,
+}
+
+impl Program {
+    fn start(mut command: Command) -> Self {
+        command.env("LISTEN", "[::]:0").stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the program is built");
+        let mut log = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        log.read_line(&mut line).unwrap();
+        let started: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(started["message"], "started", "the first line: {line}");
+        assert!(
+            started["version"].is_string() && started["commit"].is_string(),
+            "{line}"
+        );
+        let listen: SocketAddr = started["listen"].as_str().unwrap().parse().unwrap();
+        Self {
+            child,
+            log,
+            address: ([127, 0, 0, 1], listen.port()).into(),
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    fn ask(&self, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        stream
+    }
+
+    fn events(mut self) -> (Option<i32>, Vec<serde_json::Value>) {
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        let code = self.child.wait().unwrap().code();
+        (
+            code,
+            rest.lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect(),
+        )
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    stream
+        .read_to_string(&mut text)
+        .expect("an answer, not a reset");
+    text
+}
+
+fn ends_with(command: &mut Command, code: i32) -> Output {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    output
+}
+
+fn oneapi(args: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(args);
+    command
+}
+
+#[test]
+fn a_signal_stops_it_cleanly_and_the_log_tells_each_moment() {
+    for name in ["TERM", "INT"] {
+        let program = Program::start(oneapi(&["--drain-delay", "200ms"]));
+        assert!(text(program.ask("/test")).contains("ip is "));
+        program.signal(name);
+        while !text(program.ask("/readyz")).contains("stopping") {}
+        // It goes on accepting while it drains.
+        assert!(text(program.ask("/test")).contains("ip is "));
+        let (code, events) = program.events();
+        assert_eq!(code, Some(0), "a clean stop");
+        let said: Vec<_> = events
+            .iter()
+            .map(|event| event["message"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "signal received",
+                "readiness off",
+                "last request accepted",
+                "listener closed",
+                "in flight at zero",
+                "exit"
+            ]
+        );
+        let moments: Vec<_> = events
+            .iter()
+            .map(|event| event["ms"].as_u64().unwrap())
+            .collect();
+        assert!(moments.is_sorted(), "in the order of time: {moments:?}");
+        let closed = moments[3];
+        assert!((200..300).contains(&closed), "the drain delay: {closed} ms");
+        assert_eq!(events[0]["signal"], format!("SIG{name}"));
+    }
+}
+
+#[test]
+fn a_burn_that_would_be_over_in_time_goes_on_and_one_that_would_not_ends_at_once() {
+    let program = Program::start(oneapi(&["--drain-delay", "100ms", "--stop-timeout", "3s"]));
+    let short = program.ask("/test/highcpu?minutes=0.02&millicores=10"); // 1.2 s
+    let long = program.ask("/test/highcpu?minutes=5&millicores=10");
+    while !text(program.ask("/metrics")).contains("burns_running 2") {}
+    program.signal("TERM");
+    let told = Instant::now();
+    let long = text(long);
+    assert!(
+        told.elapsed() < Duration::from_millis(500),
+        "took {:?}",
+        told.elapsed()
+    );
+    assert!(
+        long.starts_with("HTTP/1.1 503") && long.contains("\r\n\r\nstopping after "),
+        "{long}"
+    );
+    assert!(
+        text(short).ends_with("\r\n\r\nok"),
+        "and the short one is finished"
+    );
+    assert_eq!(program.events().0, Some(0));
+}
+
+#[test]
+fn a_burn_ends_when_its_client_goes_away() {
+    let program = Program::start(oneapi(&[]));
+    let client = program.ask("/test/highcpu?minutes=5&millicores=100");
+    while !text(program.ask("/metrics")).contains("burns_running 1") {}
+    drop(client);
+    let gone = Instant::now();
+    while !text(program.ask("/metrics")).contains("burns_running 0") {}
+    assert!(
+        gone.elapsed() < Duration::from_millis(200),
+        "took {:?}",
+        gone.elapsed()
+    );
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let program = Program::start(oneapi(&["--drain-delay", "20s"]));
+    program.signal("TERM");
+    while !text(program.ask("/readyz")).contains("stopping") {}
+    program.signal("TERM");
+    assert_eq!(program.events().0, Some(143));
+}
+
+#[test]
+fn a_taken_port_is_exit_1_and_a_sentence() {
+    let taken = TcpListener::bind("[::]:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let output = ends_with(&mut oneapi(&["--listen", &format!("[::]:{port}")]), 1);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.contains(&format!("port {port} is taken by another program")),
+        "{said}"
+    );
+}
+
+#[test]
+fn wrong_settings_are_exit_2_and_a_sentence_each() {
+    let output = ends_with(
+        oneapi(&[])
+            .env("DRAIN_DELAY", "soon")
+            .env("MAX_MINUTES", "-1")
+            .env("LISTEN", "x"),
+        2,
+    );
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.lines().count(), 3, "{said}");
+    assert!(said.contains("oneapi: DRAIN_DELAY (or --drain-delay) can't be 'soon': a length of time is written as 1m30s or 500ms"), "{said}");
+    ends_with(&mut oneapi(&["--no-such-flag"]), 2);
+}
+
+#[test]
+fn help_and_version_are_exit_0() {
+    let help = String::from_utf8(ends_with(&mut oneapi(&["--help"]), 0).stdout).unwrap();
+    for name in [
+        "LISTEN",
+        "POD_IP",
+        "DRAIN_DELAY",
+        "STOP_TIMEOUT",
+        "RUST_LOG",
+        "MAX_BURNS",
+    ] {
+        assert!(help.contains(&format!("[env: {name}=")), "{name} in {help}");
+    }
+    let version = String::from_utf8(ends_with(&mut oneapi(&["--version"]), 0).stdout).unwrap();
+    assert!(
+        version.starts_with("oneapi ") && version.contains("(commit "),
+        "{version}"
+    );
+}
+
+#[test]
+fn probe_is_exit_0_on_2xx_and_else_1_with_a_sentence() {
+    let program = Program::start(oneapi(&["--startup-delay", "1h"]));
+    let url = |path| format!("http://{}{path}", program.address);
+    ends_with(&mut oneapi(&["probe", &url("/livez")]), 0);
+    for (url, said) in [
+        (url("/readyz"), "answered 503 Service Unavailable"),
+        (url("/nothing"), "answered 404 Not Found"),
+        (
+            "http://127.0.0.1:1/".into(),
+            "did not answer: Connection refused",
+        ),
+    ] {
+        let output = ends_with(&mut oneapi(&["probe", &url]), 1);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.starts_with(&format!("{url} {said}")), "{stderr}");
+    }
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let output = ends_with(&mut oneapi(&["probe", &url, "--timeout", "100ms"]), 1);
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("did not answer within 100ms")
+    );
+    ends_with(&mut oneapi(&["probe", "https://localhost/"]), 2);
+}
+
+#[test]
+fn running_out_of_file_descriptors_is_survived() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 40; exec \"$0\"", PROGRAM]);
+    let program = Program::start(command);
+    let held: Vec<_> = (0..80)
+        .map(|_| TcpStream::connect(program.address).unwrap())
+        .collect();
+    drop(held);
+    assert!(
+        text(program.ask("/test")).contains("ip is "),
+        "it answers again"
+    );
+    program.signal("TERM");
+    let (code, events) = program.events();
+    assert_eq!(code, Some(0));
+    let warned = "cannot accept connections, waiting for resources";
+    assert_eq!(
+        events[0]["message"], warned,
+        "and it said so, once: {events:?}"
+    );
+    assert_eq!(
+        events
+            .iter()
+            .filter(|event| event["message"] == warned)
+            .count(),
+        1
+    );
+}

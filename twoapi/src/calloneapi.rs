@@ -1,0 +1,24 @@
+//! `GET /test/calloneapi`: what oneapi answers, in the tutorial's own words; or a 502 or 504 that
+//! says which upstream failed and how.
+
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use chassis::refusal::{Refusal, TEXT};
+
+use crate::upstream::Upstream;
+
+pub(crate) async fn calloneapi(State(upstream): State<Upstream>) -> Result<Response, Refusal> {
+    match upstream.call().await {
+        Ok(said) => {
+            let sentence = format!("one api response is {said}");
+            Ok(([(header::CONTENT_TYPE, TEXT)], sentence).into_response())
+        }
+        Err(error) => {
+            let error = upstream.failed(error);
+            Err(Refusal::new(error.status(), error.to_string()))
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! twoapi calls oneapi over the pod's shared localhost.
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /test/calloneapi` | `one api response is ip is 10.244.36.66` |
+//!
+//! The chassis adds `/livez`, `/readyz`, `/startupz`, `/metrics`, `/info`.
+
+mod calloneapi;
+mod upstream;
+
+use std::time::Duration;
+
+use axum::{Router, routing::get};
+use chassis::Chassis;
+use reqwest::Url;
+
+use crate::upstream::Upstream;
+
+/// twoapi's own settings.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Settings {
+    /// What to call
+    #[arg(long, env, default_value = "http://localhost:5000/test", value_parser = http_url)]
+    pub oneapi_url: Url,
+
+    /// How long a call may take in all
+    // 2 s: an answer over localhost takes a millisecond; who waits longer waits for nothing.
+    #[arg(long, env, default_value = "2s", value_parser = chassis::settings::duration)]
+    pub oneapi_timeout: Duration,
+}
+
+fn http_url(text: &str) -> Result<Url, String> {
+    chassis::probe::http_url(text)?;
+    text.parse()
+        .map_err(|error| format!("it is no URL: {error}"))
+}
+
+/// The routes, in the order of the table above.
+///
+/// # Errors
+/// The HTTP client can't be made, which its settings here don't bring about.
+pub fn router(chassis: &Chassis, settings: &Settings) -> Router {
+    let upstream = Upstream::new(settings.oneapi_url.clone(), settings.oneapi_timeout);
+    let path = "/test/calloneapi";
+    Router::new()
+        .route(path, chassis.track(path, get(calloneapi::calloneapi)))
+        .with_state(upstream)
+}

@@ -1,0 +1,169 @@
+//! oneapi as twoapi calls it: which failures there are, told apart, and what each becomes.
+
+use std::{
+    error::Error,
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::http::StatusCode;
+use reqwest::{Client, Url, redirect::Policy};
+
+/// Over localhost a connection is made in microseconds or refused.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// Shorter than the 120 s for which oneapi keeps an idle connection, so that no call is sent
+/// into one that is just being closed.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// The most that is read of an answer: it is one sentence.
+const LONGEST: usize = 64 << 10;
+
+/// A client that calls one URL. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    url: Url,
+    timeout: Duration,
+}
+
+/// How a call failed.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// 502: nobody listens there, or the connection broke.
+    Unreachable(reqwest::Error),
+    /// 504: connected or not, the answer did not come in time.
+    TooSlow(reqwest::Error),
+    /// 502: an answer, but not 200.
+    Status(StatusCode),
+    /// 502: an answer, but not the sentence that it should be.
+    TooLong,
+}
+
+/// A failed call, with the upstream's name for the sentence.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    url: Url,
+    timeout: Duration,
+    error: CallError,
+}
+
+impl Upstream {
+    pub(crate) fn new(url: Url, timeout: Duration) -> Self {
+        // In an image from scratch there may be no /etc/hosts, and some resolvers know only one
+        // of the two: port 0 stands for the URL's own.
+        let localhost = [
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ];
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .resolve_to_addrs("localhost", &localhost.map(|ip| SocketAddr::new(ip, 0)))
+            .connect_timeout(CONNECT)
+            .timeout(timeout)
+            .pool_idle_timeout(IDLE)
+            .build()
+            .expect("without TLS and proxies there is nothing that can fail");
+        Self(Arc::new(Inner {
+            client,
+            url,
+            timeout,
+        }))
+    }
+
+    /// What oneapi says.
+    pub(crate) async fn call(&self) -> Result<String, CallError> {
+        let mut response = self.0.client.get(self.0.url.clone()).send().await?;
+        if response.status() != StatusCode::OK {
+            return Err(CallError::Status(response.status()));
+        }
+        let mut said = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            said.extend_from_slice(&chunk);
+            if said.len() > LONGEST {
+                return Err(CallError::TooLong);
+            }
+        }
+        Ok(String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Logs a failure, once, with its causes, and names the upstream in it.
+    pub(crate) fn failed(&self, error: CallError) -> Failed {
+        let failed = Failed {
+            url: self.0.url.clone(),
+            timeout: self.0.timeout,
+            error,
+        };
+        tracing::warn!(upstream = %failed.url, cause = failed.causes(), "call failed");
+        failed
+    }
+}
+
+impl From<reqwest::Error> for CallError {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            Self::TooSlow(error)
+        } else {
+            Self::Unreachable(error)
+        }
+    }
+}
+
+impl Failed {
+    /// 504 for one that was too slow, else 502.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self.error {
+            CallError::TooSlow(_) => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    fn causes(&self) -> String {
+        let (CallError::Unreachable(error) | CallError::TooSlow(error)) = &self.error else {
+            return self.to_string();
+        };
+        let mut cause: &dyn Error = error;
+        let mut causes = cause.to_string();
+        while let Some(next) = cause.source() {
+            causes = format!("{causes}: {next}");
+            cause = next;
+        }
+        causes
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            url,
+            timeout,
+            error,
+        } = self;
+        write!(f, "oneapi at {url} ")?;
+        match error {
+            CallError::Unreachable(cause) if refused(cause) => write!(f, "refuses connections"),
+            CallError::Unreachable(cause) if cause.is_connect() => write!(f, "can't be reached"),
+            CallError::Unreachable(_) => write!(f, "broke the connection"),
+            CallError::TooSlow(_) => write!(f, "did not answer within {timeout:?}"),
+            CallError::Status(status) => write!(f, "answered {status}"),
+            CallError::TooLong => write!(f, "answered more than {LONGEST} bytes"),
+        }
+    }
+}
+
+fn refused(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&dyn Error> = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return io.kind() == std::io::ErrorKind::ConnectionRefused;
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -1,0 +1,170 @@
+//! Every row of twoapi's contract and its refusals, against upstreams that are real sockets:
+//! one that says yes, one that says 500, one that hangs, one that breaks off, one that is not there.
+
+#![allow(clippy::unwrap_used)] // a test may
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode},
+};
+use chassis::{
+    Chassis,
+    service::Service,
+    settings::{self, Settings},
+};
+use http_body_util::BodyExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tower::ServiceExt;
+
+fn twoapi(upstream: &str) -> Router {
+    let own = twoapi::Settings {
+        oneapi_url: upstream.parse().unwrap(),
+        oneapi_timeout: Duration::from_millis(300),
+    };
+    let settings = Settings {
+        pod_name: Some("chesterapi".into()),
+        ..settings::defaults()
+    };
+    let chassis = Chassis::new(Service::new("twoapi", "1.0.0", None, None), settings);
+    chassis.with_shared_routes(twoapi::router(&chassis, &own))
+}
+
+async fn get(router: Router, path: &str) -> (StatusCode, String) {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let (head, body) = router.oneshot(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (head.status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+/// An upstream that reads a request and says just this; hangs when that is nothing.
+async fn upstream(says: &'static str) -> (SocketAddr, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(says.as_bytes()).await;
+            if says.is_empty() {
+                held.push(stream);
+            }
+        }
+    });
+    (address, format!("http://{address}/test"))
+}
+
+async fn calloneapi(url: &str) -> (StatusCode, String) {
+    get(twoapi(url), "/test/calloneapi").await
+}
+
+#[tokio::test]
+async fn what_oneapi_says_is_passed_on() {
+    let (_, url) =
+        upstream("HTTP/1.1 200 OK\r\ncontent-length: 18\r\n\r\nip is 10.244.36.66").await;
+    let expected = "one api response is ip is 10.244.36.66";
+    assert_eq!(calloneapi(&url).await, (StatusCode::OK, expected.into()));
+}
+
+#[tokio::test]
+async fn localhost_is_found_without_a_hosts_file_and_by_both_of_its_addresses() {
+    let Ok(v6) = TcpListener::bind("[::1]:0").await else {
+        return;
+    };
+    let port = v6.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut stream, _) = v6.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 1024]).await;
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nv6")
+            .await;
+    });
+    let (status, said) = calloneapi(&format!("http://localhost:{port}/test")).await;
+    assert_eq!(
+        (status, said.as_str()),
+        (StatusCode::OK, "one api response is v6")
+    );
+}
+
+#[tokio::test]
+async fn a_oneapi_that_is_not_there_gives_502() {
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("http://{closed}/test");
+    let expected = format!("oneapi at {url} refuses connections");
+    assert_eq!(calloneapi(&url).await, (StatusCode::BAD_GATEWAY, expected));
+}
+
+#[tokio::test]
+async fn a_oneapi_that_says_500_gives_502() {
+    let (_, url) = upstream("HTTP/1.1 500 Oops\r\ncontent-length: 4\r\n\r\noops").await;
+    let expected = format!("oneapi at {url} answered 500 Internal Server Error");
+    assert_eq!(calloneapi(&url).await, (StatusCode::BAD_GATEWAY, expected));
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let (_, url) =
+        upstream("HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n").await;
+    let expected = format!("oneapi at {url} answered 302 Found");
+    assert_eq!(calloneapi(&url).await, (StatusCode::BAD_GATEWAY, expected));
+}
+
+#[tokio::test]
+async fn a_hanging_oneapi_gives_504() {
+    let (_, url) = upstream("").await;
+    let expected = format!("oneapi at {url} did not answer within 300ms");
+    assert_eq!(
+        calloneapi(&url).await,
+        (StatusCode::GATEWAY_TIMEOUT, expected)
+    );
+}
+
+#[tokio::test]
+async fn a_oneapi_that_breaks_off_gives_502() {
+    let (_, url) = upstream("HTTP/1.1 200 OK\r\ncontent-length: 18\r\n\r\nip is").await;
+    let expected = format!("oneapi at {url} broke the connection");
+    assert_eq!(calloneapi(&url).await, (StatusCode::BAD_GATEWAY, expected));
+}
+
+#[tokio::test]
+async fn a_oneapi_that_goes_on_and_on_gives_502() {
+    let body = "x".repeat(100_000);
+    let says = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let (_, url) = upstream(says.leak()).await;
+    let expected = format!("oneapi at {url} answered more than 65536 bytes");
+    assert_eq!(calloneapi(&url).await, (StatusCode::BAD_GATEWAY, expected));
+}
+
+#[tokio::test]
+async fn the_probes_do_not_depend_on_oneapi() {
+    for path in ["/livez", "/readyz", "/startupz"] {
+        let router = twoapi("http://127.0.0.1:1/test");
+        assert_eq!(
+            get(router, path).await,
+            (StatusCode::OK, "ok".into()),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn info_names_the_service() {
+    let (status, info) = get(twoapi("http://127.0.0.1:1/test"), "/info").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        info.contains(r#""service":"twoapi""#) && info.contains(r#""pod":"chesterapi""#),
+        "{info}"
+    );
+}

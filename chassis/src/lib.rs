@@ -14,7 +14,7 @@
 //! | `health`, `metrics`, `info` | what those answer |
 //! | `address`, `container`, `process` | where the answers come from |
 //! | `refusal` | an answer that is not a success: one sentence |
-//! | `probe` | the subcommand that asks a URL, for images without a shell |
+//! | `probe`, `kill` | the subcommands for images without a shell: ask a URL, send a signal |
 //!
 //! A service's `main.rs` is [`start`], [`settings::parse`], [`run`]. A test takes `run` apart:
 //! [`Chassis::new`], [`server::bind`] on port 0, [`server::serve`] with signals of its own.
@@ -24,6 +24,7 @@ mod connection;
 pub mod container;
 mod health;
 mod info;
+pub mod kill;
 pub mod life;
 pub mod log;
 pub mod metrics;

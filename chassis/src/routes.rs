@@ -3,22 +3,29 @@
 
 use axum::{
     Router,
-    extract::FromRef,
+    extract::{FromRef, Request, State},
     http::{Method, StatusCode, Uri},
+    middleware::{self, Next},
+    response::Response,
     routing::{MethodRouter, any, get},
 };
 
 use crate::{Chassis, health, info, life::Life, refusal::Refusal};
 
 impl Chassis {
-    /// A route that is counted under its template, and that says so when asked by a method
-    /// that it doesn't know.
+    /// A route that is counted under its template, that refuses with 503 while the service is
+    /// starting, and that says so when asked by a method that it doesn't know.
     pub fn track<S>(&self, template: &'static str, route: MethodRouter<S>) -> MethodRouter<S>
     where
         S: Clone + Send + Sync + 'static,
     {
-        self.metrics
-            .track(template, route.fallback(method_not_allowed))
+        let mut route = route.fallback(method_not_allowed);
+        // Most services start at once, and their requests needn't ask.
+        if !self.settings.startup_delay.is_zero() {
+            let gate = middleware::from_fn_with_state(self.life.clone(), once_started);
+            route = route.layer(gate);
+        }
+        self.metrics.track(template, route)
     }
 
     /// A service's own routes with the shared ones beside them.
@@ -46,6 +53,15 @@ impl FromRef<Chassis> for Life {
     fn from_ref(chassis: &Chassis) -> Self {
         chassis.life.clone()
     }
+}
+
+async fn once_started(
+    State(life): State<Life>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    life.startup()?;
+    Ok(next.run(request).await)
 }
 
 async fn not_found(uri: Uri) -> Refusal {

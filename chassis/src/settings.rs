@@ -43,7 +43,7 @@ pub struct Settings {
     #[arg(long, env, default_value = "25s", value_parser = duration)]
     pub stop_timeout: Duration,
 
-    /// How long /startupz and /readyz say no after the start, to watch a slow starter
+    /// How long everything but /livez, /metrics and /info says no after the start, to watch a slow starter
     #[arg(long, env, default_value = "0s", value_parser = duration)]
     pub startup_delay: Duration,
 

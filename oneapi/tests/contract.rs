@@ -105,7 +105,7 @@ async fn a_slow_starter_is_alive_but_neither_started_nor_ready() {
     let chassis = Chassis::new(SERVICE, settings);
     let router = chassis.with_shared_routes(oneapi::router(&chassis, &settings::defaults()));
     assert_eq!(get(&router, "/livez").await.status, StatusCode::OK);
-    for path in ["/readyz", "/startupz"] {
+    for path in ["/readyz", "/startupz", "/test", "/burns"] {
         let answer = get(&router, path).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
         assert!(

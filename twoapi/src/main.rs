@@ -4,6 +4,7 @@ use std::{net::SocketAddr, process::ExitCode};
 
 use chassis::{
     Chassis,
+    kill::Kill,
     probe::Probe,
     service::Service,
     settings::{self, Consistent},
@@ -34,6 +35,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Probe(Probe),
+    Kill(Kill),
 }
 
 impl Consistent for Cli {
@@ -48,8 +50,10 @@ fn main() -> ExitCode {
 
 async fn run(signals: Signals) -> ExitCode {
     let cli: Cli = settings::parse();
-    if let Some(Command::Probe(probe)) = cli.command {
-        return probe.run().await;
+    match cli.command {
+        Some(Command::Probe(probe)) => return probe.run().await,
+        Some(Command::Kill(kill)) => return kill.run(SERVICE),
+        None => {}
     }
     let routes = |chassis: &Chassis| twoapi::router(chassis, &cli.twoapi);
     chassis::run(SERVICE, cli.chassis, cli.listen, routes, signals).await

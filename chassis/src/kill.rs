@@ -1,0 +1,82 @@
+//! The subcommand `kill`: sends a signal to the running service, for an image that has no shell.
+//! `kubectl exec POD -c oneapi -- /oneapi kill KILL` is a crash at will; `STOP` is a service that
+//! hangs until `CONT`.
+//!
+//! A container's first process is process 1 of its container, and Linux lets nothing in there
+//! kill or halt that one. A pod with `shareProcessNamespace: true` has another process 1.
+
+use std::process::ExitCode;
+
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, Signal, System};
+
+use crate::service::Service;
+
+/// Send a signal to the service that runs here (for an image without a shell)
+#[derive(Clone, Debug, clap::Args)]
+pub struct Kill {
+    /// Which
+    #[arg(value_enum, ignore_case = true, default_value = "TERM")]
+    signal: Name,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[value(rename_all = "UPPER")]
+enum Name {
+    /// Asks it to stop
+    Term,
+    /// As Ctrl-C does
+    Int,
+    /// Ends it at once: nothing is answered any more, nothing is logged
+    Kill,
+    /// Halts it: it keeps its port, and hangs
+    Stop,
+    /// Lets it go on
+    Cont,
+}
+
+impl Kill {
+    /// Sends it, and says on stderr why it could not.
+    pub fn run(&self, service: Service) -> ExitCode {
+        match self.send(service.name) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    fn send(&self, service: &str) -> Result<(), String> {
+        let unreadable = |error| format!("the processes can't be listed: {error}");
+        let mut system = System::new().map_err(unreadable)?;
+        system.refresh_processes_specifics(
+            ProcessesToUpdate::All,
+            true,
+            ProcessRefreshKind::nothing().without_tasks(),
+        );
+        let own = sysinfo::get_current_pid().map_err(unreadable)?;
+        // The service itself is the first of that name; others are probes, or this program.
+        let process = system
+            .processes_by_exact_name(service.as_ref())
+            .filter(|process| process.pid() != own)
+            .min_by_key(|process| process.pid())
+            .ok_or_else(|| format!("{service} doesn't run here"))?;
+        let (signal, deaf) = match self.signal {
+            Name::Term => (Signal::Term, false),
+            Name::Int => (Signal::Interrupt, false),
+            Name::Kill => (Signal::Kill, true),
+            Name::Stop => (Signal::Stop, true),
+            Name::Cont => (Signal::Continue, false),
+        };
+        if deaf && process.pid().as_u32() == 1 {
+            return Err(format!(
+                "{service} is process 1 of its container, which Linux keeps from {signal}: \
+                 a pod with shareProcessNamespace: true has another process 1"
+            ));
+        }
+        match process.kill_with(signal) {
+            Some(true) => Ok(()),
+            _ => Err(format!("{service} can't be sent {signal}: may you?")),
+        }
+    }
+}

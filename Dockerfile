@@ -1,0 +1,64 @@
+# Both images, one target each: `oneapi`, `twoapi`. What changes more often comes later, so that a
+# change compiles only what it touches: the crates that are depended on, the sources, the version.
+
+ARG RUST=1.95
+
+FROM rust:${RUST}-slim-bookworm AS build
+WORKDIR /src
+
+# A static binary: glibc too is linked in. With a named target, even the machine's own, the flag is
+# not for build scripts and procedural macros, which could not be loaded then. Relative relocations,
+# packed, take a hundredth of the room.
+RUN mkdir .cargo && printf '[build]\ntarget = "%s"\nrustflags = ["-C", "target-feature=+crt-static", "-C", "link-arg=-Wl,-z,pack-relative-relocs"]\n' \
+      "$(rustc -vV | sed -n 's/^host: //p')" > .cargo/config.toml
+
+# Dependencies. cargo wants to see a library in each member of the workspace, and the files of each
+# bench and test that a manifest names: the former are empty here, the latter are struck out.
+COPY Cargo.toml Cargo.lock ./
+COPY chassis/Cargo.toml chassis/
+COPY oneapi/Cargo.toml oneapi/
+COPY twoapi/Cargo.toml twoapi/
+COPY e2e/Cargo.toml e2e/
+RUN sed -i '/^\[\[/,/^$/d' */Cargo.toml \
+ && for member in */; do mkdir "$member/src" && touch "$member/src/lib.rs"; done \
+ && for service in oneapi twoapi; do echo 'fn main() {}' > "$service/src/main.rs"; done \
+ && cargo build --locked --release --lib -p oneapi -p twoapi
+
+# Sources, all but each main.rs, the only file that knows the version. cargo goes by modification
+# times, and those in a checkout may be older than the empty files of above.
+COPY chassis/src chassis/src
+COPY oneapi/src oneapi/src
+COPY twoapi/src twoapi/src
+RUN touch */src/*.rs && cargo build --locked --release --lib -p oneapi -p twoapi
+
+ARG VERSION
+ARG COMMIT=unknown
+RUN cargo build --locked --release --bins -p oneapi -p twoapi \
+ && mkdir /out && cp target/*/release/oneapi target/*/release/twoapi /out/
+
+FROM scratch AS oneapi
+ARG VERSION
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="oneapi" \
+      org.opencontainers.image.description="Says its pod's IP, and burns exactly as much CPU as it is asked to" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${COMMIT}" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+COPY --from=build /out/oneapi /oneapi
+# A number: `runAsNonRoot` can't check a name, and there is no /etc/passwd to find one in.
+USER 65532:65532
+EXPOSE 5000
+ENTRYPOINT ["/oneapi"]
+
+FROM scratch AS twoapi
+ARG VERSION
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="twoapi" \
+      org.opencontainers.image.description="Calls oneapi over the pod's localhost" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${COMMIT}" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+COPY --from=build /out/twoapi /twoapi
+USER 65532:65532
+EXPOSE 5001
+ENTRYPOINT ["/twoapi"]

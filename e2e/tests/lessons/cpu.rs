@@ -1,0 +1,117 @@
+//! What a known load shows: `kubectl top`, a limit and its throttling, requests under contention.
+
+use std::thread;
+
+use e2e::{Context, Result, Story, Value, ensure, pods::name, story::SOON};
+
+/// `kubectl top` agrees with what was asked to within 10 %.
+pub fn top(story: &Story<'_>) -> Result<()> {
+    const ASKED: f64 = 300.0;
+    story.deploy()?;
+    let pod = name(&story.pods()?[0]).to_owned();
+    thread::scope(|scope| {
+        let burn = scope.spawn(|| story.burn(&pod, "minutes=1.5&millicores=300"));
+        // metrics-server looks every 15 s or so, at what was used since it last looked: the first
+        // figures are of a time in which the burn had only begun.
+        let seen = story.until("kubectl top says 300m, give or take 10 %", SOON, || {
+            ensure!(
+                !burn.is_finished(),
+                "the burn was over before kubectl top had seen it"
+            );
+            let top = story.kubectl(&format!("top pod {pod} --containers --no-headers"));
+            Ok(top
+                .ok()
+                .as_deref()
+                .and_then(of_oneapi)
+                .filter(|used| (used / ASKED - 1.0).abs() <= 0.1))
+        })?;
+        story.note(&format!("kubectl top said {seen}m"));
+        story.end_burns(&pod)?;
+        burn.join().expect("no panic in asking").map(drop)
+    })
+}
+
+/// `POD  oneapi  301m  3Mi`
+fn of_oneapi(top: &str) -> Option<f64> {
+    let line = top.lines().find(|line| line.contains("oneapi"))?;
+    line.split_whitespace()
+        .nth(2)?
+        .strip_suffix('m')?
+        .parse()
+        .ok()
+}
+
+/// Below the limit nothing is throttled, at the limit the kernel does it; `/info` shows it.
+pub fn limit(story: &Story<'_>) -> Result<()> {
+    story.deploy()?;
+    let pod = name(&story.pods()?[0]).to_owned();
+    let restarts =
+        |story: &Story<'_>| -> Result<u64> { Ok(e2e::pods::restarts(&story.pod(&pod)?, "oneapi")) };
+
+    let kept = story.burn(&pod, "minutes=0.2&millicores=1000")?;
+    ensure!(
+        kept["granted_millicores"] == 475,
+        "5 % below the limit of 500: {kept}"
+    );
+    let share = kept["throttled_share"]
+        .as_f64()
+        .context("there is a limit")?;
+    ensure!(
+        share < 0.05,
+        "so the kernel has next to nothing to throttle: {kept}"
+    );
+
+    let forced = story.burn(&pod, "minutes=0.2&millicores=1000&force=true")?;
+    ensure!(forced["granted_millicores"] == 1000, "as asked: {forced}");
+    let share = forced["throttled_share"]
+        .as_f64()
+        .context("there is a limit")?;
+    ensure!(share > 0.8, "nearly every period is throttled: {forced}");
+    let achieved = forced["achieved_seconds"].as_f64().unwrap_or(0.0);
+    let wall = forced["wall_seconds"].as_f64().unwrap_or(f64::MAX);
+    ensure!(
+        (0.45..0.52).contains(&(achieved / wall)),
+        "the limit holds, at half a core: {forced}"
+    );
+
+    let info = story.info(&pod, 5000)?;
+    let throttled = &info["usage"]["throttling"]["throttled_periods"];
+    ensure!(
+        throttled.as_u64() > Some(50),
+        "/info shows the throttled periods: {info}"
+    );
+    ensure!(restarts(story)? == 0, "no probe failed for it");
+    Ok(())
+}
+
+/// Two pods on one node that both want all of it get shares as their requests are: 1 to 3.
+pub fn requests(story: &Story<'_>) -> Result<()> {
+    story.apply("k8s/lessons/cpu-requests.yaml")?;
+    story.ready("cpu-third")?;
+    story.ready("cpu-rest")?;
+    let cpus = story.info("cpu-third", 5000)?["limits"]["cpus"]
+        .as_f64()
+        .context("/info says the CPUs")?;
+    let query = format!("minutes=0.25&millicores={}", cpus * 1000.0);
+    let (third, rest) = thread::scope(|scope| {
+        let third = scope.spawn(|| story.burn("cpu-third", &query));
+        let rest = scope.spawn(|| story.burn("cpu-rest", &query));
+        (
+            third.join().expect("no panic in asking"),
+            rest.join().expect("no panic in asking"),
+        )
+    });
+    let achieved = |burn: &Value| {
+        burn["achieved_seconds"]
+            .as_f64()
+            .context("a burn says how far it came")
+    };
+    let (third, rest) = (achieved(&third?)?, achieved(&rest?)?);
+    let ratio = rest / third;
+    story.note(&format!("{third:.2} s and {rest:.2} s: {ratio:.2}"));
+    ensure!(
+        (ratio / 3.0 - 1.0).abs() <= 0.1,
+        "requests of 300m and 100m promise three times as much, to within 10 %: {ratio:.2}"
+    );
+    Ok(())
+}

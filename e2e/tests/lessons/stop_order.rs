@@ -1,0 +1,57 @@
+//! The order in which the containers of a pod stop, and what comes before the signal: a native
+//! sidecar, and `preStop.sleep`.
+
+use std::time::{Duration, Instant};
+
+use e2e::{Context, Result, Story, ensure};
+
+/// oneapi gets its signal when twoapi has ended.
+pub fn sidecar(story: &Story<'_>) -> Result<()> {
+    story.apply("k8s/lessons/sidecar.yaml")?;
+    story.ready("sidecar")?;
+    let answer = story.ask("sidecar", 5001, "/test/calloneapi")?;
+    ensure!(
+        answer.starts_with("one api response is ip is "),
+        "twoapi reaches it: {answer}"
+    );
+
+    let logs = story.follow_logs("sidecar", &["oneapi", "twoapi"])?;
+    story.kubectl("delete pod sidecar --wait=false")?;
+    // twoapi drains for 3 s: it still needs oneapi.
+    let answer = story.ask("sidecar", 5001, "/test/calloneapi")?;
+    ensure!(
+        answer.starts_with("one api response is ip is "),
+        "while it drains: {answer}"
+    );
+    let logs = logs.end()?;
+    let exit = logs.moment("twoapi", "exit")?;
+    let signal = logs.moment("oneapi", "signal received")?;
+    ensure!(
+        signal >= exit,
+        "oneapi's signal, at {signal}, comes after twoapi's end, at {exit}"
+    );
+    Ok(())
+}
+
+/// The signal comes when the hook has slept; until then all goes on.
+pub fn prestop(story: &Story<'_>) -> Result<()> {
+    story.apply("k8s/lessons/prestop.yaml")?;
+    story.ready("prestop")?;
+    let logs = story.follow_logs("prestop", &["oneapi"])?;
+    let deleted = Instant::now();
+    story.kubectl("delete pod prestop --wait=false")?;
+    while deleted.elapsed() < Duration::from_millis(2500) {
+        let ready = story
+            .ask("prestop", 5000, "/readyz")
+            .context("while the hook sleeps")?;
+        ensure!(ready == "ok", "no signal yet: {ready}");
+    }
+    let logs = logs.end()?;
+    let ended = deleted.elapsed().as_secs_f64();
+    logs.moment("oneapi", "signal received")?;
+    ensure!(
+        ended >= 3.0,
+        "the hook's 3 s came first: gone after {ended:.1} s"
+    );
+    Ok(())
+}

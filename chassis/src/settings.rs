@@ -149,11 +149,24 @@ fn read<C: CommandFactory + FromArgMatches + Consistent>(
 
 /// The id of the argument whose value is wrong, and the sentence that says so.
 fn wrong_value(command: &clap::Command, e: &clap::Error) -> Option<(String, String)> {
+    // An argument that is missing, or there twice, won't be put right by another parser.
+    if !matches!(
+        e.kind(),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation
+    ) {
+        return None;
+    }
     let text = |kind| match e.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
         _ => None,
     };
+    if !matches!(
+        e.kind(),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation
+    ) {
+        return None; // an argument that is missing, say: no value would do
+    }
     // The context names the argument as the usage line does: `--drain-delay <DRAIN_DELAY>`.
     let shown = text(ContextKind::InvalidArg)?;
     let mut command = command.clone();
@@ -251,9 +264,49 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_argument_is_named() {
+        let command =
+            clap::Command::new("service").arg(clap::Arg::new("rate").long("rate").required(true));
+        let error = command.clone().try_get_matches_from(["service"]);
+        assert_eq!(wrong_value(&command, &error.unwrap_err()), None);
+    }
+
+    #[test]
     fn an_unknown_flag_is_refused_beside_a_wrong_value() {
         let said = wrong("service --drain-dealy 3s");
         assert!(said[0].contains("--drain-dealy"), "{said:#?}");
+    }
+
+    #[test]
+    fn a_missing_argument_is_said_once() {
+        #[derive(Debug, clap::Parser)]
+        struct Needs {
+            #[arg(long)]
+            rate: u32,
+            #[arg(long = "for")]
+            time: u32,
+        }
+        impl Consistent for Needs {
+            fn contradictions(&self) -> Vec<String> {
+                vec![format!("{} and {} are there", self.rate, self.time)]
+            }
+        }
+        for (line, said) in [
+            (vec!["service", "--rate", "1"], "--for <TIME>"),
+            (vec!["service", "--rate", "x"], "--rate <RATE> can't be 'x'"),
+            (
+                vec!["service", "--rate", "1", "--rate", "2"],
+                "cannot be used multiple times",
+            ),
+        ] {
+            match read::<Needs>(line.iter().map(Into::into).collect()) {
+                Err(Refused::Wrong(sentences)) => assert!(
+                    sentences[0].contains(said),
+                    "{line:?} is refused with {said}, not {sentences:#?}"
+                ),
+                other => panic!("{line:?} should be refused, not {other:?}"),
+            }
+        }
     }
 
     #[test]

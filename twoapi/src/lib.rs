@@ -4,9 +4,12 @@
 //! | --- | --- |
 //! | `GET /test/calloneapi` | `one api response is ip is 10.244.36.66` |
 //!
+//! As a subcommand it is a client too: [`load`] asks at a fixed rate and counts what fails.
+//!
 //! The chassis adds `/livez`, `/readyz`, `/startupz`, `/metrics`, `/info`.
 
 mod calloneapi;
+pub mod load;
 mod upstream;
 
 use std::time::Duration;

@@ -11,6 +11,7 @@ use chassis::{
     signal::Signals,
 };
 use clap::{Parser, Subcommand};
+use twoapi::load::Load;
 
 const SERVICE: Service = chassis::service!();
 
@@ -36,11 +37,15 @@ struct Cli {
 enum Command {
     Probe(Probe),
     Kill(Kill),
+    Load(Load),
 }
 
 impl Consistent for Cli {
     fn contradictions(&self) -> Vec<String> {
-        self.chassis.contradictions()
+        match &self.command {
+            Some(Command::Load(load)) => load.contradictions(),
+            _ => self.chassis.contradictions(),
+        }
     }
 }
 
@@ -53,6 +58,7 @@ async fn run(signals: Signals) -> ExitCode {
     match cli.command {
         Some(Command::Probe(probe)) => return probe.run().await,
         Some(Command::Kill(kill)) => return kill.run(SERVICE),
+        Some(Command::Load(load)) => return load.run(signals).await,
         None => {}
     }
     let routes = |chassis: &Chassis| twoapi::router(chassis, &cli.twoapi);

@@ -165,16 +165,15 @@ impl Story<'_> {
             method,
             object,
             path,
-            patience,
             ..
         } = request;
         let (namespace, verb) = (
             &self.namespace,
             if method == "GET" { "get" } else { "delete" },
         );
+        // No `--request-timeout`: kubectl would tell the pod of it, as one more parameter.
         self.kubectl(&format!(
-            "{verb} --raw /api/v1/namespaces/{namespace}/{object}/proxy{path} --request-timeout={}s",
-            patience.as_secs()
+            "{verb} --raw /api/v1/namespaces/{namespace}/{object}/proxy{path}"
         ))
     }
 }

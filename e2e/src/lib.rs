@@ -10,19 +10,23 @@
 //! | `pods` | what the stories read from a pod's JSON |
 //! | `watch` | pods coming and going, as the API server tells it |
 //! | `logs` | what containers say until they end |
+//! | `load` | the load Job, and what it counts |
+//! | `prove` | what goes unnoticed under load, and the twins that don't |
 //! | `runner` | stories side by side, and the time that each took |
 
 #![allow(clippy::print_stdout)] // what a test run tells is its output
 
 pub mod ask;
 pub mod cluster;
+pub mod load;
 pub mod logs;
 pub mod manifest;
 pub mod pods;
+pub mod prove;
 pub mod runner;
 pub mod story;
 pub mod watch;
 
-pub use anyhow::{Context, Result, bail, ensure};
+pub use anyhow::{Context, Result, anyhow, bail, ensure};
 pub use serde_json::Value;
 pub use story::Story;

@@ -158,6 +158,34 @@ impl Story<'_> {
         self.ready_pods(3)
     }
 
+    /// The same, in place of one that was changed.
+    ///
+    /// # Errors
+    /// When it doesn't come up.
+    pub fn deploy_anew(&self) -> Result<Vec<Value>> {
+        self.kubectl("delete deployment chesterdeployment --ignore-not-found")?;
+        self.kubectl(&format!(
+            "wait --for=delete pod -l app=chesterapi --timeout={}s",
+            SOON.as_secs()
+        ))?;
+        self.deploy()
+    }
+
+    /// Asks for a pod's eviction, as a node's drain does.
+    ///
+    /// # Errors
+    /// When the disruption budget doesn't allow it now.
+    pub fn evict(&self, pod: &str) -> Result<()> {
+        let namespace = &self.namespace;
+        self.kubectl_with(
+            &format!("create --raw /api/v1/namespaces/{namespace}/pods/{pod}/eviction -f -"),
+            &format!(
+                r#"{{"apiVersion":"policy/v1","kind":"Eviction","metadata":{{"name":"{pod}","namespace":"{namespace}"}}}}"#
+            ),
+        )
+        .map(drop)
+    }
+
     /// Changes the Deployment by a shipped patch.
     ///
     /// # Errors

@@ -110,7 +110,15 @@ impl<'a> Story<'a> {
     /// # Errors
     /// When it fails, with what it said.
     pub fn kubectl(&self, words: &str) -> Result<String> {
-        let output = self.run(words, "")?;
+        self.kubectl_with(words, "")
+    }
+
+    /// The same, with that on its standard input.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub fn kubectl_with(&self, words: &str, input: &str) -> Result<String> {
+        let output = self.run(words, input)?;
         ensure!(
             output.status.success(),
             "kubectl {words}: {}",
@@ -159,10 +167,22 @@ impl<'a> Story<'a> {
         self.with_file("delete", file)
     }
 
+    /// `kubectl apply -f` of a shipped file in which something was changed.
+    ///
+    /// # Errors
+    /// As for [`apply`](Self::apply).
+    pub fn apply_text(&self, file: &str, text: &str) -> Result<()> {
+        self.with_text("apply", file, text)
+    }
+
     fn with_file(&self, verb: &str, file: &str) -> Result<()> {
         let text = manifest::read(file, self.cluster, &self.namespace)?;
+        self.with_text(verb, file, &text)
+    }
+
+    fn with_text(&self, verb: &str, file: &str, text: &str) -> Result<()> {
         self.note(&format!("# {file}:"));
-        let output = self.run(&format!("{verb} -f -"), &text)?;
+        let output = self.run(&format!("{verb} -f -"), text)?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(
             output.status.success(),

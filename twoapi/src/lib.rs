@@ -4,12 +4,16 @@
 //! | --- | --- |
 //! | `GET /test/calloneapi` | `one api response is ip is 10.244.36.66` |
 //!
-//! As a subcommand it is a client too: [`load`] asks at a fixed rate and counts what fails.
+//! As a subcommand it is a client too: [`load`] asks at a fixed rate and counts what fails,
+//! [`burn`] has all pods behind a name burn a total.
 //!
 //! The chassis adds `/livez`, `/readyz`, `/startupz`, `/metrics`, `/info`.
 
+pub mod burn;
 mod calloneapi;
 pub mod load;
+mod resolve;
+mod terminal;
 mod upstream;
 
 use std::time::Duration;

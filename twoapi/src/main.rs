@@ -11,7 +11,7 @@ use chassis::{
     signal::Signals,
 };
 use clap::{Parser, Subcommand};
-use twoapi::load::Load;
+use twoapi::{burn::Burn, load::Load};
 
 const SERVICE: Service = chassis::service!();
 
@@ -38,6 +38,7 @@ enum Command {
     Probe(Probe),
     Kill(Kill),
     Load(Load),
+    Burn(Burn),
 }
 
 impl Consistent for Cli {
@@ -59,6 +60,7 @@ async fn run(signals: Signals) -> ExitCode {
         Some(Command::Probe(probe)) => return probe.run().await,
         Some(Command::Kill(kill)) => return kill.run(SERVICE),
         Some(Command::Load(load)) => return load.run(signals).await,
+        Some(Command::Burn(burn)) => return burn.run(signals).await,
         None => {}
     }
     let routes = |chassis: &Chassis| twoapi::router(chassis, &cli.twoapi);

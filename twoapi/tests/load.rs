@@ -1,283 +1,455 @@
-//! `twoapi load`, the real program against servers that answer, refuse, break, hang and stall.
+//! The real program's `load`, against servers that answer, refuse, stall, break off and hang, each
+//! failure counted by its kind; and its refusals to start.
 
-#![allow(missing_docs, unsafe_code)] // unsafe: to have a connection reset
+#![allow(clippy::unwrap_used)] // a test may
 
 use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    os::fd::AsRawFd,
-    process::{Command, Output},
-    thread,
+    collections::BTreeMap,
+    net::SocketAddr,
+    process::{Command, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::{sleep, timeout},
+};
 
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\npod: a\r\nversion: 7\r\ncontent-length: 2\r\n\r\nok";
+const PROGRAM: &str = env!("CARGO_BIN_EXE_twoapi");
 
-/// A server that does with each connection what it is told to.
-fn server(serve: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for connection in listener.incoming() {
-            let (connection, serve) = (connection.unwrap(), serve.clone());
-            thread::spawn(move || serve(connection));
-        }
-    });
-    address
+/// What a server does with request number `n`, the first being 0, on connection number `c`.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    /// Answers, and keeps the connection.
+    Answer(&'static str),
+    /// Answers, and closes.
+    Last(&'static str),
+    /// Answers, and closes after this time.
+    CloseLate(Duration, &'static str),
+    /// Closes with a reset.
+    Reset,
+    /// Answers after this time.
+    Stall(Duration, &'static str),
+    Hang,
 }
 
-/// Reads up to a request's end; false when the client has closed.
-fn request(connection: &mut TcpStream) -> bool {
-    let mut seen = Vec::new();
-    let mut byte = [0];
-    while !seen.ends_with(b"\r\n\r\n") {
-        match connection.read(&mut byte) {
-            Ok(1) => seen.push(byte[0]),
-            _ => return false,
-        }
-    }
-    true
+const YES: &str = "HTTP/1.1 200 OK\r\npod: a\r\nversion: 1.0\r\ncontent-length: 2\r\n\r\nok";
+const NO: &str = "HTTP/1.1 503 No\r\ncontent-length: 2\r\n\r\nno";
+const OOPS: &str = "HTTP/1.1 500 Oops\r\ncontent-length: 2\r\n\r\nno";
+const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nok";
+const BYE: &str =
+    "HTTP/1.1 200 OK\r\npod: a\r\nversion: 1.0\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
+
+/// A server that does as it is told, and counts what it saw.
+#[derive(Clone, Debug)]
+struct Server {
+    address: SocketAddr,
+    requests: Arc<AtomicUsize>,
+    /// Connections over which at least one request came.
+    connections: Arc<AtomicUsize>,
+    /// How many of them said `connection: close`.
+    said_close: Arc<AtomicUsize>,
+    /// How many of those that it closes late the client was the first to close.
+    left: Arc<AtomicUsize>,
 }
 
-/// Answers each request of a connection in the same way.
-fn answering(answer: &'static [u8]) -> impl Fn(TcpStream) + Send + Sync + Clone {
-    move |mut connection| {
-        while request(&mut connection) {
-            connection.write_all(answer).unwrap();
-        }
-    }
-}
-
-/// Runs it to its end, which a bug mustn't put off for ever.
-fn load(arguments: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_twoapi"))
-        .arg("load")
-        .args(arguments.split(' '))
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if start.elapsed() > Duration::from_secs(30) {
-            child.kill().unwrap();
-            panic!("it hangs");
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    child.wait_with_output().unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-/// 20 requests in 200 ms.
-fn short_load(address: SocketAddr, more: &str) -> (i32, Value) {
-    let output = load(&format!(
-        "http://{address}/ --rate 100 --for 200ms --json{more}"
-    ));
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    let summary = text.lines().last().unwrap();
-    (code(&output), serde_json::from_str(summary).unwrap())
-}
-
-#[test]
-fn who_answers_is_counted_by_pod_and_version() {
-    let address = server(answering(OK));
-    for more in ["", " --fresh"] {
-        let (code, summary) = short_load(address, more);
-        assert_eq!(code, 0, "{summary}");
-        assert_eq!(summary["kind"], "summary");
-        assert_eq!(summary["requests"], 20, "{summary}");
-        assert_eq!(summary["ok"], 20);
-        assert_eq!(summary["failed"], serde_json::json!({}));
-        assert_eq!(
-            summary["pods"],
-            serde_json::json!([{"pod": "a", "version": "7", "ok": 20}])
-        );
-    }
-}
-
-#[test]
-fn each_failure_is_told_by_its_kind_and_none_is_tried_again() {
-    // The load's first connection only looks whether somebody listens.
-    let reset = |mut connection: TcpStream| {
-        if request(&mut connection) {
-            let linger = libc::linger {
-                l_onoff: 1,
-                l_linger: 0,
-            };
-            // SAFETY: the socket is open, and the pointer is to a linger of that size.
-            let set = unsafe {
-                libc::setsockopt(
-                    connection.as_raw_fd(),
-                    libc::SOL_SOCKET,
-                    libc::SO_LINGER,
-                    (&raw const linger).cast(),
-                    size_of::<libc::linger>() as libc::socklen_t,
-                )
-            };
-            assert_eq!(set, 0);
-        }
-    };
-    let close = |mut connection: TcpStream| {
-        request(&mut connection);
-    };
-    let half = |mut connection: TcpStream| {
-        if request(&mut connection) {
-            connection.write_all(&OK[..OK.len() - 1]).unwrap();
-        }
-    };
-    let hang = |mut connection: TcpStream| while request(&mut connection) {};
-    let unwell = answering(b"HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n");
-    for (address, kind) in [
-        (server(reset), "reset"),
-        (server(close), "closed early"),
-        (server(half), "closed early"),
-        (server(hang), "timed out"),
-        (server(unwell), "status 503"),
-    ] {
-        let (code, summary) = short_load(address, " --timeout 300ms");
-        assert_eq!(code, 1, "{kind}: {summary}");
-        assert_eq!(
-            summary["failed"],
-            serde_json::json!({ kind: 20 }),
-            "{summary}"
-        );
-    }
-}
-
-#[test]
-fn a_service_that_goes_away_is_counted_as_refused() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || drop(listener.accept()));
-    let (code, summary) = short_load(address, " --fresh");
-    assert_eq!(code, 1);
-    let refused = summary["failed"]["refused"].as_u64().unwrap();
-    assert!(refused >= 18, "{summary}");
-}
-
-#[test]
-fn a_connection_that_the_service_closes_between_requests_is_no_failure() {
-    // Told to, or just so: either way nothing has been sent over it yet.
-    let told = |mut connection: TcpStream| {
-        if request(&mut connection) {
-            let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-            connection.write_all(answer).unwrap();
-        }
-    };
-    let untold = |mut connection: TcpStream| {
-        if request(&mut connection) {
-            connection.write_all(OK).unwrap();
-        }
-    };
-    for address in [server(told), server(untold)] {
-        // 64 connections, and 20 requests: each is used again only by the longer load.
-        let (code, summary) = short_load(address, " --connections 2");
-        assert_eq!((code, &summary["ok"]), (0, &20.into()), "{summary}");
-    }
-}
-
-#[test]
-fn a_stall_shows_in_the_latency_of_all_that_was_due_in_it() {
-    let address = server(move |mut connection| {
-        let mut stalled = false;
-        while request(&mut connection) {
-            if !stalled {
-                thread::sleep(Duration::from_millis(400));
-                stalled = true;
+impl Server {
+    async fn start(act: fn(usize) -> Act) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self {
+            address: listener.local_addr().unwrap(),
+            requests: Arc::default(),
+            connections: Arc::default(),
+            said_close: Arc::default(),
+            left: Arc::default(),
+        };
+        let serving = server.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let server = serving.clone();
+                tokio::spawn(async move { server.serve(stream, act).await });
             }
-            connection.write_all(OK).unwrap();
+        });
+        server
+    }
+
+    async fn serve(&self, mut stream: TcpStream, act: fn(usize) -> Act) {
+        let mut request = [0; 1024];
+        for turn in 0.. {
+            // Requests are small enough to come in one piece.
+            let read = stream.read(&mut request).await.unwrap_or(0);
+            if read == 0 {
+                return;
+            }
+            self.connections
+                .fetch_add(usize::from(turn == 0), Ordering::SeqCst);
+            if String::from_utf8_lossy(&request[..read]).contains("connection: close") {
+                self.said_close.fetch_add(1, Ordering::SeqCst);
+            }
+            match act(self.requests.fetch_add(1, Ordering::SeqCst)) {
+                Act::Answer(says) => stream.write_all(says.as_bytes()).await.unwrap(),
+                Act::Last(says) => {
+                    stream.write_all(says.as_bytes()).await.unwrap();
+                    stream.shutdown().await.unwrap();
+                    return;
+                }
+                Act::CloseLate(time, says) => {
+                    stream.write_all(says.as_bytes()).await.unwrap();
+                    let left = timeout(time, stream.read(&mut request)).await.is_ok();
+                    self.left.fetch_add(usize::from(left), Ordering::SeqCst);
+                    return;
+                }
+                Act::Reset => {
+                    socket2::SockRef::from(&stream)
+                        .set_linger(Some(Duration::ZERO))
+                        .unwrap();
+                    return;
+                }
+                Act::Stall(time, says) => {
+                    sleep(time).await;
+                    stream.write_all(says.as_bytes()).await.unwrap();
+                }
+                Act::Hang => std::future::pending().await,
+            }
+        }
+    }
+
+    fn seen(&self) -> (usize, usize) {
+        let seen = |count: &AtomicUsize| count.load(Ordering::SeqCst);
+        (seen(&self.requests), seen(&self.connections))
+    }
+}
+
+fn twoapi(line: &str) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(line.split_whitespace()).stdin(Stdio::null());
+    command
+}
+
+async fn output(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
+}
+
+/// What a load printed with `--json`.
+#[derive(Debug)]
+struct Told {
+    code: Option<i32>,
+    seconds: Vec<Value>,
+    summary: Value,
+}
+
+impl Told {
+    fn by(output: &Output) -> Self {
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        let line = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line} is JSON"));
+        let mut seconds: Vec<Value> = text.lines().map(line).collect();
+        let summary = seconds.pop().unwrap_or_else(|| panic!("{output:?}"));
+        assert_eq!(summary["kind"], "summary", "the last line: {text}");
+        assert!(seconds.iter().all(|it| it["kind"] == "second"), "{text}");
+        Self {
+            code: output.status.code(),
+            seconds,
+            summary,
+        }
+    }
+
+    fn failed(&self) -> BTreeMap<&str, u64> {
+        let failed = self.summary["failed"].as_object().unwrap().iter();
+        failed
+            .map(|(k, n)| (k.as_str(), n.as_u64().unwrap()))
+            .collect()
+    }
+
+    /// Exit code, requests, ok.
+    fn counts(&self) -> (i32, u64, u64) {
+        let count = |name: &str| self.summary[name].as_u64().unwrap();
+        (self.code.unwrap(), count("requests"), count("ok"))
+    }
+}
+
+async fn load(address: SocketAddr, line: &str) -> Told {
+    let command = twoapi(&format!("load http://{address}/test --json {line}"));
+    Told::by(&output(command).await)
+}
+
+#[tokio::test]
+async fn nothing_failed_is_exit_0_and_who_answered_is_told() {
+    let server = Server::start(|_| Act::Answer(YES)).await;
+    let told = load(server.address, "--rate 50 --for 2s").await;
+    assert_eq!(told.counts(), (0, 100, 100), "{told:#?}");
+    let pods = serde_json::json!([{ "pod": "a", "version": "1.0", "ok": 100 }]);
+    assert_eq!(told.summary["pods"], pods);
+    let rate = told.summary["rate"].as_f64().unwrap();
+    assert!((45.0..=51.0).contains(&rate), "50 a second, not {rate}");
+    assert_eq!(told.seconds[0]["second"], 1);
+    let sum = |seconds: &[Value]| -> u64 {
+        let requests = seconds.iter().map(|it| it["requests"].as_u64().unwrap());
+        requests.sum()
+    };
+    assert_eq!(sum(&told.seconds), 100, "the seconds' sum: {told:#?}");
+    assert!(sum(&told.seconds[..1]) >= 45, "a line a second: {told:#?}");
+    assert_eq!(server.seen().0, 100, "each was sent once");
+}
+
+#[tokio::test]
+async fn connections_are_kept_up_to_as_many_as_were_asked_for() {
+    let server = Server::start(|_| Act::Answer(YES)).await;
+    let told = load(server.address, "--rate 50 --for 1s --connections 3").await;
+    assert_eq!(told.counts(), (0, 50, 50), "{told:#?}");
+    assert_eq!(server.seen(), (50, 3));
+}
+
+#[tokio::test]
+async fn fresh_connections_are_the_services_to_close() {
+    let server = Server::start(|_| Act::CloseLate(Duration::from_millis(200), BYE)).await;
+    let told = load(server.address, "--rate 100 --for 1s --fresh").await;
+    assert_eq!(told.counts(), (0, 100, 100), "{told:#?}");
+    assert_eq!(server.seen(), (100, 100));
+    let seen = |count: &AtomicUsize| count.load(Ordering::SeqCst);
+    assert_eq!(seen(&server.said_close), 100, "each was asked to be closed");
+    let early = seen(&server.left);
+    // Those of the last 200 ms, when the program has ended.
+    assert!(early <= 25, "the client was the first to close {early}");
+    let p50 = told.summary["p50_ms"].as_f64().unwrap();
+    assert!(
+        p50 < 100.0,
+        "the closing is no part of the latency: {p50} ms"
+    );
+}
+
+#[tokio::test]
+async fn each_failure_is_counted_by_its_kind() {
+    for (act, kind) in [
+        ((|_| Act::Answer(NO)) as fn(usize) -> Act, "status 503"),
+        (|_| Act::Answer(OOPS), "status 500"),
+        (|_| Act::Reset, "reset"),
+        (|_| Act::Last(""), "closed early"),
+        (|_| Act::Last(HALF), "closed early"),
+        (|_| Act::Last("SSH-2.0-hello\r\n\r\n"), "malformed"),
+        (|_| Act::Hang, "timed out"),
+    ] {
+        for fresh in ["", "--fresh"] {
+            let server = Server::start(act).await;
+            let line = format!("--rate 20 --for 500ms --timeout 300ms {fresh}");
+            let told = load(server.address, &line).await;
+            assert_eq!(told.counts(), (1, 10, 0), "{kind} {fresh}: {told:#?}");
+            assert_eq!(told.failed(), [(kind, 10)].into(), "{fresh}: {told:#?}");
+            assert_eq!(server.seen().0, 10, "{kind} {fresh}: none is tried twice");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_kind_is_counted_by_itself() {
+    let server = Server::start(|n| match n % 10 {
+        0 | 1 => Act::Answer(NO),
+        2 => Act::Reset,
+        3 => Act::Last(HALF),
+        _ => Act::Answer(YES),
+    })
+    .await;
+    let told = load(server.address, "--rate 100 --for 1s").await;
+    assert_eq!(told.counts(), (1, 100, 60), "{told:#?}");
+    assert_eq!(
+        told.failed(),
+        [("status 503", 20), ("reset", 10), ("closed early", 10)].into()
+    );
+}
+
+#[tokio::test]
+async fn a_service_that_goes_away_refuses() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        // The look at the start, and ten requests.
+        for _ in 0..11 {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                if stream.read(&mut [0; 1024]).await.unwrap_or(0) > 0 {
+                    stream.write_all(BYE.as_bytes()).await.unwrap();
+                }
+            });
         }
     });
-    // One connection, 40 requests in 400 ms, all of them due while the first one is stalled.
-    let output = load(&format!(
-        "http://{address}/ --rate 100 --for 400ms --connections 1 --json"
-    ));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let summary: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
-    let half = summary["p50_ms"].as_f64().unwrap();
-    assert!(
-        (150.0..350.0).contains(&half),
-        "counted from when they were due: {summary}"
-    );
-    assert!(summary["max_ms"].as_f64().unwrap() >= 400.0, "{summary}");
+    let told = load(address, "--rate 20 --for 1s --fresh").await;
+    assert_eq!(told.counts(), (1, 20, 10), "{told:#?}");
+    assert_eq!(told.failed(), [("refused", 10)].into());
 }
 
-#[test]
-fn a_signal_ends_it_with_its_summary() {
-    let address = server(answering(OK));
-    let child = Command::new(env!("CARGO_BIN_EXE_twoapi"))
-        .args(["load", &format!("http://{address}/")])
-        .args(["--rate", "50", "--for", "1h"])
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    thread::sleep(Duration::from_millis(500));
-    let id = child.id().to_string();
-    assert!(Command::new("kill").arg(id).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(code(&output), 0);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("ok by a 7"), "{text}");
-}
-
-#[test]
-fn wrong_usage_is_a_sentence_and_never_a_hang() {
-    let unused = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    for (arguments, exit, words) in [
-        (
-            "http://localhost/ --rate 0 --for 1s".to_owned(),
-            2,
-            "a rate is a number above 0",
-        ),
-        (
-            "http://localhost/ --rate fast --for 1s".to_owned(),
-            2,
-            "a rate is a number above 0",
-        ),
-        (
-            "http://localhost/ --rate 20000 --for 1s".to_owned(),
-            2,
-            "MAX_RATE",
-        ),
-        (
-            "http://localhost/ --rate 1 --for=-1s".to_owned(),
-            2,
-            "a length of time is written as",
-        ),
-        (
-            "http://localhost/ --rate 1 --for 0s".to_owned(),
-            2,
-            "no time at all",
-        ),
-        ("http://localhost/ --rate 1".to_owned(), 2, "--for"),
-        (
-            "localhost:5000 --rate 1 --for 1s".to_owned(),
-            2,
-            "a URL is written as",
-        ),
-        (
-            "http://nowhere.invalid/ --rate 1 --for 1s".to_owned(),
-            1,
-            "nowhere.invalid can't be resolved",
-        ),
-        (
-            format!("http://{unused}/ --rate 1 --for 1s"),
-            1,
-            "can't be reached",
-        ),
-    ] {
-        let output = load(&arguments);
-        let said = String::from_utf8(output.stderr.clone()).unwrap();
-        assert_eq!(code(&output), exit, "{arguments}: {said}");
-        assert!(said.contains(words), "{arguments}: {said}");
+#[tokio::test]
+async fn a_kept_connection_that_was_closed_is_not_used_again() {
+    // By announcement, and silently between two requests.
+    for act in [(|_| Act::Last(BYE)) as fn(usize) -> Act, |_| Act::Last(YES)] {
+        let server = Server::start(act).await;
+        let told = load(server.address, "--rate 100 --for 1s --connections 1").await;
+        assert_eq!(told.counts(), (0, 100, 100), "{told:#?}");
+        assert_eq!(server.seen(), (100, 100), "each on a connection of its own");
     }
+}
+
+#[tokio::test]
+async fn a_stall_is_seen_by_all_who_would_have_asked_meanwhile() {
+    // One connection, stalled once for half a second: 100 requests a second were due, 50 waited.
+    let stalls = |n| match n {
+        20 => Act::Stall(Duration::from_millis(500), YES),
+        _ => Act::Answer(YES),
+    };
+    let server = Server::start(stalls).await;
+    let told = load(server.address, "--rate 100 --for 1s --connections 1").await;
+    assert_eq!(told.counts(), (0, 100, 100), "{told:#?}");
+    let millis = |name: &str| told.summary[name].as_f64().unwrap();
+    assert!(millis("max_ms") >= 500.0, "{told:#?}");
+    assert!(
+        millis("p90_ms") >= 390.0,
+        "a tenth was due in the first 100 ms: {told:#?}"
+    );
+    // 51 of 100 were due in that time: the median is one of the last.
+    assert!(millis("p50_ms") < 200.0, "{told:#?}");
+}
+
+#[tokio::test]
+async fn requests_that_no_connection_was_free_for_are_told_apart() {
+    let server = Server::start(|_| Act::Hang).await;
+    let started = Instant::now();
+    let told = load(
+        server.address,
+        "--rate 20 --for 1s --connections 1 --timeout 500ms",
+    )
+    .await;
+    let (code, requests, ok) = told.counts();
+    assert_eq!((code, requests, ok), (1, 20, 0), "{told:#?}");
+    let sent = server.seen().0 as u64;
+    assert_eq!(told.failed()["timed out"], sent, "{told:#?}");
+    assert_eq!(told.failed().get("not sent").unwrap_or(&0) + sent, 20);
+    assert!(
+        started.elapsed() < Duration::from_secs(3),
+        "all is over a time-out after the last was due"
+    );
+}
+
+#[tokio::test]
+async fn a_signal_ends_it_with_its_summary() {
+    for signal in ["TERM", "INT"] {
+        let server = Server::start(|_| Act::Stall(Duration::from_millis(200), YES)).await;
+        let address = server.address;
+        let mut command = twoapi(&format!("load http://{address}/ --rate 50 --for 1h --json"));
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        while server.seen().0 < 20 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let pid = child.id().to_string();
+        Command::new("kill")
+            .args(["-s", signal, &pid])
+            .status()
+            .unwrap();
+        let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+        let told = Told::by(&output.await.unwrap());
+        let sent = server.seen().0 as u64;
+        assert_eq!(told.counts(), (0, sent, sent), "{signal}: also in flight");
+    }
+}
+
+#[tokio::test]
+async fn without_json_it_is_for_people() {
+    let server = Server::start(|n| Act::Answer(if n == 0 { NO } else { YES })).await;
+    let address = server.address;
+    let output = output(twoapi(&format!(
+        "load http://{address}/ --rate 10 --for 1s"
+    )))
+    .await;
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("   1 s "), "{text}");
+    let words: Vec<&str> = text.split_whitespace().collect();
+    for row in [
+        &["ok", "9"][..],
+        &["a", "1.0", "9", "ok"],
+        &["failed", "1"],
+        &["status", "503", "1", "failed"],
+    ] {
+        assert!(
+            words.windows(row.len()).any(|it| it == row),
+            "{row:?}: {text}"
+        );
+    }
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_with_a_sentence() {
+    // A port that is known to be free, since it was ours a moment ago.
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = free.local_addr().unwrap();
+    drop(free);
+    let nobody = format!("http://{nobody}/ --rate 1 --for 1s");
+    for (line, code, sentence) in [
+        (
+            "http://x/ --rate 0 --for 1s",
+            2,
+            "--rate <RATE> can't be '0'",
+        ),
+        (
+            "http://x/ --rate -1 --for 1s",
+            2,
+            "--rate <RATE> can't be '-1'",
+        ),
+        (
+            "http://x/ --rate x --for 1s",
+            2,
+            "a rate is a number above 0",
+        ),
+        (
+            "http://x/ --rate inf --for 1s",
+            2,
+            "a rate is a number above 0",
+        ),
+        (
+            "http://x/ --rate 1 --for -5s",
+            2,
+            "--for <TIME> can't be '-5s'",
+        ),
+        ("http://x/ --rate 1 --for 0s", 2, "that is no time at all"),
+        ("http://x/ --rate 1 --for 5", 2, "is written as 1m30s"),
+        ("http://x/ --rate 1", 2, "--for <TIME>"),
+        ("--rate 1 --for 1s", 2, "<URL>"),
+        ("https://x/ --rate 1 --for 1s", 2, "http://host:port/path"),
+        ("x --rate 1 --for 1s", 2, "http://host:port/path"),
+        ("http://x/ --rate 10001 --for 1s", 2, "more than MAX_RATE"),
+        (
+            "http://x/ --rate 1 --for 1s --connections 0",
+            2,
+            "--connections",
+        ),
+        ("http://x/ --rate 1 --for 1s --loud", 2, "--loud"),
+        (
+            "http://nobody.invalid/ --rate 1 --for 1s",
+            1,
+            "the name nobody.invalid can't be resolved",
+        ),
+        (&nobody, 1, "can't be reached"),
+    ] {
+        let output = output(twoapi(&format!("load {line}"))).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{line}: {said}");
+        assert!(said.contains(sentence), "{line}: {said}");
+        assert!(output.stdout.is_empty(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_highest_rate_is_a_setting() {
+    let server = Server::start(|_| Act::Answer(YES)).await;
+    let mut command = twoapi(&format!(
+        "load http://{}/ --rate 11 --for 100ms",
+        server.address
+    ));
+    command.env("MAX_RATE", "10");
+    assert_eq!(output(command).await.status.code(), Some(2));
 }

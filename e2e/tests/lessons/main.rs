@@ -9,6 +9,7 @@ mod cpu;
 mod deployment;
 mod good_update;
 mod never_ready;
+mod nobody_notices;
 mod one_container;
 mod probes;
 mod recreate;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         alone("cpu_limit", cpu::limit),
         alone("cpu_requests", cpu::requests),
         alone("autoscaler", autoscaler::tell),
+        alone("nobody_notices", nobody_notices::tell),
     ])
 }
 

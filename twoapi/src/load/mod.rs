@@ -1,42 +1,47 @@
 //! The subcommand `load`: requests at a fixed rate, and what became of them.
 //!
 //! It is an open loop: request number i is due i / rate seconds after the start, whatever happened
-//! to those before it, and its latency counts from then. So a stall of the service isn't hidden
-//! by a client that waits for it. Nothing is tried twice: what fails has failed.
+//! to those before it, and its latency counts from then, as does its time-out. So a stall of the
+//! service isn't hidden by a client that waits for it, and all is over a time-out after the last
+//! request was due. Nothing is tried twice: what fails has failed.
 //!
 //! | file | what it is for |
 //! | --- | --- |
 //! | `target` | the URL, and the addresses that its name stands for |
+//! | `pace` | when each request is due |
 //! | `connection` | one request over a fresh or a kept connection, and how it can fail |
-//! | `tally` | counts and latencies, of a second and of all |
+//! | `tally`, `latencies` | counts and quantiles, of a second and of all |
 //! | `report` | what is printed: a line a second, and the summary |
 //!
-//! Left out: HTTP/2, bodies, and URLs other than one.
+//! A Service's name stands for one address, and who gets a connection to it stays with one pod:
+//! kept connections reach as many pods as there are connections at most, `--fresh` reaches all.
+//!
+//! Left out: HTTP/2, bodies, and more than one URL.
 
 mod connection;
+mod latencies;
+mod pace;
 mod report;
 mod tally;
 mod target;
 
 use std::{
+    future::Future,
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
+    sync::Arc,
+    thread::{self, Thread},
+    time::Duration,
 };
 
 use axum::http::Uri;
 use chassis::{probe::http_url, settings::duration, signal::Signals};
 use tokio::{
-    sync::Semaphore,
-    task::JoinSet,
-    time::{MissedTickBehavior, interval_at, timeout},
+    runtime,
+    task::{JoinSet, block_in_place},
+    time::{Instant, MissedTickBehavior, interval_at, timeout_at},
 };
 
-use self::{connection::Connection, report::Report, tally::Tally, target::Target};
+use self::{connection::Connection, pace::Pace, report::Report, tally::Tally, target::Target};
 
 /// Ask a URL at a fixed rate and count what fails: exit 0 when nothing did, else 1
 #[derive(Clone, Debug, clap::Args)]
@@ -46,25 +51,26 @@ pub struct Load {
     url: Uri,
 
     /// Requests per second, also less than one: `0.5`
-    #[arg(long, value_parser = rate)]
+    #[arg(long, value_parser = rate, allow_hyphen_values = true)]
     rate: f64,
 
     /// For how long
-    #[arg(long = "for", value_parser = some_time)]
+    #[arg(long = "for", value_parser = some_time, allow_hyphen_values = true)]
     time: Duration,
 
     /// How many connections at most, so how many requests at once
-    // 64: with answers within 10 ms enough for 6400 requests a second; with fewer the load would
-    // wait for itself whenever the service stalls.
+    // 64: with answers within 10 ms enough for 6400 requests a second, and few enough to be no
+    // load by themselves.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     connections: u16,
 
-    /// A new connection for each request; else connections are kept
+    /// A new connection for each request, which the service is asked to close; else they are kept
     #[arg(long)]
     fresh: bool,
 
-    /// When to give up on a request, counted from when it is sent
-    #[arg(long, default_value = "5s", value_parser = some_time)]
+    /// When to give up on a request, counted from when it is due
+    // 5 s: no answer here takes longer, but for a burn; who looks at a page is gone by then.
+    #[arg(long, default_value = "5s", value_parser = some_time, allow_hyphen_values = true)]
     timeout: Duration,
 
     /// Print JSON, an object on each line, to be read by a program
@@ -72,7 +78,7 @@ pub struct Load {
     json: bool,
 
     /// The highest rate that may be asked for
-    // 10000: about what one core can ask. Who has more to spare may say so.
+    // 10000: about what one core can ask. A slip of the finger should not take a cluster down.
     #[arg(long, env, default_value = "10000", value_parser = rate)]
     max_rate: f64,
 }
@@ -84,7 +90,8 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-fn some_time(text: &str) -> Result<Duration, String> {
+/// A length of time that is not nothing.
+pub(crate) fn some_time(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("that is no time at all".to_owned()),
         time => Ok(time),
@@ -94,16 +101,10 @@ fn some_time(text: &str) -> Result<Duration, String> {
 /// What all connections share.
 #[derive(Debug)]
 struct Shared {
-    load: Load,
     target: Target,
-    start: Instant,
-    /// How many requests there are to be.
-    requests: u64,
-    /// A permit for each that is due. Closed by a signal.
-    due: Semaphore,
-    /// How many have been taken; the next one's number.
-    next: AtomicU64,
+    pace: Pace,
     tally: Tally,
+    timeout: Duration,
 }
 
 impl Load {
@@ -113,64 +114,81 @@ impl Load {
             return Vec::new();
         }
         vec![format!(
-            "--rate {} is more than MAX_RATE allows, which is {}",
+            "--rate {} is more than MAX_RATE (or --max-rate) allows, which is {}",
             self.rate, self.max_rate
         )]
     }
 
-    /// Asks until the time is over or a signal comes, then waits for what is in flight.
-    pub async fn run(self, mut signals: Signals) -> ExitCode {
-        // What can't be reached at all is told before anything is counted.
-        let target = match Target::find(&self.url, self.timeout).await {
+    /// Asks until the time is over or a signal comes, then waits for what is in flight; a second
+    /// signal doesn't wait. Exit 0 when nothing failed, 1 when something did, or nobody was there.
+    pub async fn run(self, signals: Signals) -> ExitCode {
+        on_one_thread(self.ask(signals))
+    }
+
+    async fn ask(self, mut signals: Signals) -> ExitCode {
+        // Whom nobody can reach at all is told before anything is counted.
+        let found = tokio::select! {
+            found = Target::find(&self.url, self.timeout) => found,
+            _ = signals.next() => Err("ended before it began".to_owned()),
+        };
+        let target = match found {
             Ok(target) => target,
             Err(why) => {
                 eprintln!("{}: {why}", self.url);
                 return ExitCode::FAILURE;
             }
         };
+        let connections = usize::from(self.connections);
         let shared = Arc::new(Shared {
-            start: Instant::now(),
-            requests: (self.rate * self.time.as_secs_f64()).ceil() as u64,
-            due: Semaphore::new(0),
-            next: AtomicU64::new(0),
-            tally: Tally::default(),
             target,
-            load: self,
+            pace: Pace::new(self.rate, self.time, connections),
+            tally: Tally::default(),
+            timeout: self.timeout,
         });
-        let mut connections = JoinSet::new();
-        for _ in 0..shared.load.connections {
-            connections.spawn(ask(shared.clone()));
+        let keeper = match keep_pace(&shared) {
+            Ok(keeper) => keeper,
+            Err(error) => {
+                eprintln!("the system has no thread for it: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
+        let start = Instant::from_std(shared.pace.start);
+        let mut asking = JoinSet::new();
+        for _ in 0..connections {
+            asking.spawn(ask(shared.clone(), Connection::new(self.fresh)));
         }
-        thread::spawn({
-            let shared = shared.clone();
-            move || shared.pace()
-        });
         let refresh = tokio::spawn({
             let shared = shared.clone();
             async move { shared.target.keep_up_to_date().await }
         });
 
-        let mut report = Report::new(shared.load.json, shared.load.time);
-        let mut second = interval_at((shared.start + SECOND).into(), SECOND);
+        let mut report = Report::new(self.json, self.time);
+        let mut second = interval_at(start + SECOND, SECOND);
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told_to_stop = false;
         loop {
             tokio::select! {
-                _ = second.tick() => {
-                    report.second(shared.start.elapsed(), &shared.tally.take_second());
+                _ = second.tick() => report.second(start.elapsed(), &shared.tally.take_second()),
+                _ = signals.next() => {
+                    if told_to_stop {
+                        break;
+                    }
+                    told_to_stop = true;
+                    shared.pace.end(&keeper);
                 }
-                _ = signals.next() => shared.due.close(),
-                ended = connections.join_next() => match ended {
+                ended = asking.join_next() => match ended {
                     None => break,
-                    Some(Ok(())) => {}
-                    Some(Err(panic)) => eprintln!("a connection was lost to a fault of this program: {panic}"),
+                    Some(ended) => ended.expect("asking doesn't panic"),
                 }
             }
         }
         refresh.abort();
-        // What came in since the last full second.
-        let elapsed = shared.start.elapsed();
-        report.second(elapsed, &shared.tally.take_second());
-        let all = shared.tally.all();
+        let elapsed = start.elapsed();
+        let rest = shared.tally.take_second();
+        if rest.requests() > 0 {
+            report.second(elapsed, &rest);
+        }
+        let all = shared.tally.take_all();
         report.summary(elapsed, &all);
         if all.failed() == 0 {
             ExitCode::SUCCESS
@@ -182,35 +200,46 @@ impl Load {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-impl Shared {
-    fn due(&self, number: u64) -> Instant {
-        self.start + Duration::from_secs_f64(number as f64 / self.load.rate)
-    }
-
-    /// Lets each request go when it is due. On a thread of its own: the runtime's timers tick in
-    /// milliseconds, and so long an answer takes only rarely.
-    fn pace(&self) {
-        for number in 0..self.requests {
-            thread::sleep(self.due(number).saturating_duration_since(Instant::now()));
-            self.due.add_permits(1);
+/// At thousands of requests a second, handing each from thread to thread would cost more than
+/// asking. Nothing else runs in this process meanwhile.
+fn on_one_thread(load: impl Future<Output = ExitCode>) -> ExitCode {
+    match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let code = block_in_place(|| runtime.block_on(load));
+            // A look-up may be under way still.
+            runtime.shutdown_background();
+            code
         }
-        // Everybody comes once more, to learn that there is nothing left.
-        self.due.add_permits(usize::from(self.load.connections));
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
+fn keep_pace(shared: &Arc<Shared>) -> std::io::Result<Thread> {
+    let shared = shared.clone();
+    let keeper = thread::Builder::new().spawn(move || shared.pace.keep())?;
+    Ok(keeper.thread().clone())
+}
+
 /// One connection's life: takes the next request that is due and asks, until there is none.
-async fn ask(shared: Arc<Shared>) {
-    let mut connection = Connection::new(shared.load.fresh);
-    while let Ok(permit) = shared.due.acquire().await {
-        permit.forget();
-        let number = shared.next.fetch_add(1, Ordering::Relaxed);
-        if number >= shared.requests {
-            return;
-        }
-        let answer = timeout(shared.load.timeout, connection.ask(&shared.target))
-            .await
-            .unwrap_or_else(|_| Err("timed out".into()));
-        shared.tally.add(shared.due(number).elapsed(), answer);
+async fn ask(shared: Arc<Shared>, mut connection: Connection) {
+    let Shared {
+        target,
+        pace,
+        tally,
+        timeout,
+    } = &*shared;
+    while let Some(due) = pace.next().await {
+        let give_up = due + *timeout;
+        let answer = if std::time::Instant::now() < give_up {
+            timeout_at(give_up.into(), connection.ask(target))
+                .await
+                .unwrap_or_else(|_| Err("timed out".into()))
+        } else {
+            Err("not sent".into())
+        };
+        tally.add(due.elapsed(), answer);
     }
 }

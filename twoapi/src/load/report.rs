@@ -1,60 +1,62 @@
 //! What `load` prints: a line a second, on a terminal one line that is written over, and at the
-//! end the summary. With `--json` each is an object on a line of its own:
+//! end the summary. With `--json` each is an object on a line of its own, the summary the last:
 //!
-//! `{"kind":"second","second":1,"requests":50,"ok":49,"failed":{"refused":1},"p50_ms":…,"p90_ms":…,"p99_ms":…,"max_ms":…,"pods":[{"pod":…,"version":…,"ok":…}]}`,
-//! and at last `{"kind":"summary","seconds":…,"rate":…, …}` with the same fields of all.
+//! ```json
+//! {"kind":"second","second":1,"requests":50,"ok":49,"failed":{"refused":1},
+//!  "p50_ms":0.4,"p90_ms":0.6,"p99_ms":1.2,"max_ms":1.3,
+//!  "pods":[{"pod":"chesterapi","version":"1.0","ok":49}]}
+//! {"kind":"summary","seconds":60.001,"rate":50.0, …the same of all}
+//! ```
+//!
+//! A second counts the requests that were over within it. The last one may be less than a second.
 
-use std::{
-    fmt::Write as _,
-    io::{self, IsTerminal, Write},
-    time::Duration,
-};
+use std::{fmt::Write as _, time::Duration};
 
 use serde_json::{Value, json};
 
+use crate::terminal::{Terminal, print, rounded};
+
 use super::tally::Count;
 
-/// Where it is printed: standard output.
+/// What has been printed so far.
 #[derive(Debug)]
 pub(super) struct Report {
     json: bool,
-    terminal: bool,
+    terminal: Terminal,
     time: Duration,
+    seconds: u64,
 }
 
 impl Report {
     pub(super) fn new(json: bool, time: Duration) -> Self {
         Self {
             json,
-            terminal: io::stdout().is_terminal(),
+            terminal: Terminal::stdout(),
             time,
+            seconds: 0,
         }
     }
 
     pub(super) fn second(&mut self, elapsed: Duration, count: &Count) {
-        let second = elapsed.as_secs_f64().round();
+        self.seconds += 1;
         if self.json {
             let mut fields = fields(count);
             fields["kind"] = "second".into();
-            fields["second"] = json!(second);
+            fields["second"] = self.seconds.into();
             return print(&format!("{fields}\n"));
         }
         let line = format!(
-            "{second:>5.0} s  {:>6} requests  {:>6} ok  {:>5} failed  p99 {:.1} ms",
+            "{:>4} s {:>6} requests {:>6} ok {:>5} failed  p99 {:.1} ms",
+            self.seconds,
             count.requests(),
             count.ok(),
             count.failed(),
-            count.quantile(0.99)
+            count.latencies.quantile(0.99)
         );
-        if self.terminal {
-            let done = (elapsed.as_secs_f64() / self.time.as_secs_f64()).min(1.0);
-            print(&format!("\r{} {line}\x1b[K", bar(done)));
-        } else {
-            print(&format!("{line}\n"));
-        }
+        self.terminal.progress(elapsed, self.time, &line);
     }
 
-    pub(super) fn summary(&mut self, elapsed: Duration, count: &Count) {
+    pub(super) fn summary(&self, elapsed: Duration, count: &Count) {
         let seconds = elapsed.as_secs_f64();
         let rate = count.requests() as f64 / seconds;
         if self.json {
@@ -64,27 +66,28 @@ impl Report {
             fields["rate"] = rounded(rate);
             return print(&format!("{fields}\n"));
         }
-        let mut text = String::new();
+        let mut text = String::from("\n");
         let mut line = |name: &str, value: String| {
-            writeln!(text, "{name:<24} {value:>12}").expect("a string takes what it is given");
+            writeln!(text, "{name:<32} {value:>12}").expect("a string takes what it is given");
         };
         line("requests", count.requests().to_string());
         line("per second", format!("{rate:.1}"));
         line("ok", count.ok().to_string());
+        for (who, ok) in &count.ok {
+            line(
+                &format!("  {} {}", who.pod, who.version),
+                format!("{ok} ok"),
+            );
+        }
         line("failed", count.failed().to_string());
         for (kind, failed) in &count.failed {
-            line(&format!("  {kind}"), failed.to_string());
+            line(&format!("  {kind}"), format!("{failed} failed"));
         }
         for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
-            line(name, format!("{:.2} ms", count.quantile(share)));
+            line(name, format!("{:.2} ms", count.latencies.quantile(share)));
         }
-        line("max", format!("{:.2} ms", count.max()));
-        for (who, ok) in &count.ok {
-            let who = format!("{} {}", who.pod, who.version);
-            line(&format!("ok by {}", who.trim()), ok.to_string());
-        }
-        let end_of_bar = if self.terminal { "\n" } else { "" };
-        print(&format!("{end_of_bar}\n{text}"));
+        line("max", format!("{:.2} ms", count.latencies.max()));
+        self.terminal.end(&text);
     }
 }
 
@@ -98,27 +101,10 @@ fn fields(count: &Count) -> Value {
         "requests": count.requests(),
         "ok": count.ok(),
         "failed": count.failed,
-        "p50_ms": rounded(count.quantile(0.5)),
-        "p90_ms": rounded(count.quantile(0.9)),
-        "p99_ms": rounded(count.quantile(0.99)),
-        "max_ms": rounded(count.max()),
+        "p50_ms": rounded(count.latencies.quantile(0.5)),
+        "p90_ms": rounded(count.latencies.quantile(0.9)),
+        "p99_ms": rounded(count.latencies.quantile(0.99)),
+        "max_ms": rounded(count.latencies.max()),
         "pods": pods,
     })
-}
-
-/// More digits than these are noise.
-fn rounded(number: f64) -> Value {
-    json!((number * 1000.0).round() / 1000.0)
-}
-
-fn bar(done: f64) -> String {
-    const WIDTH: usize = 24;
-    let full = (done * WIDTH as f64) as usize;
-    format!("[{}{}]", "#".repeat(full), "-".repeat(WIDTH - full))
-}
-
-/// At once: whoever reads along wants each line as it is known. Nobody may be left to read.
-fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }

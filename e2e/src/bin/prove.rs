@@ -1,0 +1,95 @@
+//! `make prove`: the table of what goes unnoticed under load, and the twins' beside it. Exit 0 when
+//! the good part lost nothing and each twin something, else 1. `RATE` is the number of short
+//! requests a second in all (200), `UPDATES` that of rolling updates (5).
+
+#![allow(clippy::print_stdout)] // the tables are what it is for
+
+use std::{env, process::ExitCode};
+
+use e2e::{
+    Result, Story, bail,
+    cluster::Cluster,
+    prove::{self, Plan, TWINS},
+    story::Security,
+};
+
+/// A namespace of its own, beside the stories'.
+const NAMESPACE: &str = "chester-prove";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<bool> {
+    let plan = Plan {
+        rate: number("RATE", 200)?,
+        updates: number("UPDATES", 5)?,
+    };
+    let cluster = Cluster::from_environment()?;
+    let story = Story::begin(&cluster, NAMESPACE)?;
+    let proven = story
+        .make_namespace(Security::Restricted)
+        .and_then(|()| tell(&story, plan));
+    let told = story.end(
+        &proven
+            .as_ref()
+            .map(drop)
+            .map_err(|error| e2e::anyhow!("{error:#}")),
+    );
+    if let Some(told) = told {
+        bail!("{told}");
+    }
+    proven
+}
+
+fn tell(story: &Story<'_>, plan: Plan) -> Result<bool> {
+    println!(
+        "Three replicas, {} short requests per second through the Service to both services, over\n\
+         fresh and kept connections, and five that take 10 s each in flight all the time.\n",
+        plan.rate
+    );
+    println!("{}", prove::header());
+    let (rows, counts) = prove::good(story, plan, |row| println!("{row}"))?;
+    println!("\nIn all, by load:");
+    for (load, count) in &counts {
+        println!("{load:<52} {:>9} {:>7}", count.requests, count.failures());
+    }
+    let mut proven = rows.iter().all(|row| row.count.failures() == 0)
+        && counts.iter().all(|(_, count)| count.failures() == 0);
+
+    println!(
+        "\nTwins, each of which differs in one thing, in a rolling update under the same load:\n"
+    );
+    println!("{}", prove::header());
+    for twin in TWINS {
+        let row = prove::twin(story, plan, twin)?;
+        println!("{row}");
+        proven &= row.count.failures() > 0;
+    }
+    println!(
+        "\n{}",
+        if proven {
+            "Proven: no request was lost but by the twins."
+        } else {
+            "Not proven."
+        }
+    );
+    Ok(proven)
+}
+
+fn number(name: &str, default: u32) -> Result<u32> {
+    let Some(value) = env::var(name).ok().filter(|value| !value.is_empty()) else {
+        return Ok(default);
+    };
+    match value.parse() {
+        Ok(0) | Err(_) => bail!("{name} is a whole number from 1, and not \"{value}\""),
+        Ok(number) => Ok(number),
+    }
+}

@@ -1,0 +1,187 @@
+//! The load Job of `k8s/lessons/load.yaml`, and what it counts. The Job prints a line a second;
+//! what happens between two looks at its totals is counted to what was done in between.
+
+use std::{
+    collections::BTreeMap,
+    ops::{AddAssign, Sub},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::{
+    logs::Lines,
+    manifest,
+    story::{SOON, Story},
+};
+
+const FILE: &str = "k8s/lessons/load.yaml";
+
+/// As the file has it: requests per second of each of its short loads, of which there are four.
+const RATE: &str = "--rate=50";
+const SHORT_LOADS: u32 = 4;
+
+/// What was asked, and what came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// All that are over.
+    pub requests: u64,
+    /// Those that failed, by how.
+    pub failed: BTreeMap<String, u64>,
+}
+
+impl Count {
+    /// All that failed.
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// How they failed, in words: `12 refused, 3 status 503`.
+    pub fn kinds(&self) -> String {
+        let kinds: Vec<String> = self
+            .failed
+            .iter()
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect();
+        kinds.join(", ")
+    }
+}
+
+impl AddAssign<&Self> for Count {
+    fn add_assign(&mut self, other: &Self) {
+        self.requests += other.requests;
+        for (kind, count) in &other.failed {
+            *self.failed.entry(kind.clone()).or_default() += count;
+        }
+    }
+}
+
+impl Sub<&Self> for Count {
+    type Output = Self;
+
+    fn sub(mut self, earlier: &Self) -> Self {
+        self.requests -= earlier.requests;
+        for (kind, count) in &earlier.failed {
+            *self.failed.entry(kind.clone()).or_default() -= count;
+        }
+        self.failed.retain(|_, count| *count > 0);
+        self
+    }
+}
+
+/// The Job while it runs.
+#[derive(Debug)]
+pub struct Load(Vec<(String, Lines)>);
+
+impl Story<'_> {
+    /// Starts the Job, so many short requests a second in all; returns when every container has
+    /// had answers.
+    ///
+    /// # Errors
+    /// When it doesn't start.
+    pub fn load(&self, rate: u32) -> Result<Load> {
+        let each = format!("--rate={}", rate.div_ceil(SHORT_LOADS));
+        let text = manifest::read(FILE, self.cluster, &self.namespace)?;
+        ensure!(text.contains(RATE), "{FILE} says {RATE}");
+        self.apply_text(FILE, &text.replace(RATE, &each))?;
+        let pod = self.until("the load runs", SOON, || {
+            let list = self.json("get pods -l batch.kubernetes.io/job-name=load")?;
+            let running = |pod: &&Value| pod["status"]["phase"] == "Running";
+            let pod = list["items"].as_array().into_iter().flatten().find(running);
+            Ok(pod.cloned())
+        })?;
+        let mut following = Vec::new();
+        let containers = pod["spec"]["containers"]
+            .as_array()
+            .context("it has containers")?;
+        for container in containers.iter().filter_map(|it| it["name"].as_str()) {
+            let mut kubectl = self.cluster.kubectl();
+            kubectl.args(["-n", &self.namespace, "logs", "--follow"]);
+            kubectl.args([crate::pods::name(&pod), "-c", container]);
+            following.push((container.to_owned(), Lines::of(&mut kubectl)?));
+        }
+        let load = Load(following);
+        self.until("each load has had answers", SOON, || {
+            let all = load.0.iter().map(|(_, lines)| count(lines));
+            Ok(all
+                .into_iter()
+                .all(|count| count.requests > 0)
+                .then_some(()))
+        })?;
+        Ok(load)
+    }
+
+    /// Ends the Job, when what it had in flight is over; gives what each container counted.
+    ///
+    /// # Errors
+    /// When it doesn't end.
+    pub fn end_load(&self, load: Load) -> Result<Vec<(String, Count)>> {
+        self.kubectl("delete job load --wait=false")?;
+        let mut counts = Vec::new();
+        for (container, lines) in load.0 {
+            let lines = lines.end()?;
+            counts.push((container, sum(lines.iter().map(|(_, line)| line.as_str()))));
+        }
+        self.kubectl("wait --for=delete pod -l batch.kubernetes.io/job-name=load --timeout=60s")?;
+        Ok(counts)
+    }
+}
+
+impl Load {
+    /// All that has been counted up to now: waits for lines that were printed after this moment,
+    /// so that whatever is over by now is in it.
+    ///
+    /// # Errors
+    /// When the lines stop coming.
+    pub fn total(&self) -> Result<Count> {
+        // The second that runs, and the one in which what failed in it is told.
+        let enough: Vec<usize> = self
+            .0
+            .iter()
+            .map(|(_, lines)| lines.so_far().len() + 2)
+            .collect();
+        for _ in 0..100 {
+            let come = self
+                .0
+                .iter()
+                .zip(&enough)
+                .all(|((_, lines), enough)| lines.so_far().len() >= *enough);
+            if come {
+                let mut total = Count::default();
+                for (_, lines) in &self.0 {
+                    total += &count(lines);
+                }
+                return Ok(total);
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        bail!("the load has stopped telling")
+    }
+}
+
+fn count(lines: &Lines) -> Count {
+    sum(lines.so_far().iter().map(|(_, line)| line.as_str()))
+}
+
+/// The sum of the seconds' lines; the summary, if it is there, says the same once more.
+fn sum<'a>(lines: impl Iterator<Item = &'a str>) -> Count {
+    let mut total = Count::default();
+    for line in lines {
+        let Ok(second) = serde_json::from_str::<Value>(line) else {
+            continue;
+        };
+        if second["kind"] != "second" {
+            continue;
+        }
+        let failed = second["failed"].as_object().into_iter().flatten();
+        total += &Count {
+            requests: second["requests"].as_u64().unwrap_or(0),
+            failed: failed
+                .map(|(kind, count)| (kind.clone(), count.as_u64().unwrap_or(0)))
+                .collect(),
+        };
+    }
+    total
+}

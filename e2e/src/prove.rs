@@ -1,0 +1,273 @@
+//! What `make prove` proves: under load, a rolling update, a rollback, a scale-down and evictions
+//! lose no request; and each twin, which differs from the shipped Deployment in one thing, does.
+//! The story `nobody_notices` is the same, shorter.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    load::{Count, Load},
+    pods::{is_ready, name},
+    story::{SOON, Story},
+};
+
+/// How much of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Short requests per second, in all.
+    pub rate: u32,
+    /// Rolling updates, back and forth.
+    pub updates: u32,
+}
+
+/// Something that was done under load, and what the load saw of it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// What was done.
+    pub action: String,
+    /// From the command until kubectl said that it was done.
+    pub took: Duration,
+    /// What was asked from the command until the last old pod was gone.
+    pub count: Count,
+    /// Why it lost what it lost; the good ones have nothing to say.
+    pub why: Option<&'static str>,
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:<42} {:>6.1} s {:>9} {:>7}",
+            self.action,
+            self.took.as_secs_f64(),
+            self.count.requests,
+            self.count.failures()
+        )?;
+        if let Some(why) = self.why {
+            write!(f, "\n    {}: {why}", self.count.kinds())?;
+        }
+        Ok(())
+    }
+}
+
+/// What each of the load's containers counted in all.
+pub type Counts = Vec<(String, Count)>;
+
+/// The columns of a [`Row`].
+pub fn header() -> String {
+    format!(
+        "{:<42} {:>8} {:>9} {:>7}",
+        "action", "took", "requests", "failed"
+    )
+}
+
+/// A Deployment that loses requests, by one thing.
+#[derive(Clone, Copy, Debug)]
+pub struct Twin {
+    /// What it lacks.
+    pub name: &'static str,
+    /// What is changed in both, so that the difference shows.
+    ground: Option<&'static str>,
+    /// The one thing.
+    patch: &'static str,
+    action: Action,
+    why: &'static str,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    Update,
+    Kill,
+}
+
+/// All of them. Each reason holds for the kinds of failure that are shown beside it.
+pub const TWINS: &[Twin] = &[
+    Twin {
+        name: "no readiness probe",
+        ground: Some("k8s/lessons/slow-start.patch.yaml"),
+        patch: "k8s/lessons/no-readiness.patch.yaml",
+        action: Action::Update,
+        why: "a new pod got requests, and the old ones went, while it was still starting",
+    },
+    Twin {
+        name: "no drain delay",
+        ground: None,
+        patch: "k8s/lessons/no-drain.patch.yaml",
+        action: Action::Update,
+        why: "requests still came to pods that had stopped listening: endpoints lag behind the signal",
+    },
+    Twin {
+        name: "Recreate",
+        ground: None,
+        patch: "k8s/lessons/recreate.patch.yaml",
+        action: Action::Update,
+        why: "between the last old pod's end and the first new one's start nobody answers",
+    },
+    Twin {
+        name: "maxUnavailable: 100%",
+        ground: None,
+        patch: "k8s/lessons/all-at-once.patch.yaml",
+        action: Action::Update,
+        why: "all old pods were told to go before a new one was ready",
+    },
+    Twin {
+        name: "grace period 0",
+        ground: None,
+        patch: "k8s/lessons/no-grace.patch.yaml",
+        action: Action::Update,
+        why: "the kubelet killed pods with requests in flight and connections open",
+    },
+    Twin {
+        name: "kill -9 of each process",
+        ground: None,
+        patch: "k8s/lessons/shared-processes.patch.yaml",
+        action: Action::Kill,
+        why: "what was in flight is lost, and nobody listens until the kubelet has restarted it",
+    },
+];
+
+/// Deploys three pods, puts load on them, does all that is to go unnoticed, and tells each row as
+/// it is known. Gives the rows, and what each of the loads counted in all.
+///
+/// # Errors
+/// When something can't be done; a request that fails is no error here, but a figure in a row.
+pub fn good(
+    story: &Story<'_>,
+    plan: Plan,
+    mut tell: impl FnMut(&Row),
+) -> Result<(Vec<Row>, Counts)> {
+    story.deploy()?;
+    let (tag, next) = (&story.cluster.tag, &story.cluster.next);
+    let load = story.load(plan.rate)?;
+    let mut rows = Vec::new();
+    let mut done = |row: Row| {
+        tell(&row);
+        rows.push(row);
+    };
+    for update in 0..plan.updates {
+        let (from, to) = if update % 2 == 0 {
+            (tag, next)
+        } else {
+            (next, tag)
+        };
+        let action = format!("rolling update {from} to {to}");
+        done(measure(story, &load, &action, 3, || {
+            story.update_to(to)?;
+            story.rolled_out()
+        })?);
+    }
+    done(measure(story, &load, "rollback (rollout undo)", 3, || {
+        story.kubectl("rollout undo deployment/chesterdeployment")?;
+        story.rolled_out()
+    })?);
+    for (from, to) in [(3, 10), (10, 3)] {
+        done(measure(
+            story,
+            &load,
+            &format!("scale {from} to {to}"),
+            to,
+            || {
+                story.kubectl(&format!(
+                    "scale deployment chesterdeployment --replicas={to}"
+                ))?;
+                story.ready_pods(to).map(drop)
+            },
+        )?);
+    }
+    done(measure(story, &load, "eviction of every pod", 3, || {
+        evict_all(story)
+    })?);
+    let counts = story.end_load(load)?;
+    Ok((rows, counts))
+}
+
+/// Deploys a twin and does with it what costs it requests.
+///
+/// # Errors
+/// When something can't be done.
+pub fn twin(story: &Story<'_>, plan: Plan, twin: &Twin) -> Result<Row> {
+    story.deploy_anew()?;
+    for patch in twin.ground.iter().chain([&twin.patch]) {
+        story.patch(patch)?;
+        story.rolled_out()?;
+    }
+    settled(story, 3)?;
+    let load = story.load(plan.rate)?;
+    let mut row = measure(story, &load, twin.name, 3, || match twin.action {
+        Action::Update => {
+            story.update_to(&story.cluster.next)?;
+            story.rolled_out()
+        }
+        Action::Kill => kill_all(story),
+    })?;
+    story.end_load(load)?;
+    row.why = (row.count.failures() > 0).then_some(twin.why);
+    Ok(row)
+}
+
+/// Does something under load, and counts what the load saw from before it until every pod that
+/// had to go is gone.
+fn measure(
+    story: &Story<'_>,
+    load: &Load,
+    action: &str,
+    pods: usize,
+    act: impl FnOnce() -> Result<()>,
+) -> Result<Row> {
+    let before = load.total()?;
+    let start = Instant::now();
+    act()?;
+    let took = start.elapsed();
+    settled(story, pods)?;
+    let count = load.total()? - &before;
+    ensure!(count.requests > 0, "{action}: the load asked nothing");
+    Ok(Row {
+        action: action.to_owned(),
+        took,
+        count,
+        why: None,
+    })
+}
+
+/// Waits until so many pods are ready and none is stopping any more.
+fn settled(story: &Story<'_>, pods: usize) -> Result<()> {
+    story.until(
+        &format!("{pods} pods are ready and no other is left"),
+        SOON,
+        || {
+            let list = story.json("get pods -l app=chesterapi")?;
+            let all = list["items"].as_array().map_or(0, Vec::len);
+            let ready = story.pods()?.iter().filter(|pod| is_ready(pod)).count();
+            Ok((all == pods && ready == pods).then_some(()))
+        },
+    )
+}
+
+/// As a node's drain does it: pod by pod, each when the budget allows.
+fn evict_all(story: &Story<'_>) -> Result<()> {
+    for pod in &story.ready_pods(3)? {
+        story.until(&format!("{} may be evicted", name(pod)), SOON, || {
+            Ok(story.evict(name(pod)).ok())
+        })?;
+    }
+    story.ready_pods(3).map(drop)
+}
+
+fn kill_all(story: &Story<'_>) -> Result<()> {
+    for pod in &story.ready_pods(3)? {
+        for service in ["oneapi", "twoapi"] {
+            let name = name(pod);
+            story.kubectl(&format!("exec {name} -c {service} -- /{service} kill KILL"))?;
+        }
+    }
+    for pod in &story.ready_pods(3)? {
+        for service in ["oneapi", "twoapi"] {
+            story.restarted(name(pod), service)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! A shorter `make prove`: updates, a rollback, scaling and evictions under load lose nothing, and
+//! each twin does.
+
+use e2e::{
+    Result, Story, ensure,
+    prove::{self, Plan, TWINS},
+};
+
+const PLAN: Plan = Plan {
+    rate: 200,
+    updates: 2,
+};
+
+pub fn tell(story: &Story<'_>) -> Result<()> {
+    let (rows, counts) = prove::good(story, PLAN, |row| story.note(&row.to_string()))?;
+    for row in &rows {
+        ensure!(
+            row.count.failures() == 0,
+            "{}: {}",
+            row.action,
+            row.count.kinds()
+        );
+    }
+    for (load, count) in &counts {
+        ensure!(
+            count.requests > 0 && count.failures() == 0,
+            "{load}: {count:?}"
+        );
+    }
+    for twin in TWINS {
+        let row = prove::twin(story, PLAN, twin)?;
+        story.note(&row.to_string());
+        ensure!(
+            row.count.failures() > 0,
+            "{} is to lose requests, and lost none",
+            twin.name
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! When each request is due: number i at i / rate seconds after the start, whatever becomes of
+//! the others. A thread of its own keeps the time: tokio's timers know milliseconds only, and at
+//! some thousand requests a second those would be most of what is measured.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread::{self, Thread},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Semaphore;
+
+/// The requests that are due and that nobody has taken yet.
+#[derive(Debug)]
+pub(super) struct Pace {
+    rate: f64,
+    time: Duration,
+    /// How many take from it.
+    takers: usize,
+    pub(super) start: Instant,
+    /// One permit for each.
+    due: Semaphore,
+    taken: AtomicU64,
+    /// How many there are in all, once that is known.
+    all: AtomicU64,
+    over: AtomicBool,
+}
+
+impl Pace {
+    /// Nothing is due before [`keep`](Self::keep).
+    pub(super) fn new(rate: f64, time: Duration, takers: usize) -> Self {
+        Self {
+            rate,
+            time,
+            takers,
+            start: Instant::now(),
+            due: Semaphore::new(0),
+            taken: AtomicU64::new(0),
+            all: AtomicU64::new(u64::MAX),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits for the next request, and says when it was due; none when that was the last one.
+    /// Who has waited for longest is the first to get one, so all connections take turns.
+    pub(super) async fn next(&self) -> Option<Instant> {
+        self.due.acquire().await.ok()?.forget();
+        let number = self.taken.fetch_add(1, Ordering::Relaxed);
+        let last = self.all.load(Ordering::Acquire);
+        (number < last).then(|| self.start + self.after(number))
+    }
+
+    /// Lets requests become due, one after the other, until the time is over.
+    pub(super) fn keep(&self) {
+        let mut number = 0;
+        while self.after(number) < self.time && !self.over.load(Ordering::Relaxed) {
+            let wait = self.after(number).saturating_sub(self.start.elapsed());
+            if wait.is_zero() {
+                self.due.add_permits(1);
+                number += 1;
+            } else {
+                thread::park_timeout(wait);
+            }
+        }
+        self.all.store(number, Ordering::Release);
+        // Each taker takes one more, to find that it was none.
+        self.due.add_permits(self.takers);
+    }
+
+    /// The time is over now. `keeper` is the thread that keeps it.
+    pub(super) fn end(&self, keeper: &Thread) {
+        self.over.store(true, Ordering::Relaxed);
+        keeper.unpark();
+    }
+
+    fn after(&self, number: u64) -> Duration {
+        Duration::from_secs_f64(number as f64 / self.rate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_are_due_at_their_time_and_then_there_are_no_more() {
+        let pace = Pace::new(200.0, Duration::from_millis(50), 2);
+        thread::scope(|scope| scope.spawn(|| pace.keep()).join().unwrap());
+        let mut due = Vec::new();
+        while let Some(at) = pace.next().await {
+            due.push((at - pace.start).as_millis());
+        }
+        assert_eq!(due, [0, 5, 10, 15, 20, 25, 30, 35, 40, 45]);
+        assert_eq!(pace.next().await, None, "nor for the other taker");
+    }
+
+    #[tokio::test]
+    async fn an_early_end_is_the_end() {
+        let pace = Pace::new(0.1, Duration::from_secs(3600), 1);
+        thread::scope(|scope| {
+            let keeper = scope.spawn(|| pace.keep());
+            while pace.due.available_permits() == 0 {
+                thread::yield_now();
+            }
+            pace.end(keeper.thread());
+        });
+        assert_eq!(pace.next().await, Some(pace.start), "it had been due");
+        assert_eq!(pace.next().await, None);
+    }
+}

@@ -364,14 +364,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_burn_uses_what_was_asked() {
-        let handle = burns(1).start(ask(200, 1000)).unwrap();
-        assert_eq!(handle.end().await, End::Over);
-        let achieved = handle.burn.achieved().as_secs_f64();
-        // Generous: tests share the machine with each other. `make bench-cpu` measures.
-        assert!(
-            (0.15..0.22).contains(&achieved),
-            "asked 0.2 s, used {achieved} s"
-        );
+        // Beside a compiler the lowest priority gets next to nothing, so a busy machine has a few
+        // tries; too much is wrong at any time. `make bench-cpu` measures.
+        let mut seen = Vec::new();
+        for _ in 0..10 {
+            let handle = burns(1).start(ask(200, 500)).unwrap();
+            assert_eq!(handle.end().await, End::Over);
+            let achieved = handle.burn.achieved().as_secs_f64();
+            assert!(achieved < 0.105, "asked 0.1 s, used {achieved} s");
+            if achieved > 0.095 {
+                return;
+            }
+            seen.push(achieved);
+        }
+        panic!("asked 0.1 s, used {seen:?} s");
     }
 
     #[tokio::test]

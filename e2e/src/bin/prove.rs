@@ -64,9 +64,7 @@ fn tell(story: &Story<'_>, plan: Plan) -> Result<bool> {
     let mut proven = rows.iter().all(|row| row.count.failures() == 0)
         && counts.iter().all(|(_, count)| count.failures() == 0);
 
-    println!(
-        "\nTwins, each of which differs in one thing, in a rolling update under the same load:\n"
-    );
+    println!("\nTwins, each of which differs in one thing, under the same load:\n");
     println!("{}", prove::header());
     for twin in TWINS {
         let row = prove::twin(story, plan, twin)?;

@@ -158,17 +158,19 @@ impl Story<'_> {
         self.ready_pods(3)
     }
 
-    /// The same, in place of one that was changed.
+    /// The same in place of one that was changed, itself changed by these patches from the start.
     ///
     /// # Errors
     /// When it doesn't come up.
-    pub fn deploy_anew(&self) -> Result<Vec<Value>> {
+    pub fn deploy_anew(&self, patches: &[&str]) -> Result<()> {
         self.kubectl("delete deployment chesterdeployment --ignore-not-found")?;
         self.kubectl(&format!(
             "wait --for=delete pod -l app=chesterapi --timeout={}s",
             SOON.as_secs()
         ))?;
-        self.deploy()
+        self.apply("k8s/deployment.yaml")?;
+        patches.iter().try_for_each(|patch| self.patch(patch))?;
+        self.rolled_out()
     }
 
     /// Asks for a pod's eviction, as a node's drain does.

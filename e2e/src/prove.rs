@@ -193,11 +193,8 @@ pub fn good(
 /// # Errors
 /// When something can't be done.
 pub fn twin(story: &Story<'_>, plan: Plan, twin: &Twin) -> Result<Row> {
-    story.deploy_anew()?;
-    for patch in twin.ground.iter().chain([&twin.patch]) {
-        story.patch(patch)?;
-        story.rolled_out()?;
-    }
+    let patches: Vec<&str> = twin.ground.into_iter().chain([twin.patch]).collect();
+    story.deploy_anew(&patches)?;
     settled(story, 3)?;
     let load = story.load(plan.rate)?;
     let mut row = measure(story, &load, twin.name, 3, || match twin.action {

@@ -8,7 +8,7 @@ use e2e::{
 
 const PLAN: Plan = Plan {
     rate: 200,
-    updates: 2,
+    updates: 1,
 };
 
 pub fn tell(story: &Story<'_>) -> Result<()> {

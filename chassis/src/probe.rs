@@ -59,7 +59,41 @@ async fn ask(url: &Uri) -> Result<StatusCode, Box<dyn std::error::Error + Send +
 /// A URL in clear text, as everything inside a pod is.
 pub fn http_url(text: &str) -> Result<Uri, String> {
     match text.parse::<Uri>() {
-        Ok(url) if url.scheme_str() == Some("http") && url.authority().is_some() => Ok(url),
+        Ok(url) if url.scheme_str() == Some("http") && has_host_and_port(&url) => Ok(url),
         _ => Err("a URL is written as http://host:port/path".to_owned()),
+    }
+}
+
+/// The port may be missing, but one that is too large isn't taken for a missing one.
+fn has_host_and_port(url: &Uri) -> bool {
+    url.authority().is_some_and(|authority| {
+        let with_port = !authority.as_str().ends_with(authority.host());
+        !authority.host().is_empty() && with_port == authority.port_u16().is_some()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_a_host_and_perhaps_a_port() {
+        for text in [
+            "http://localhost:5000/livez",
+            "http://[::1]:5000",
+            "http://x/?a=b:c",
+        ] {
+            assert!(http_url(text).is_ok(), "{text}");
+        }
+        for text in [
+            "localhost:5000",
+            "https://x/",
+            "http://x:99999/",
+            "http://x:/",
+            "http://:80/",
+            "/x",
+        ] {
+            assert!(http_url(text).is_err(), "{text}");
+        }
     }
 }

@@ -30,6 +30,12 @@ impl Terminal {
         }
     }
 
+    /// A line that stays, in between.
+    pub(crate) fn aside(self, line: &str) {
+        let clear = if self.watched { "\r\x1b[K" } else { "" };
+        print(&format!("{clear}{line}\n"));
+    }
+
     /// Ends what is written over, and then says this.
     pub(crate) fn end(self, text: &str) {
         let end_of_bar = if self.watched { "\n" } else { "" };

@@ -162,13 +162,15 @@ impl Load {
             async move { shared.target.keep_up_to_date().await }
         });
 
-        let mut report = Report::new(self.json, self.time);
+        let report = Report::new(self.json, self.time);
         let mut second = interval_at(start + SECOND, SECOND);
-        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        second.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut told_to_stop = false;
         loop {
             tokio::select! {
-                _ = second.tick() => report.second(start.elapsed(), &shared.tally.take_second()),
+                _ = second.tick() => {
+                    report.second(start.elapsed().as_secs(), &shared.tally.take_second());
+                }
                 _ = signals.next() => {
                     if told_to_stop {
                         break;
@@ -186,7 +188,7 @@ impl Load {
         let elapsed = start.elapsed();
         let rest = shared.tally.take_second();
         if rest.requests() > 0 {
-            report.second(elapsed, &rest);
+            report.second(elapsed.as_secs() + 1, &rest);
         }
         let all = shared.tally.take_all();
         report.summary(elapsed, &all);

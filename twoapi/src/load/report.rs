@@ -18,13 +18,12 @@ use crate::terminal::{Terminal, print, rounded};
 
 use super::tally::Count;
 
-/// What has been printed so far.
+/// How it is printed.
 #[derive(Debug)]
 pub(super) struct Report {
     json: bool,
     terminal: Terminal,
     time: Duration,
-    seconds: u64,
 }
 
 impl Report {
@@ -33,26 +32,25 @@ impl Report {
             json,
             terminal: Terminal::stdout(),
             time,
-            seconds: 0,
         }
     }
 
-    pub(super) fn second(&mut self, elapsed: Duration, count: &Count) {
-        self.seconds += 1;
+    /// The second that ends now is number `second`, from 1 on.
+    pub(super) fn second(&self, second: u64, count: &Count) {
         if self.json {
             let mut fields = fields(count);
             fields["kind"] = "second".into();
-            fields["second"] = self.seconds.into();
+            fields["second"] = second.into();
             return print(&format!("{fields}\n"));
         }
         let line = format!(
-            "{:>4} s {:>6} requests {:>6} ok {:>5} failed  p99 {:.1} ms",
-            self.seconds,
+            "{second:>4} s {:>6} requests {:>6} ok {:>5} failed  p99 {:.1} ms",
             count.requests(),
             count.ok(),
             count.failed(),
             count.latencies.quantile(0.99)
         );
+        let elapsed = Duration::from_secs(second);
         self.terminal.progress(elapsed, self.time, &line);
     }
 

@@ -1,0 +1,124 @@
+//! What `burn` prints: a line a second, on a terminal one line that is written over, what went
+//! wrong as it happens, and at the end the summary. With `--json` each second is an object on a
+//! line of its own, and the summary the last; seconds are CPU seconds, but for `elapsed_seconds`:
+//!
+//! ```json
+//! {"kind":"second","elapsed_seconds":1.0,"asked_seconds":0.9,"achieved_seconds":0.898,
+//!  "pods":[{"pod":"chesterapi-1","address":"10.244.0.12:5000","asked_millicores":300,
+//!           "granted_millicores":300,"asked_seconds":0.3,"achieved_seconds":0.299,
+//!           "trouble":null}],"troubles":[]}
+//! {"kind":"summary", …the same of all}
+//! ```
+
+use std::{fmt::Write as _, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::terminal::{Terminal, print, rounded};
+
+use super::{ledger::Entry, steer::Progress};
+
+/// What was printed last.
+#[derive(Debug)]
+pub(super) struct Report {
+    json: bool,
+    terminal: Terminal,
+    time: Duration,
+    elapsed: f64,
+    achieved: f64,
+}
+
+impl Report {
+    pub(super) fn new(json: bool, time: Duration) -> Self {
+        Self {
+            json,
+            terminal: Terminal::stdout(),
+            time,
+            elapsed: 0.0,
+            achieved: 0.0,
+        }
+    }
+
+    pub(super) fn second(&mut self, progress: &Progress) {
+        if self.json {
+            return print(&format!("{}\n", fields("second", progress)));
+        }
+        for trouble in &progress.troubles {
+            self.terminal.aside(trouble);
+        }
+        let (elapsed, achieved) = (progress.elapsed.as_secs_f64(), progress.achieved_seconds());
+        let now = (achieved - self.achieved) / (elapsed - self.elapsed).max(0.001) * 1000.0;
+        (self.elapsed, self.achieved) = (elapsed, achieved);
+        let mut line = format!(
+            "{elapsed:>4.0}/{} s {:>3} pods  {}m asked, {now:.0}m achieved",
+            self.time.as_secs(),
+            progress.burning,
+            progress.asked_millicores,
+        );
+        let withheld: u32 = progress.pods.values().map(Entry::withheld).sum();
+        if withheld > 0 {
+            write!(line, ", {withheld}m not granted").expect("a string takes what it is given");
+        }
+        self.terminal.progress(progress.elapsed, self.time, &line);
+    }
+
+    pub(super) fn summary(&self, progress: &Progress) {
+        if self.json {
+            return print(&format!("{}\n", fields("summary", progress)));
+        }
+        for trouble in &progress.troubles {
+            self.terminal.aside(trouble);
+        }
+        let mut text = String::from("\n");
+        let mut row = |name: &str, asked: f64, achieved: f64, trouble: &str| {
+            let share = if asked > 0.0 {
+                achieved / asked * 100.0
+            } else {
+                0.0
+            };
+            writeln!(
+                text,
+                "{}",
+                format!("{name:<40} {asked:>10.3} {achieved:>10.3} {share:>7.2} %  {trouble}")
+                    .trim_end()
+            )
+            .expect("a string takes what it is given");
+        };
+        for (address, pod) in &progress.pods {
+            let name = format!("{} {address}", pod.pod);
+            let trouble = pod.trouble.as_deref().unwrap_or_default();
+            row(
+                name.trim(),
+                pod.asked_seconds,
+                pod.achieved_seconds,
+                trouble,
+            );
+        }
+        let (asked, achieved) = (progress.asked_seconds, progress.achieved_seconds());
+        row("in all", asked, achieved, "");
+        let head = format!("\n{:<40} {:>10} {:>10}", "CPU seconds", "asked", "achieved");
+        self.terminal.end(&format!("{head}{text}"));
+    }
+}
+
+fn fields(kind: &str, progress: &Progress) -> Value {
+    let pods = progress.pods.iter().map(|(address, pod)| {
+        json!({
+            "pod": pod.pod,
+            "address": address.to_string(),
+            "asked_millicores": pod.asked_millicores,
+            "granted_millicores": pod.granted_millicores,
+            "asked_seconds": rounded(pod.asked_seconds),
+            "achieved_seconds": rounded(pod.achieved_seconds),
+            "trouble": pod.trouble,
+        })
+    });
+    json!({
+        "kind": kind,
+        "elapsed_seconds": rounded(progress.elapsed.as_secs_f64()),
+        "asked_seconds": rounded(progress.asked_seconds),
+        "achieved_seconds": rounded(progress.achieved_seconds()),
+        "pods": pods.collect::<Vec<_>>(),
+        "troubles": progress.troubles,
+    })
+}

@@ -71,8 +71,10 @@ pub fn throttling() -> Option<Throttling> {
     Container::found().throttling()
 }
 
-/// Where the files stand, below a root that tests can choose.
-struct Container {
+/// The container that this process runs in: where its files stand, below a root that tests can
+/// choose. Found once; what stands in the files is read anew each time.
+#[derive(Debug)]
+pub struct Container {
     root: PathBuf,
     /// The `cpu` controller's folders, the process's own first and then its ancestors': the
     /// tightest limit of them holds.
@@ -81,7 +83,8 @@ struct Container {
 }
 
 impl Container {
-    fn found() -> Self {
+    /// This process's own.
+    pub fn found() -> Self {
         Self::below(Path::new("/"))
     }
 
@@ -102,15 +105,16 @@ impl Container {
     }
 
     fn limits(&self) -> Limits {
-        let tightest = |folders: &[PathBuf], limit: fn(&Path) -> Option<u64>| {
-            folders.iter().filter_map(|folder| limit(folder)).min()
-        };
         Limits {
-            cpu_millicores: tightest(&self.cpu, quota)
-                .map(|m| u32::try_from(m).unwrap_or(u32::MAX)),
+            cpu_millicores: self.cpu_millicores(),
             cpus: self.cpus(),
             memory_bytes: tightest(&self.memory, memory),
         }
+    }
+
+    /// As [`Limits::cpu_millicores`].
+    pub fn cpu_millicores(&self) -> Option<u32> {
+        tightest(&self.cpu, quota).map(|m| u32::try_from(m).unwrap_or(u32::MAX))
     }
 
     /// From the affinity mask, which a CPU set narrows; `available_parallelism` would mix in the quota.
@@ -122,7 +126,8 @@ impl Container {
             .unwrap_or(1)
     }
 
-    fn throttling(&self) -> Option<Throttling> {
+    /// How it has been throttled so far; none where nothing is limited.
+    pub fn throttling(&self) -> Option<Throttling> {
         self.cpu
             .iter()
             .filter(|folder| quota(folder).is_some())
@@ -139,6 +144,10 @@ impl Container {
                 })
             })
     }
+}
+
+fn tightest(folders: &[PathBuf], limit: fn(&Path) -> Option<u64>) -> Option<u64> {
+    folders.iter().filter_map(|folder| limit(folder)).min()
 }
 
 /// The folders of this process's cgroup and its ancestors, as far as they can be seen. A machine

@@ -67,7 +67,7 @@ pub fn http_url(text: &str) -> Result<Uri, String> {
 /// The port may be missing, but one that is too large isn't taken for a missing one.
 fn has_host_and_port(url: &Uri) -> bool {
     url.authority().is_some_and(|authority| {
-        let with_port = !authority.as_str().ends_with(authority.host());
+        let with_port = authority.as_str().rsplit('@').next() != Some(authority.host());
         !authority.host().is_empty() && with_port == authority.port_u16().is_some()
     })
 }
@@ -82,6 +82,7 @@ mod tests {
             "http://localhost:5000/livez",
             "http://[::1]:5000",
             "http://x/?a=b:c",
+            "http://80:80/",
         ] {
             assert!(http_url(text).is_ok(), "{text}");
         }

@@ -49,7 +49,7 @@ pub(crate) async fn highcpu(
         }
     };
     drop(log);
-    Ok(Report::of(&handle.burn).answer(status, end, json))
+    Ok(Report::of(&handle).answer(status, end, json))
 }
 
 /// Logs a line a second while waiting for the end.
@@ -137,8 +137,8 @@ const ASKED: HeaderName = HeaderName::from_static("burn-asked-seconds");
 const ACHIEVED: HeaderName = HeaderName::from_static("burn-achieved-seconds");
 
 impl Report {
-    fn of(burn: &Burn) -> Self {
-        let throttling = burn.throttling();
+    fn of(handle: &Handle) -> Self {
+        let (burn, throttling) = (&handle.burn, handle.throttling());
         Self {
             asked_millicores: burn.ask.millicores,
             granted_millicores: burn.granted(),

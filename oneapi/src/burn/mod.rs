@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chassis::container::{self, Throttling};
+use chassis::container::{Container, Throttling};
 use tokio::sync::watch;
 
 /// Thousandths of a core.
@@ -92,6 +92,7 @@ struct Inner {
     headroom: Headroom,
     running: Mutex<Running>,
     totals: Totals,
+    container: Container,
     /// Threads of all burns, so that each can do its part in keeping wake-ups rare.
     threads: Arc<AtomicUsize>,
 }
@@ -155,6 +156,7 @@ impl Burns {
             headroom,
             running: Mutex::default(),
             totals: Totals::default(),
+            container: Container::found(),
             threads: Arc::default(),
         }))
     }
@@ -174,6 +176,7 @@ impl Burns {
                 .unwrap_or_default();
             return Err(CannotStart::TooMany(soonest));
         }
+        let limit = self.0.container.cpu_millicores();
         running.last_id += 1;
         let steering = Arc::new(Steering {
             granted: AtomicU32::new(ask.millicores),
@@ -187,10 +190,11 @@ impl Burns {
             ask,
             began: Instant::now(),
             steering: Arc::clone(&steering),
-            throttled_before: container::throttling(),
+            // Asking costs as much as burning for a while: not where there is nothing to learn.
+            throttled_before: limit.and_then(|_| self.0.container.throttling()),
         });
         running.burns.push(Arc::clone(&burn));
-        self.share_out(&running.burns);
+        self.share_out(&running.burns, limit);
         drop(running);
         // From here on the handle's drop ends what was begun.
         let handle = Handle {
@@ -232,15 +236,13 @@ impl Burns {
 
     /// Divides what the container's limit allows among the burns that are not forced, each in
     /// proportion to what it asked for. Without a limit, or below it, each gets what it asked.
-    fn share_out(&self, burns: &[Arc<Burn>]) {
+    fn share_out(&self, burns: &[Arc<Burn>], limit: Option<Millicores>) {
         let asked = burns
             .iter()
             .filter(|b| !b.ask.force)
             .map(|b| b.ask.millicores)
             .sum::<u32>();
-        let allowed = container::limits()
-            .cpu_millicores
-            .map_or(asked, |limit| self.0.headroom.below(limit));
+        let allowed = limit.map_or(asked, |limit| self.0.headroom.below(limit));
         for burn in burns.iter().filter(|burn| !burn.ask.force) {
             let part = u64::from(burn.ask.millicores) * u64::from(asked.min(allowed));
             let granted = part.checked_div(asked.into()).unwrap_or_default();
@@ -261,7 +263,9 @@ impl Burns {
             .totals
             .achieved_micros
             .fetch_add(micros(burn.achieved()), Ordering::Relaxed);
-        self.share_out(&running.burns);
+        if !running.burns.is_empty() {
+            self.share_out(&running.burns, self.0.container.cpu_millicores());
+        }
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, Running> {
@@ -294,11 +298,6 @@ impl Burn {
         self.began + self.ask.duration
     }
 
-    /// How the container has been throttled since it began; none where nothing is limited.
-    pub fn throttling(&self) -> Option<Throttling> {
-        Some(container::throttling()?.since(self.throttled_before?))
-    }
-
     /// Ends it, within a millisecond or so.
     pub fn end(&self) {
         self.steering.stopped.store(true, Ordering::Release);
@@ -328,6 +327,12 @@ pub struct Handle {
 }
 
 impl Handle {
+    /// How the container has been throttled since the burn began; none where nothing is limited.
+    pub fn throttling(&self) -> Option<Throttling> {
+        let before = self.burn.throttled_before?;
+        Some(self.burns.0.container.throttling()?.since(before))
+    }
+
     /// Waits for its end. May be waited for again after having been given up.
     pub async fn end(&self) -> End {
         self.burn.steering.alive.closed().await;
@@ -364,20 +369,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_burn_uses_what_was_asked() {
-        // Beside a compiler the lowest priority gets next to nothing, so a busy machine has a few
-        // tries; too much is wrong at any time. `make bench-cpu` measures.
-        let mut seen = Vec::new();
-        for _ in 0..10 {
-            let handle = burns(1).start(ask(200, 500)).unwrap();
-            assert_eq!(handle.end().await, End::Over);
-            let achieved = handle.burn.achieved().as_secs_f64();
-            assert!(achieved < 0.105, "asked 0.1 s, used {achieved} s");
-            if achieved > 0.095 {
-                return;
+        // A small one wakes up more seldom than a large one.
+        for millicores in [20, 200] {
+            let asked = f64::from(millicores) / 1000.0 * 0.5;
+            // Beside a compiler the lowest priority gets next to nothing, so a busy machine has
+            // a few tries; too much is wrong at any time. `make bench-cpu` measures.
+            let mut seen = Vec::new();
+            while seen.last().is_none_or(|used| *used < asked * 0.95) {
+                assert!(seen.len() < 10, "asked {asked} s, used {seen:?} s");
+                let handle = burns(1).start(ask(millicores, 500)).unwrap();
+                assert_eq!(handle.end().await, End::Over);
+                let used = handle.burn.achieved().as_secs_f64();
+                assert!(used < asked * 1.05, "asked {asked} s, used {used} s");
+                seen.push(used);
             }
-            seen.push(achieved);
         }
-        panic!("asked 0.1 s, used {seen:?} s");
     }
 
     #[tokio::test]

@@ -103,10 +103,11 @@ impl Work {
             }
             let share = self.share();
             owed += share * (now - wall).as_secs_f64() - burnt.as_secs_f64();
-            owed = owed.min(share * REMEMBERED.as_secs_f64());
+            let period = self.period(share);
+            // A whole period may pass between two looks: what came due in it is no old debt.
+            owed = owed.min(share * REMEMBERED.max(period * 2).as_secs_f64());
             (wall, cpu) = (now, used);
 
-            let period = self.period(share);
             let left = self.over_at - now;
             // In the last period, what is left to the end is owed at once, so that it is paid.
             let due = if left <= period {

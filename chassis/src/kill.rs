@@ -61,22 +61,22 @@ impl Kill {
             .filter(|process| process.pid() != own)
             .min_by_key(|process| process.pid())
             .ok_or_else(|| format!("{service} doesn't run here"))?;
-        let (signal, deaf) = match self.signal {
-            Name::Term => (Signal::Term, false),
-            Name::Int => (Signal::Interrupt, false),
-            Name::Kill => (Signal::Kill, true),
-            Name::Stop => (Signal::Stop, true),
-            Name::Cont => (Signal::Continue, false),
+        let (signal, name, deaf) = match self.signal {
+            Name::Term => (Signal::Term, "SIGTERM", false),
+            Name::Int => (Signal::Interrupt, "SIGINT", false),
+            Name::Kill => (Signal::Kill, "SIGKILL", true),
+            Name::Stop => (Signal::Stop, "SIGSTOP", true),
+            Name::Cont => (Signal::Continue, "SIGCONT", false),
         };
         if deaf && process.pid().as_u32() == 1 {
             return Err(format!(
-                "{service} is process 1 of its container, which Linux keeps from {signal}: \
+                "{service} is process 1 of its container, which Linux keeps from {name}: \
                  a pod with shareProcessNamespace: true has another process 1"
             ));
         }
         match process.kill_with(signal) {
             Some(true) => Ok(()),
-            _ => Err(format!("{service} can't be sent {signal}: may you?")),
+            _ => Err(format!("{service} can't be sent {name}: may you?")),
         }
     }
 }

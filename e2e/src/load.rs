@@ -30,6 +30,8 @@ pub struct Count {
     pub requests: u64,
     /// Those that failed, by how.
     pub failed: BTreeMap<String, u64>,
+    /// In how many seconds something failed; of several loads, the most.
+    pub bad_seconds: u64,
 }
 
 impl Count {
@@ -52,6 +54,7 @@ impl Count {
 impl AddAssign<&Self> for Count {
     fn add_assign(&mut self, other: &Self) {
         self.requests += other.requests;
+        self.bad_seconds = self.bad_seconds.max(other.bad_seconds);
         for (kind, count) in &other.failed {
             *self.failed.entry(kind.clone()).or_default() += count;
         }
@@ -63,6 +66,7 @@ impl Sub<&Self> for Count {
 
     fn sub(mut self, earlier: &Self) -> Self {
         self.requests -= earlier.requests;
+        self.bad_seconds -= earlier.bad_seconds;
         for (kind, count) in &earlier.failed {
             *self.failed.entry(kind.clone()).or_default() -= count;
         }
@@ -165,7 +169,7 @@ fn count(lines: &Lines) -> Count {
     sum(lines.so_far().iter().map(|(_, line)| line.as_str()))
 }
 
-/// The sum of the seconds' lines; the summary, if it is there, says the same once more.
+/// The sum of one load's lines; the summary, if it is there, says the same once more.
 fn sum<'a>(lines: impl Iterator<Item = &'a str>) -> Count {
     let mut total = Count::default();
     for line in lines {
@@ -175,13 +179,35 @@ fn sum<'a>(lines: impl Iterator<Item = &'a str>) -> Count {
         if second["kind"] != "second" {
             continue;
         }
-        let failed = second["failed"].as_object().into_iter().flatten();
-        total += &Count {
-            requests: second["requests"].as_u64().unwrap_or(0),
-            failed: failed
-                .map(|(kind, count)| (kind.clone(), count.as_u64().unwrap_or(0)))
-                .collect(),
-        };
+        total.requests += second["requests"].as_u64().unwrap_or(0);
+        let failed = second["failed"].as_object();
+        total.bad_seconds += u64::from(failed.is_some_and(|failed| !failed.is_empty()));
+        for (kind, count) in failed.into_iter().flatten() {
+            *total.failed.entry(kind.clone()).or_default() += count.as_u64().unwrap_or(0);
+        }
     }
     total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_summed_and_the_summary_is_not_counted_again() {
+        let lines = [
+            r#"{"kind":"second","requests":50,"failed":{}}"#,
+            r#"{"kind":"second","requests":50,"failed":{"refused":2,"status 503":1}}"#,
+            r#"{"kind":"second","requests":50,"failed":{"refused":1}}"#,
+            r#"{"kind":"summary","requests":150,"failed":{"refused":3,"status 503":1}}"#,
+            "something else",
+        ];
+        let before = sum(lines.into_iter().take(2));
+        let all = sum(lines.into_iter());
+        assert_eq!((all.requests, all.failures(), all.bad_seconds), (150, 4, 2));
+        assert_eq!(all.kinds(), "3 refused, 1 status 503");
+        let between = all - &before;
+        assert_eq!((between.requests, between.bad_seconds), (50, 1));
+        assert_eq!(between.kinds(), "1 refused");
+    }
 }

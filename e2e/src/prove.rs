@@ -48,7 +48,8 @@ impl fmt::Display for Row {
             self.count.failures()
         )?;
         if let Some(why) = self.why {
-            write!(f, "\n    {}: {why}", self.count.kinds())?;
+            let (kinds, seconds) = (self.count.kinds(), self.count.bad_seconds);
+            write!(f, "\n    {kinds}, within {seconds} s: {why}")?;
         }
         Ok(())
     }

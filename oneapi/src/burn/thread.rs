@@ -16,7 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Burn, Steering};
+use chassis::container;
+
+use super::{Burn, Millicores, Steering};
 
 /// How often a thread that is not always busy wakes up, at least and at most. 10 ms is a tenth of
 /// the period over which Kubernetes counts a CPU quota; slower for small shares, so that each
@@ -34,12 +36,16 @@ const REMEMBERED: Duration = Duration::from_millis(40);
 /// a look (some 0.3 µs) and short beside a period.
 const ROUNDS: u32 = 10_000;
 
+/// The most of a core that one thread is to use, where there are cores enough: the rest is for
+/// catching up. A thread that owes a whole core loses for good what the kernel gives to others.
+const THREAD_MILLICORES: Millicores = 900;
+
 /// A burner needs next to no stack.
 const STACK: usize = 64 << 10;
 
-/// Starts as many threads as the burn needs cores, begun ones included.
+/// Starts the burn's threads.
 pub(super) fn start(burn: &Burn, in_all: &Arc<AtomicUsize>) -> io::Result<()> {
-    let threads = burn.ask.millicores.div_ceil(1000).max(1);
+    let threads = threads(burn.ask.millicores, container::limits().cpus);
     for _ in 0..threads {
         let work = Work {
             steering: Arc::clone(&burn.steering),
@@ -75,6 +81,13 @@ pub(super) fn start(burn: &Burn, in_all: &Arc<AtomicUsize>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How many threads, on so many CPUs. More than it takes at full use would only be in each
+/// other's way.
+fn threads(millicores: Millicores, cpus: u32) -> u32 {
+    let enough = millicores.div_ceil(1000).max(1);
+    millicores.div_ceil(THREAD_MILLICORES).min(cpus).max(enough)
 }
 
 struct Work {
@@ -179,27 +192,46 @@ mod clock {
 
 #[allow(unsafe_code)] // the standard library knows no priorities
 mod priority {
-    /// Has the kernel run the calling thread only when nothing else wants the CPU: SCHED_IDLE
-    /// on Linux, else the weakest niceness. A refusal changes the probes' latency, not the burn.
+    /// Has the kernel prefer everything else to the calling thread: the weakest niceness. Not
+    /// SCHED_IDLE, which sounds like more: Linux takes a CPU that runs only such threads for an
+    /// idle one and puts others there though a really idle one is beside it, so that probes
+    /// waited five times as long here, and burns came out a few percent short. A refusal changes
+    /// the probes' latency, not the burn.
     pub(super) fn lowest() {
         #[cfg(target_os = "linux")]
-        {
-            // SAFETY: all zero is a valid value of this plain struct, and the only one that
-            // SCHED_IDLE takes; the call reads it and keeps no pointer.
-            let result = unsafe {
-                let none: libc::sched_param = std::mem::zeroed();
-                libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const none)
-            };
-            if result == 0 {
-                return;
-            }
-            // SAFETY: no pointers; on Linux this is of the calling thread alone.
-            unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
+        // SAFETY: no pointers; on Linux this is of the calling thread alone.
+        unsafe {
+            libc::setpriority(libc::PRIO_PROCESS, 0, 19);
         }
         #[cfg(target_os = "macos")]
         // SAFETY: no pointers; the class holds for the calling thread alone.
         unsafe {
             libc::pthread_set_qos_class_self_np(libc::qos_class_t::QOS_CLASS_BACKGROUND, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_have_something_to_spare_where_there_are_cpus() {
+        for (millicores, cpus, expected) in [
+            (1, 2, 1),
+            (900, 2, 1),
+            (1000, 2, 2),
+            (1500, 2, 2),
+            (2000, 2, 2),
+            (1000, 1, 1),
+            (2000, 8, 3),
+            (8000, 8, 8),
+        ] {
+            assert_eq!(
+                threads(millicores, cpus),
+                expected,
+                "{millicores} millicores on {cpus} CPUs"
+            );
         }
     }
 }

@@ -210,13 +210,16 @@ async fn stop_in_order(
     accepting: tokio::task::JoinHandle<()>,
     connections: Connections,
 ) -> String {
+    // Taken before anything is written, which may take a while: requests go on meanwhile, and the
+    // moments are told in their order.
+    let off = millis_since(stop);
     info!(
         ms = 0,
         signal = signal.name(),
         in_flight = chassis.metrics.in_flight(),
         "signal received"
     );
-    info!(ms = millis_since(stop), "readiness off");
+    info!(ms = off, "readiness off");
     sleep_until((stop.at + chassis.settings.drain_delay).into()).await;
 
     chassis.life.close(stop);

@@ -12,7 +12,7 @@
 #![allow(missing_docs, unsafe_code, clippy::print_stdout, clippy::unwrap_used)]
 
 use std::{
-    env, fs,
+    env, fmt, fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
@@ -21,167 +21,226 @@ use std::{
     time::{Duration, Instant},
 };
 
-const SECONDS: u64 = 5;
+/// Others' use of the machine, in percent, beyond which a burn can't be blamed for its error.
+const QUIET: f64 = 1.0;
+
+/// How early before the end the burn's threads are looked at.
+const LAST_LOOK: Duration = Duration::from_millis(100);
+
+/// How often a row is measured when it misses its bound on a machine that wasn't quiet.
+const TRIES: u32 = 3;
 
 fn main() -> ExitCode {
     if !Path::new("/proc/self/stat").exists() {
         eprintln!("bench-cpu reads the kernel's account in /proc, which only Linux has.");
         return ExitCode::FAILURE;
     }
-    let mut bounds = Bounds { broken: 0 };
+    let seconds = env::var("SECONDS").map_or(5, |seconds| seconds.parse().unwrap());
+    let mut bounds = Bounds::default();
     let oneapi = Server::start(Path::new(env!("CARGO_BIN_EXE_oneapi")), |command, port| {
         command.args(["--listen", &format!("127.0.0.1:{port}")]);
     });
     let most = thread::available_parallelism().map_or(1, usize::from) as u32 * 1000;
 
-    println!("One burn for {SECONDS} s, by the kernel's account of the process:\n");
-    println!(
-        "{:>10} {:>9} {:>9} {:>8} {:>12} {:>10} {:>9} {:>8}",
-        "millicores",
-        "asked s",
-        "used s",
-        "error",
-        "worst second",
-        "own figure",
-        "wake-ups",
-        "others"
-    );
+    println!("Burns of {seconds} s, by the kernel's account of the process:\n");
+    println!("{HEADING}");
     for (millicores, bound) in [
-        (20, 2.0),
-        (50, 0.5),
-        (100, 0.5),
-        (250, 0.5),
-        (500, 0.5),
-        (1000, 0.5),
-        (1500, 0.5),
+        (&[20][..], 2.0),
+        (&[50], 0.5),
+        (&[100], 0.5),
+        (&[250], 0.5),
+        (&[500], 0.5),
+        (&[1000], 0.5),
+        (&[1500], 0.5),
+        (&[100, 250, 300], 0.5),
+        (&[100; 10], 0.5),
     ] {
-        if millicores > most {
-            println!("{millicores:>10} is more than this machine has");
+        let sum: u32 = millicores.iter().sum();
+        let name = name(millicores);
+        if sum > most {
+            println!("{name:>12} is more than this machine has");
             continue;
         }
-        let row = oneapi.measure(f64::from(millicores) / 1000.0, || {
-            oneapi.burn(&[millicores]);
+        bounds.tries(|| {
+            let row = oneapi.measure(sum, seconds, || oneapi.burn(millicores, seconds));
+            println!("{name:>12} {row}");
+            let mut missed = Vec::new();
+            if row.error().abs() > bound {
+                missed.push(format!("within {bound} %"));
+            }
+            if sum >= 100 && row.worst > 3.0 {
+                missed.push("every second within 3 %".into());
+            }
+            if row.wakeups > 1000.0 {
+                missed.push("at most 1000 wake-ups a second".into());
+            }
+            (missed, row.others)
         });
-        let own = row.own.map_or_else(String::new, |own| format!("{own:.4}"));
-        println!(
-            "{millicores:>10} {:>9.4} {:>9.4} {:>7.2}% {:>11.2}% {own:>10} {:>7.0}/s {:>7.1}%",
-            row.asked,
-            row.used,
-            row.error(),
-            row.worst,
-            row.wakeups,
-            row.others
-        );
-        bounds.check(
-            row.error().abs() <= bound,
-            &format!("the error stays within {bound} %"),
-        );
-        if millicores >= 100 {
-            bounds.check(row.worst <= 3.0, "every second is within 3 %");
-        }
-        bounds.check(
-            row.wakeups <= 1000.0,
-            "a thousand wake-ups a second at most",
-        );
     }
 
-    let together = [100, 250, 300];
-    let row = oneapi.measure(0.65, || oneapi.burn(&together));
-    println!(
-        "\n{together:?} side by side: asked {:.4} s, used {:.4} s, {:+.2} %",
-        row.asked,
-        row.used,
-        row.error()
-    );
-    bounds.check(row.error().abs() <= 0.5, "side by side within 0.5 %");
-
-    ends_soon(&oneapi, &mut bounds);
-    probes_answer(&oneapi, most, &mut bounds);
+    println!();
+    bounds.tries(|| even(&oneapi));
+    bounds.tries(|| ends_soon(&oneapi));
+    bounds.tries(|| probes_answer(&oneapi, most));
 
     if let Some(consumer) = env::var_os("RESOURCE_CONSUMER") {
-        beside(Path::new(&consumer));
+        beside(Path::new(&consumer), most, seconds);
     }
-    if bounds.broken == 0 {
-        println!("\nAll bounds hold.");
-        ExitCode::SUCCESS
-    } else {
-        println!("\n{} bounds don't hold.", bounds.broken);
+    bounds.verdict()
+}
+
+/// What was missed, and what others used of the machine meanwhile, in percent.
+type Outcome = (Vec<String>, f64);
+
+#[derive(Default)]
+struct Bounds {
+    missed: u32,
+    noisy: bool,
+}
+
+impl Bounds {
+    fn tries(&mut self, measure: impl Fn() -> Outcome) {
+        for attempt in 1..=TRIES {
+            let (missed, others) = measure();
+            if missed.is_empty() {
+                return;
+            }
+            println!("{:>12} not {}", "^", missed.join(", not "));
+            let quiet = others <= QUIET;
+            if quiet || attempt == TRIES {
+                self.missed += 1;
+                self.noisy |= !quiet;
+                return;
+            }
+            println!("{:>12} others used {others:.0} % of the machine: again", "");
+            thread::sleep(Duration::from_secs(5));
+        }
+    }
+
+    fn verdict(&self) -> ExitCode {
+        if self.missed == 0 {
+            println!("\nAll bounds hold.");
+            return ExitCode::SUCCESS;
+        }
+        println!("\n{} of the measurements missed a bound.", self.missed);
+        if self.noisy {
+            println!("The machine was not quiet: this says little about oneapi.");
+        }
         ExitCode::FAILURE
     }
 }
 
-struct Bounds {
-    broken: u32,
-}
-
-impl Bounds {
-    fn check(&mut self, holds: bool, what: &str) {
-        if !holds {
-            self.broken += 1;
-            println!("           ^ not so: {what}");
+/// `100+250`, or `10x100`.
+fn name(millicores: &[u32]) -> String {
+    match millicores {
+        [first, rest @ ..] if rest.len() > 3 => format!("{}x{first}", millicores.len()),
+        _ => {
+            let each: Vec<_> = millicores.iter().map(u32::to_string).collect();
+            each.join("+")
         }
     }
 }
 
-/// A DELETE, and a client that leaves.
-fn ends_soon(oneapi: &Server, bounds: &mut Bounds) {
-    let mut slowest = [Duration::ZERO; 2];
+/// No hot start, and no rush after a pause: 250 millicores, whose process is stopped for a second.
+fn even(oneapi: &Server) -> Outcome {
+    const CORES: f64 = 0.25;
+    let used = |time: f64| {
+        let from = (oneapi.cpu(), Instant::now());
+        thread::sleep(Duration::from_secs_f64(time));
+        (oneapi.cpu() - from.0) / from.1.elapsed().as_secs_f64() / CORES
+    };
+    let machine_from = Machine::now();
+    let caller = oneapi.ask("GET", "/test/highcpu?minutes=1&millicores=250");
+    let first = used(0.2);
+    thread::sleep(Duration::from_secs(1));
+    oneapi.signal(libc::SIGSTOP);
+    thread::sleep(Duration::from_secs(1));
+    oneapi.signal(libc::SIGCONT);
+    let after = used(1.0);
+    let others = Machine::now().others(&machine_from, 2.2 * CORES);
+    drop(caller);
+    oneapi.until_burning(false);
+    println!(
+        "Of 250 millicores, the first 200 ms used {:.0} %, the second after a pause of one second {:.0} %.",
+        first * 100.0,
+        after * 100.0
+    );
+    let mut missed = Vec::new();
+    // The burn's share comes in portions, one each 10 ms: of those 200 ms a twentieth.
+    if first > 1.10 {
+        missed.push("a cool start: 110 % at most".into());
+    }
+    if after > 1.10 {
+        missed.push("calm after a pause: 110 % at most".into());
+    }
+    (missed, others)
+}
+
+/// A DELETE, and a client that leaves: until the kernel has no burning thread any more.
+fn ends_soon(oneapi: &Server) -> Outcome {
+    let machine_from = (Machine::now(), oneapi.cpu());
+    let (mut told, mut left) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..10 {
         let mut caller = oneapi.ask("GET", "/test/highcpu?minutes=1&millicores=500");
-        oneapi.until_burning(1);
-        let told = Instant::now();
+        oneapi.until_burning(true);
+        let start = Instant::now();
         drop(read(oneapi.ask("DELETE", "/burns")));
         drop(caller.read_to_end(&mut Vec::new()));
-        slowest[0] = slowest[0].max(told.elapsed());
+        oneapi.until_burning(false);
+        told = told.max(start.elapsed());
 
         let caller = oneapi.ask("GET", "/test/highcpu?minutes=1&millicores=500");
-        oneapi.until_burning(1);
-        let left = Instant::now();
+        oneapi.until_burning(true);
+        let start = Instant::now();
         drop(caller);
-        oneapi.until_burning(0);
-        slowest[1] = slowest[1].max(left.elapsed());
+        oneapi.until_burning(false);
+        left = left.max(start.elapsed());
     }
-    let [told, left] = slowest.map(|time| time.as_secs_f64() * 1000.0);
+    let others = Machine::now().others(&machine_from.0, oneapi.cpu() - machine_from.1);
+    let millis = |time: Duration| time.as_secs_f64() * 1000.0;
+    let (told, left) = (millis(told), millis(left));
     println!(
-        "\nA burn ends {told:.1} ms after a DELETE and {left:.1} ms after its client has left, the slowest of 10."
+        "A burn has ended {told:.1} ms after a DELETE and {left:.1} ms after its client's leaving, the slowest of 10."
     );
-    bounds.check(told <= 50.0 && left <= 50.0, "a burn ends within 50 ms");
+    let missed = (told.max(left) > 50.0).then(|| "within 50 ms".into());
+    (missed.into_iter().collect(), others)
 }
 
 /// `/livez` at rest, and while all CPUs burn.
-fn probes_answer(oneapi: &Server, most: u32, bounds: &mut Bounds) {
+fn probes_answer(oneapi: &Server, most: u32) -> Outcome {
+    let machine_from = (Machine::now(), oneapi.cpu());
     let rest = oneapi.livez();
-    let burning = thread::scope(|scope| {
-        scope.spawn(|| oneapi.burn(&[most]));
-        thread::sleep(Duration::from_millis(500));
-        oneapi.livez()
-    });
+    let caller = oneapi.ask("GET", &format!("/test/highcpu?minutes=1&millicores={most}"));
+    oneapi.until_burning(true);
+    let burning = oneapi.livez();
+    drop(caller);
+    oneapi.until_burning(false);
+    let others = Machine::now().others(&machine_from.0, oneapi.cpu() - machine_from.1);
     println!(
-        "\n/livez at rest: p50 {:.0} us, p99 {:.0} us; while all CPUs burn: p50 {:.0} us, p99 {:.0} us",
+        "/livez at rest: p50 {:.0} us, p99 {:.0} us; while all CPUs burn: p50 {:.0} us, p99 {:.0} us.",
         rest.0, rest.1, burning.0, burning.1
     );
-    bounds.check(
-        burning.1 <= rest.1 * 1.5,
-        "p99 is at most 1.5 times that at rest",
-    );
+    let missed = (burning.1 > rest.1 * 1.5).then(|| "p99 at most 1.5 times that at rest".into());
+    (missed.into_iter().collect(), others)
 }
 
-/// The same rows for Kubernetes' resource-consumer, which has no answer to wait for.
-fn beside(program: &Path) {
-    let consumer = Server::start(program, |command, port| {
+/// The same rows for Kubernetes' resource-consumer, which answers before it burns.
+fn beside(program: &Path, most: u32, seconds: u64) {
+    let program = fs::canonicalize(program).unwrap();
+    let consumer = Server::start(&program, |command, port| {
         command.args(["-port", &port.to_string()]);
         if let Some(folder) = program.parent() {
             command.current_dir(folder); // it looks for its helper there
         }
     });
-    println!("\nresource-consumer, in the same way:\n");
-    println!(
-        "{:>10} {:>9} {:>9} {:>8} {:>12}",
-        "millicores", "asked s", "used s", "error", "worst second"
-    );
+    println!("\nresource-consumer, measured in the same way:\n");
+    println!("{HEADING}");
     for millicores in [20, 50, 100, 250, 500, 1000, 1500] {
-        let row = consumer.measure(f64::from(millicores) / 1000.0, || {
-            let body = format!("millicores={millicores}&durationSec={SECONDS}");
+        if millicores > most {
+            continue;
+        }
+        let row = consumer.measure(millicores, seconds, || {
+            let body = format!("millicores={millicores}&durationSec={seconds}");
             let mut stream = TcpStream::connect(("127.0.0.1", consumer.port)).unwrap();
             write!(
                 stream,
@@ -191,24 +250,22 @@ fn beside(program: &Path) {
             )
             .unwrap();
             drop(read(stream));
-            thread::sleep(Duration::from_secs(SECONDS) + Duration::from_millis(500));
+            thread::sleep(Duration::from_secs(seconds) + Duration::from_millis(500));
+            None // it doesn't say
         });
-        println!(
-            "{millicores:>10} {:>9.4} {:>9.4} {:>7.2}% {:>11.2}%",
-            row.asked,
-            row.used,
-            row.error(),
-            row.worst
-        );
+        println!("{millicores:>12} {row}");
     }
 }
 
-/// One measured burn.
+const HEADING: &str =
+    "  millicores   asked s    used s    error  worst second  says itself  wake-ups   others";
+
+/// One measured burn, or several side by side.
 struct Row {
     /// CPU seconds.
     asked: f64,
     used: f64,
-    /// What the service itself said that it used.
+    /// What the service itself says that it burnt.
     own: Option<f64>,
     /// The largest error of a single second, in percent.
     worst: f64,
@@ -221,6 +278,22 @@ struct Row {
 impl Row {
     fn error(&self) -> f64 {
         (self.used / self.asked - 1.0) * 100.0
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let own = self.own.map_or("-".into(), |own| format!("{own:.4}"));
+        write!(
+            f,
+            "{:>9.4} {:>9.4} {:>+7.2}% {:>12.2}% {own:>12} {:>7.0}/s {:>7.1}%",
+            self.asked,
+            self.used,
+            self.error(),
+            self.worst,
+            self.wakeups,
+            self.others
+        )
     }
 }
 
@@ -261,72 +334,79 @@ impl Server {
         Self { child, port }
     }
 
-    /// Runs `burn`, which is to use that many cores for `SECONDS`, and measures meanwhile.
-    fn measure(&self, cores: f64, burn: impl FnOnce() + Send) -> Row {
+    /// Runs `burn`, which is to use so much for so long, and measures meanwhile.
+    fn measure(
+        &self,
+        millicores: u32,
+        seconds: u64,
+        burn: impl FnOnce() -> Option<f64> + Send,
+    ) -> Row {
+        let cores = f64::from(millicores) / 1000.0;
+        // What came before is over and done with, and then two seconds of idleness.
         thread::sleep(Duration::from_millis(300));
-        // At idle, for as long as the burn will take.
-        let (idle_from, wakeups_from) = (self.cpu(), self.switches());
+        let (idle_from, idle_switches_from) = (self.cpu(), self.switches());
         thread::sleep(Duration::from_secs(2));
         let idle = (self.cpu() - idle_from) / 2.0;
-        let idle_wakeups = (self.switches() - wakeups_from) as f64 / 2.0;
+        let idle_switches = (self.switches() - idle_switches_from) as f64 / 2.0;
 
-        // None of a program that doesn't tell.
-        let own = || self.metric("burn_cpu_achieved_seconds_total");
-        let own_from = own();
-        let others_from = machine();
+        let machine_from = Machine::now();
         let (from, switches_from, start) = (self.cpu(), self.switches(), Instant::now());
-        let mut seconds = Vec::new();
+        let mut each = Vec::new();
         let mut switches = 0;
-        thread::scope(|scope| {
+        let own = thread::scope(|scope| {
             let burning = scope.spawn(burn);
-            let mut last = from;
-            for second in 1..=SECONDS {
-                // The threads of the burn are gone with the last second: counted just before.
+            let (mut last, mut last_at) = (from, start);
+            for second in 1..=seconds {
                 let end = start + Duration::from_secs(second);
-                if second == SECONDS {
-                    sleep_until(end - Duration::from_millis(100));
+                if second == seconds {
+                    // The burn's threads are gone with the last second: counted just before.
+                    sleep_until(end - LAST_LOOK);
                     switches = self.switches() - switches_from;
                 }
                 sleep_until(end);
-                let now = self.cpu();
-                let late = (start.elapsed().as_secs_f64() - second as f64) * cores;
-                seconds.push(now - last - late - idle);
-                last = now - late;
+                let (now, now_at) = (self.cpu(), Instant::now());
+                let wall = (now_at - last_at).as_secs_f64();
+                each.push((now - last - idle * wall) / wall);
+                (last, last_at) = (now, now_at);
             }
-            burning.join().unwrap();
+            burning.join().unwrap()
         });
         let wall = start.elapsed().as_secs_f64();
         let used = self.cpu() - from;
-        let others = machine() - others_from - used;
-        let cpus = thread::available_parallelism().map_or(1.0, |cpus| cpus.get() as f64);
+        let others = Machine::now().others(&machine_from, used);
         Row {
-            asked: cores * SECONDS as f64,
+            asked: cores * seconds as f64,
             used: used - idle * wall,
-            own: own_from.and_then(|from| Some(own()? - from)),
-            worst: seconds.iter().fold(0.0, |worst, used| {
+            own,
+            worst: each.iter().fold(0.0, |worst, used| {
                 f64::max(worst, (used / cores - 1.0).abs() * 100.0)
             }),
-            wakeups: switches as f64 / (SECONDS as f64 - 0.1) - idle_wakeups,
-            others: (others / wall / cpus * 100.0).max(0.0),
+            wakeups: switches as f64 / (seconds as f64 - LAST_LOOK.as_secs_f64()) - idle_switches,
+            others,
         }
     }
 
-    /// Burns these side by side, to their end.
-    fn burn(&self, millicores: &[u32]) {
+    /// Burns these side by side, to their end, and sums up what the answers say was burnt.
+    fn burn(&self, millicores: &[u32], seconds: u64) -> Option<f64> {
+        let minutes = seconds as f64 / 60.0;
         let callers: Vec<TcpStream> = millicores
             .iter()
             .map(|m| {
-                let minutes = SECONDS as f64 / 60.0;
                 self.ask(
                     "GET",
                     &format!("/test/highcpu?minutes={minutes}&millicores={m}"),
                 )
             })
             .collect();
-        for caller in callers {
+        let achieved = callers.into_iter().map(|caller| {
             let answer = read(caller);
             assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
-        }
+            let header = answer
+                .lines()
+                .find_map(|line| line.strip_prefix("burn-achieved-seconds: "));
+            header.unwrap().parse::<f64>().unwrap()
+        });
+        Some(achieved.sum())
     }
 
     fn ask(&self, method: &str, path: &str) -> TcpStream {
@@ -339,23 +419,17 @@ impl Server {
         stream
     }
 
-    fn until_burning(&self, count: u32) {
-        let start = Instant::now();
-        while self.metric("burns_running") != Some(f64::from(count)) {
-            assert!(
-                start.elapsed() < Duration::from_secs(5),
-                "{count} burns don't run"
-            );
+    /// Waits until there are burning threads, or none, as the kernel sees it.
+    fn until_burning(&self, any: bool) {
+        while self.tasks("comm").any(|name| name == "burn\n") != any {
+            thread::sleep(Duration::from_micros(200));
         }
     }
 
-    fn metric(&self, name: &str) -> Option<f64> {
-        let page = read(self.ask("GET", "/metrics"));
-        let line = page.lines().find(|line| {
-            line.strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with(' '))
-        })?;
-        line.rsplit(' ').next()?.parse().ok()
+    fn signal(&self, signal: i32) {
+        // SAFETY: no pointers; the child has not been waited for, so its number is still its own.
+        let result = unsafe { libc::kill(self.child.id() as libc::pid_t, signal) };
+        assert_eq!(result, 0);
     }
 
     /// Median and 99th percentile of `/livez` on a kept connection, in microseconds: 2000 of them,
@@ -395,10 +469,7 @@ impl Server {
 
     /// How often its threads have gone to sleep, and so woken up.
     fn switches(&self) -> u64 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let status =
-            tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
-        status
+        self.tasks("status")
             .filter_map(|status| {
                 let line = status
                     .lines()
@@ -406,6 +477,12 @@ impl Server {
                 line.split_whitespace().nth(1)?.parse::<u64>().ok()
             })
             .sum()
+    }
+
+    /// A file of each of its threads.
+    fn tasks(&self, file: &'static str) -> impl Iterator<Item = String> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        tasks.filter_map(move |task| fs::read_to_string(task.ok()?.path().join(file)).ok())
     }
 }
 
@@ -465,18 +542,34 @@ fn ended_children(of: u32) -> f64 {
     stat(of).get(13..15).map_or(0, |ticks| ticks.iter().sum()) as f64 / 100.0
 }
 
-/// CPU seconds that the whole machine has used.
-fn machine() -> f64 {
-    let text = fs::read_to_string("/proc/stat").unwrap();
-    let fields: Vec<u64> = text
-        .lines()
-        .next()
-        .unwrap()
-        .split_whitespace()
-        .skip(1)
-        .filter_map(|f| f.parse().ok())
-        .collect();
-    // user, nice, system, idle, iowait, irq, softirq
-    let busy: u64 = [0, 1, 2, 5, 6].iter().map(|field| fields[*field]).sum();
-    busy as f64 / 100.0
+/// The whole machine at a time.
+struct Machine {
+    /// CPU seconds used so far.
+    busy: f64,
+    at: Instant,
+}
+
+impl Machine {
+    fn now() -> Self {
+        let text = fs::read_to_string("/proc/stat").unwrap();
+        let line = text.lines().next().unwrap();
+        let fields: Vec<u64> = line
+            .split_whitespace()
+            .skip(1)
+            .filter_map(|field| field.parse().ok())
+            .collect();
+        // user, nice, system, irq, softirq, in the kernel's ticks; between them idle and iowait
+        let busy: u64 = [0, 1, 2, 5, 6].iter().map(|field| fields[*field]).sum();
+        Self {
+            busy: busy as f64 / 100.0,
+            at: Instant::now(),
+        }
+    }
+
+    /// What all but the measured process have used since then, in percent of the machine.
+    fn others(&self, earlier: &Self, measured: f64) -> f64 {
+        let cpus = thread::available_parallelism().map_or(1, usize::from) as f64;
+        let all = cpus * (self.at - earlier.at).as_secs_f64();
+        ((self.busy - earlier.busy - measured) / all * 100.0).max(0.0)
+    }
 }

@@ -117,8 +117,10 @@ impl Container {
         tightest(&self.cpu, quota).map(|m| u32::try_from(m).unwrap_or(u32::MAX))
     }
 
-    /// From the affinity mask, which a CPU set narrows; `available_parallelism` would mix in the quota.
-    fn cpus(&self) -> u32 {
+    /// As [`Limits::cpus`].
+    pub fn cpus(&self) -> u32 {
+        // From the affinity mask, which a CPU set narrows; `available_parallelism` would mix in
+        // the quota.
         fs::read_to_string(self.root.join("proc/self/status"))
             .ok()
             .and_then(|status| count(field(&status, "Cpus_allowed_list:")?))

@@ -22,7 +22,10 @@ use std::{
 };
 
 /// Others' use of the machine, in percent, beyond which a burn can't be blamed for its error.
-const QUIET: f64 = 1.0;
+const QUIET: f64 = 5.0;
+
+/// How often to wait two seconds for a quiet machine, before each row.
+const MOST_WAITS: u32 = 15;
 
 /// How early before the end the burn's threads are looked at.
 const LAST_LOOK: Duration = Duration::from_millis(100);
@@ -342,12 +345,18 @@ impl Server {
         burn: impl FnOnce() -> Option<f64> + Send,
     ) -> Row {
         let cores = f64::from(millicores) / 1000.0;
-        // What came before is over and done with, and then two seconds of idleness.
+        // What came before is over and done with; then two seconds of idleness, waited for.
         thread::sleep(Duration::from_millis(300));
-        let (idle_from, idle_switches_from) = (self.cpu(), self.switches());
-        thread::sleep(Duration::from_secs(2));
-        let idle = (self.cpu() - idle_from) / 2.0;
-        let idle_switches = (self.switches() - idle_switches_from) as f64 / 2.0;
+        let (mut idle, mut idle_switches) = (0.0, 0.0);
+        for _ in 0..MOST_WAITS {
+            let (from, switches_from, machine_from) = (self.cpu(), self.switches(), Machine::now());
+            thread::sleep(Duration::from_secs(2));
+            idle = (self.cpu() - from) / 2.0;
+            idle_switches = (self.switches() - switches_from) as f64 / 2.0;
+            if Machine::now().others(&machine_from, idle * 2.0) <= QUIET {
+                break;
+            }
+        }
 
         let machine_from = Machine::now();
         let (from, switches_from, start) = (self.cpu(), self.switches(), Instant::now());

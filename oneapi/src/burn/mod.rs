@@ -93,6 +93,8 @@ struct Inner {
     running: Mutex<Running>,
     totals: Totals,
     container: Container,
+    /// How many CPUs there are for burning: found once, as asking costs more than it is worth.
+    cpus: u32,
     /// Threads of all burns, so that each can do its part in keeping wake-ups rare.
     threads: Arc<AtomicUsize>,
 }
@@ -128,6 +130,8 @@ pub struct Burn {
 struct Steering {
     /// What it may use now: as asked, or less to stay below the container's limit.
     granted: AtomicU32,
+    /// How long its threads may work or sleep in one go, in microseconds.
+    portion_micros: AtomicU64,
     stopped: AtomicBool,
     achieved_nanos: AtomicU64,
     threads: Mutex<Vec<std::thread::Thread>>,
@@ -151,12 +155,14 @@ pub struct Sum {
 impl Burns {
     /// At most `most` at once.
     pub fn new(most: usize, headroom: Headroom) -> Self {
+        let container = Container::found();
         Self(Arc::new(Inner {
             most,
             headroom,
             running: Mutex::default(),
             totals: Totals::default(),
-            container: Container::found(),
+            cpus: container.cpus(),
+            container,
             threads: Arc::default(),
         }))
     }
@@ -180,6 +186,7 @@ impl Burns {
         running.last_id += 1;
         let steering = Arc::new(Steering {
             granted: AtomicU32::new(ask.millicores),
+            portion_micros: AtomicU64::new(u64::MAX),
             stopped: AtomicBool::new(false),
             achieved_nanos: AtomicU64::new(0),
             threads: Mutex::default(),
@@ -201,7 +208,7 @@ impl Burns {
             burn,
             burns: self.clone(),
         };
-        thread::start(&handle.burn, &self.0.threads).map_err(|error| {
+        thread::start(&handle.burn, self.0.cpus, &self.0.threads).map_err(|error| {
             tracing::error!(%error, "cannot start a burner thread");
             CannotStart::NoThreads
         })?;
@@ -248,6 +255,10 @@ impl Burns {
             let granted = part.checked_div(asked.into()).unwrap_or_default();
             let granted = u32::try_from(granted).unwrap_or(u32::MAX).max(1);
             burn.steering.granted.store(granted, Ordering::Relaxed);
+            let portion = limit.map_or(u64::MAX, |limit| portion_micros(asked.min(allowed), limit));
+            burn.steering
+                .portion_micros
+                .store(portion, Ordering::Relaxed);
         }
     }
 
@@ -351,6 +362,17 @@ impl Drop for Handle {
     }
 }
 
+/// The longest portion, in microseconds, in which burns of that sum may come without reaching the
+/// limit in any period of the kernel's. A period can begin with a portion and end with one, so it
+/// holds one more than is its due; half of what is left below the limit is for that, the other
+/// half for the server.
+fn portion_micros(granted: Millicores, limit: Millicores) -> u64 {
+    /// Of the quota: Kubernetes' own, and the kernel's default.
+    const PERIOD_MICROS: u64 = 100_000;
+    let left = u64::from(limit.saturating_sub(granted));
+    PERIOD_MICROS / 2 * left / u64::from(granted.max(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -439,6 +461,45 @@ mod tests {
             burns.list().iter().map(|burn| burn.id).collect::<Vec<_>>(),
             [1, 2]
         );
+    }
+
+    #[test]
+    fn two_burns_share_what_the_limit_allows() {
+        let burns = burns(3);
+        let granted = |handles: &[&Handle]| {
+            let list: Vec<_> = handles.iter().map(|h| Arc::clone(&h.burn)).collect();
+            burns.share_out(&list, Some(500));
+            let granted: Vec<_> = list.iter().map(|burn| burn.granted()).collect();
+            granted
+        };
+        let (small, large) = (ask(200, 60_000), ask(600, 60_000));
+        let (small, large) = (burns.start(small).unwrap(), burns.start(large).unwrap());
+        assert_eq!(granted(&[&small]), [200], "below the limit: as asked");
+        assert_eq!(granted(&[&large]), [475], "5 % below the limit");
+        assert_eq!(granted(&[&small, &large]), [118, 356], "by what each asked");
+        let forced = burns.start(Ask {
+            force: true,
+            ..ask(1000, 60_000)
+        });
+        let forced = forced.unwrap();
+        assert_eq!(
+            granted(&[&small, &forced]),
+            [200, 1000],
+            "a forced one takes it all"
+        );
+    }
+
+    #[test]
+    fn one_portion_more_stays_below_the_limit() {
+        for (granted, limit) in [(475, 500), (80, 100), (950, 1000), (1900, 2000), (300, 500)] {
+            let portion = portion_micros(granted, limit);
+            let most = u64::from(granted) * (100_000 + portion) / 1000;
+            assert!(
+                most < u64::from(limit) * 100,
+                "{most} of {limit} millicores for 100 ms, in portions of {portion} us"
+            );
+        }
+        assert_eq!(portion_micros(500, 500), 0, "as short as they come");
     }
 
     #[test]

@@ -16,14 +16,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chassis::container;
-
 use super::{Burn, Millicores, Steering};
 
 /// How often a thread that is not always busy wakes up, at least and at most. 10 ms is a tenth of
 /// the period over which Kubernetes counts a CPU quota; slower for small shares, so that each
-/// wake-up is worth its own cost; slower too when threads are many, so that all of them together
-/// wake up less than a thousand times a second.
+/// wake-up is worth its own cost; faster close to a limit (`portion_micros`); and slower than all
+/// that when threads are many, so that all of them together wake up less than a thousand times a
+/// second.
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_millis(100);
 const WORTH_WAKING: Duration = Duration::from_millis(1);
@@ -44,14 +43,14 @@ const THREAD_MILLICORES: Millicores = 900;
 const STACK: usize = 64 << 10;
 
 /// Starts the burn's threads.
-pub(super) fn start(burn: &Burn, in_all: &Arc<AtomicUsize>) -> io::Result<()> {
-    let threads = threads(burn.ask.millicores, container::limits().cpus);
-    for _ in 0..threads {
+pub(super) fn start(burn: &Burn, cpus: u32, in_all: &Arc<AtomicUsize>) -> io::Result<()> {
+    for index in 0..threads(burn.ask.millicores, cpus) {
         let work = Work {
+            index,
+            cpus,
             steering: Arc::clone(&burn.steering),
             over_at: burn.over_at(),
             began: burn.began,
-            threads,
             in_all: Arc::clone(in_all),
         };
         in_all.fetch_add(1, Ordering::Relaxed);
@@ -91,10 +90,12 @@ fn threads(millicores: Millicores, cpus: u32) -> u32 {
 }
 
 struct Work {
+    /// Which of the burn's threads this is, from 0 on.
+    index: u32,
+    cpus: u32,
     steering: Arc<Steering>,
     began: Instant,
     over_at: Instant,
-    threads: u32,
     in_all: Arc<AtomicUsize>,
 }
 
@@ -114,14 +115,21 @@ impl Work {
             if now >= self.over_at || self.steering.stopped.load(Ordering::Acquire) {
                 return;
             }
+            let left = self.over_at - now;
             let share = self.share();
+            if share == 0.0 {
+                (wall, cpu, owed) = (now, used, 0.0);
+                thread::park_timeout(left.min(LONGEST));
+                continue;
+            }
             owed += share * (now - wall).as_secs_f64() - burnt.as_secs_f64();
             let period = self.period(share);
-            // A whole period may pass between two looks: what came due in it is no old debt.
-            owed = owed.min(share * REMEMBERED.max(period * 2).as_secs_f64());
+            // A whole period may pass between two looks: what came due in it is no old debt. And
+            // close to a limit there is no room for paying more.
+            let remembered = REMEMBERED.min(self.portion()).max(period * 2);
+            owed = owed.min(share * remembered.as_secs_f64());
             (wall, cpu) = (now, used);
 
-            let left = self.over_at - now;
             // In the last period, what is left to the end is owed at once, so that it is paid.
             let due = if left <= period {
                 owed + share * left.as_secs_f64()
@@ -142,10 +150,21 @@ impl Work {
         }
     }
 
-    /// This thread's part of what is granted, as a share of a core.
+    /// This thread's part of what is granted, as a share of a core. It has none when less is
+    /// granted than was asked and fewer threads do: under a quota the kernel gives each CPU some
+    /// of it in advance, so that on many CPUs it is used up sooner.
     fn share(&self) -> f64 {
         let granted = self.steering.granted.load(Ordering::Relaxed);
-        f64::from(granted) / 1000.0 / f64::from(self.threads)
+        let threads = threads(granted, self.cpus);
+        if self.index < threads {
+            f64::from(granted) / 1000.0 / f64::from(threads)
+        } else {
+            0.0
+        }
+    }
+
+    fn portion(&self) -> Duration {
+        Duration::from_micros(self.steering.portion_micros.load(Ordering::Relaxed))
     }
 
     fn period(&self, share: f64) -> Duration {
@@ -153,6 +172,7 @@ impl Work {
         WORTH_WAKING
             .div_f64(share)
             .clamp(SHORTEST, LONGEST)
+            .min(self.portion())
             .max(PER_THREAD.saturating_mul(threads))
     }
 }

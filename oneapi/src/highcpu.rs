@@ -121,7 +121,8 @@ impl Drop for Log<'_> {
 #[derive(Debug, Serialize)]
 struct Report {
     asked_millicores: u32,
-    /// Less than asked where the sum of the burns is kept below the container's limit.
+    /// The least of the time. Less than asked where the sum of the burns is kept below the
+    /// container's limit.
     granted_millicores: u32,
     /// CPU seconds.
     asked_seconds: f64,
@@ -141,7 +142,7 @@ impl Report {
         let (burn, throttling) = (&handle.burn, handle.throttling());
         Self {
             asked_millicores: burn.ask.millicores,
-            granted_millicores: burn.granted(),
+            granted_millicores: burn.least_granted(),
             asked_seconds: burn.ask.cpu_time().as_secs_f64(),
             achieved_seconds: burn.achieved().as_secs_f64(),
             wall_seconds: burn.began.elapsed().as_secs_f64(),

@@ -130,6 +130,8 @@ pub struct Burn {
 struct Steering {
     /// What it may use now: as asked, or less to stay below the container's limit.
     granted: AtomicU32,
+    /// The least of that so far.
+    least_granted: AtomicU32,
     /// How long its threads may work or sleep in one go, in microseconds.
     portion_micros: AtomicU64,
     stopped: AtomicBool,
@@ -186,6 +188,7 @@ impl Burns {
         running.last_id += 1;
         let steering = Arc::new(Steering {
             granted: AtomicU32::new(ask.millicores),
+            least_granted: AtomicU32::new(ask.millicores),
             portion_micros: AtomicU64::new(u64::MAX),
             stopped: AtomicBool::new(false),
             achieved_nanos: AtomicU64::new(0),
@@ -255,6 +258,9 @@ impl Burns {
             let granted = part.checked_div(asked.into()).unwrap_or_default();
             let granted = u32::try_from(granted).unwrap_or(u32::MAX).max(1);
             burn.steering.granted.store(granted, Ordering::Relaxed);
+            burn.steering
+                .least_granted
+                .fetch_min(granted, Ordering::Relaxed);
             let portion = limit.map_or(u64::MAX, |limit| portion_micros(asked.min(allowed), limit));
             burn.steering
                 .portion_micros
@@ -297,6 +303,11 @@ impl Burn {
     /// What it may use now: as asked, or less to stay below the container's limit.
     pub fn granted(&self) -> Millicores {
         self.steering.granted.load(Ordering::Relaxed)
+    }
+
+    /// The least that it was ever kept to: at its end, others may have left it more.
+    pub fn least_granted(&self) -> Millicores {
+        self.steering.least_granted.load(Ordering::Relaxed)
     }
 
     /// Time until it is over.
@@ -487,6 +498,7 @@ mod tests {
             [200, 1000],
             "a forced one takes it all"
         );
+        assert_eq!(small.burn.least_granted(), 118, "what its answer will say");
     }
 
     #[test]

@@ -30,6 +30,11 @@ fn main() -> ExitCode {
     if let Some(at) = arguments.iter().position(|word| word == "--bare") {
         return bare(arguments[at + 1].parse().unwrap());
     }
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    if !Path::new("/proc/self/status").exists() || cpus < 2 {
+        eprintln!("bench-serve needs Linux, and two CPUs: one for the server, one for the load.");
+        return ExitCode::FAILURE;
+    }
     if Command::new("wrk").arg("--version").output().is_err() {
         eprintln!(
             "bench-serve needs wrk: https://github.com/wg/wrk has it, and most systems' packages."

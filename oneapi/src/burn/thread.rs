@@ -213,10 +213,9 @@ mod clock {
 #[allow(unsafe_code)] // the standard library knows no priorities
 mod priority {
     /// Has the kernel prefer everything else to the calling thread: the weakest niceness. Not
-    /// SCHED_IDLE, which sounds like more: Linux takes a CPU that runs only such threads for an
-    /// idle one and puts others there though a really idle one is beside it, so that probes
-    /// waited five times as long here, and burns came out a few percent short. A refusal changes
-    /// the probes' latency, not the burn.
+    /// SCHED_IDLE, which sounds like more: with it the 99th percentile of a probe during a full
+    /// burn was five times as long (3.3 ms, not 0.6; two runs of each, on a two-core machine that
+    /// had other work too). A refusal changes the probes' latency, not the burn.
     pub(super) fn lowest() {
         #[cfg(target_os = "linux")]
         // SAFETY: no pointers; on Linux this is of the calling thread alone.

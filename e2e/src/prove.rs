@@ -185,6 +185,12 @@ pub fn good(
     done(measure(story, &load, "eviction of every pod", 3, || {
         evict_all(story)
     })?);
+    // The ground of those twins that need one: with all else as it should be, it loses nothing.
+    let slow = "rolling update to pods slow to start";
+    done(measure(story, &load, slow, 3, || {
+        story.patch(SLOW_START)?;
+        story.rolled_out()
+    })?);
     let counts = story.end_load(load)?;
     Ok((rows, counts))
 }

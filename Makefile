@@ -7,11 +7,13 @@ NEXT ?= 1.1
 NAMESPACE ?= chesterns
 CONTEXT ?=
 STORIES ?=
+RATE ?= 200
+UPDATES ?= 5
 DOCKER_BUILD_FLAGS ?=
 COMMIT ?= $(shell git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)
 
 # What the scripts and the stories are told. An engine of before 2023 has BuildKit, but off.
-export REGISTRY TAG NEXT NAMESPACE CONTEXT
+export REGISTRY TAG NEXT NAMESPACE CONTEXT RATE UPDATES
 export DOCKER_BUILDKIT = 1
 
 kubectl = kubectl$(if $(CONTEXT), --context $(CONTEXT))
@@ -31,6 +33,8 @@ help: ## lists the verbs and the variables
 	  'NAMESPACE=$(NAMESPACE)' 'where deploy puts things' \
 	  'CONTEXT=$(CONTEXT)' 'the kube context; none: the current one' \
 	  'STORIES=$(STORIES)' 'the stories that e2e tells, by words of their names; none: all' \
+	  'RATE=$(RATE)' 'short requests a second, in all, for prove' \
+	  'UPDATES=$(UPDATES)' 'rolling updates, for prove' \
 	  'DOCKER_BUILD_FLAGS=$(DOCKER_BUILD_FLAGS)' 'more flags for docker build, such as --network host'
 
 run: ## builds both services, starts them on this machine and shows where they are; Ctrl-C stops both

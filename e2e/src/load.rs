@@ -134,6 +134,15 @@ impl Story<'_> {
 }
 
 impl Load {
+    /// All that has been counted up to now, and what fails in the next few seconds for it: a
+    /// request that is lost now is told when it has timed out, 5 s after it was due.
+    ///
+    /// # Errors
+    /// When the lines stop coming.
+    pub fn total_with_late(&self) -> Result<Count> {
+        self.total_after(7)
+    }
+
     /// All that has been counted up to now: waits for lines that were printed after this moment,
     /// so that whatever is over by now is in it.
     ///
@@ -141,12 +150,16 @@ impl Load {
     /// When the lines stop coming.
     pub fn total(&self) -> Result<Count> {
         // The second that runs, and the one in which what failed in it is told.
+        self.total_after(2)
+    }
+
+    fn total_after(&self, seconds: usize) -> Result<Count> {
         let enough: Vec<usize> = self
             .0
             .iter()
-            .map(|(_, lines)| lines.so_far().len() + 2)
+            .map(|(_, lines)| lines.so_far().len() + seconds)
             .collect();
-        for _ in 0..100 {
+        for _ in 0..200 {
             let come = self
                 .0
                 .iter()

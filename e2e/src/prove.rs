@@ -230,7 +230,7 @@ fn measure(
     act()?;
     let took = start.elapsed();
     settled(story, pods)?;
-    let count = load.total()? - &before;
+    let count = load.total_with_late()? - &before;
     ensure!(count.requests > 0, "{action}: the load asked nothing");
     Ok(Row {
         action: action.to_owned(),

@@ -4,12 +4,12 @@
 
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use chassis::{
-    Chassis, server,
-    service::Service,
-    settings::{self, Settings},
-    signal::Signals,
+    Chassis,
+    config::{Build, defaults},
+    http::Routes,
+    lifecycle::Signals,
+    server,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -17,17 +17,15 @@ use tokio::{
 };
 
 async fn start() -> std::net::SocketAddr {
-    let settings = Settings {
-        pod_name: Some("pod-1".into()),
-        ..settings::defaults()
-    };
-    let chassis = Chassis::new(Service::new("service", "1.0", Some("7.8"), None), settings);
+    let mut settings: chassis::Settings = defaults();
+    settings.identity.pod_name = Some("pod-1".into());
+    let chassis = Chassis::new(Build::new("service", "1.0", Some("7.8"), None), settings);
     let listener = server::bind("[::]:0".parse().unwrap()).unwrap();
     let port = listener.local_addr().unwrap().port();
     let (keep, signals) = Signals::manual();
     tokio::spawn(async move {
         let _keep = keep;
-        server::serve(chassis, Router::new(), listener, signals).await
+        chassis.serve(Routes::new(), listener, signals).await
     });
     ([127, 0, 0, 1], port).into()
 }

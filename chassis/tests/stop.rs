@@ -8,14 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, body::Body, response::Response, routing::get};
+use axum::{body::Body, response::Response, routing::get};
 use chassis::{
     Chassis,
-    life::Life,
+    config::{Build, defaults},
+    http::Routes,
+    lifecycle::{Life, Signal, Signals},
     server,
-    service::Service,
-    settings::{self, Settings},
-    signal::{Signal, Signals},
 };
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
@@ -34,7 +33,7 @@ const LONG: Duration = Duration::from_secs(20);
 const SOON: Duration = Duration::from_millis(100);
 const DRAIN: Duration = Duration::from_millis(400);
 
-const SERVICE: Service = Service::new("service", "1.0", None, None);
+const BUILD: Build = Build::new("service", "1.0", None, None);
 
 /// A real server on a port of its own.
 struct Server {
@@ -49,12 +48,10 @@ struct Server {
 }
 
 async fn start(drain_delay: Duration, stop_timeout: Duration) -> Server {
-    let settings = Settings {
-        drain_delay,
-        stop_timeout,
-        ..settings::defaults()
-    };
-    let chassis = Chassis::new(SERVICE, settings);
+    let mut settings: chassis::Settings = defaults();
+    settings.lifecycle.drain_delay = drain_delay;
+    settings.lifecycle.stop_timeout = stop_timeout;
+    let chassis = Chassis::new(BUILD, settings);
     let (go, begun) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let slow = {
         let (go, begun) = (go.clone(), begun.clone());
@@ -64,21 +61,16 @@ async fn start(drain_delay: Duration, stop_timeout: Duration) -> Server {
             "done"
         }
     };
-    let routes = Router::new()
-        .route("/slow", chassis.track("/slow", get(slow)))
-        .route("/fast", chassis.track("/fast", get(async || "fast")))
-        .route(
-            "/big",
-            chassis.track(
-                "/big",
-                get(async || Response::new(Body::from(vec![b'x'; BIG]))),
-            ),
-        );
+    let big = async || Response::new(Body::from(vec![b'x'; BIG]));
+    let routes = Routes::new()
+        .add("/slow", get(slow))
+        .add("/fast", get(async || "fast"))
+        .add("/big", get(big));
     let listener = server::bind("[::]:0".parse().unwrap()).unwrap();
     let port = listener.local_addr().unwrap().port();
     let (signal, signals) = Signals::manual();
     let life = chassis.life.clone();
-    let ended = tokio::spawn(server::serve(chassis, routes, listener, signals));
+    let ended = tokio::spawn(chassis.serve(routes, listener, signals));
     Server {
         address: ([127, 0, 0, 1], port).into(),
         signal,
@@ -102,7 +94,7 @@ impl Server {
     /// Signals, and waits until the service knows.
     async fn terminate(&self) -> Instant {
         self.signal.send(Signal::Terminate).unwrap();
-        self.life.stop().await.at
+        self.life.stop_requested().await.at
     }
 
     async fn ended(self) -> ExitCode {

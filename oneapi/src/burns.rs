@@ -5,7 +5,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use chassis::refusal::Refusal;
+use chassis::http::Refusal;
 use serde::Serialize;
 
 use crate::{Oneapi, burn::Burn};

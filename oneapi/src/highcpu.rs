@@ -9,8 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chassis::{
-    container::Throttling,
-    refusal::{Refusal, TEXT},
+    http::{Refusal, TEXT},
+    system::container::Throttling,
 };
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval_at};
@@ -32,7 +32,7 @@ pub(crate) async fn highcpu(
     if ask.duration.is_zero() {
         return Ok(Report::of_nothing(&ask).answer(StatusCode::OK, End::Over, json));
     }
-    if let Some(stop) = oneapi.life.stopping()
+    if let Some(stop) = oneapi.life.requested_stop()
         && std::time::Instant::now() + ask.duration > stop.deadline
     {
         return Err(
@@ -73,7 +73,7 @@ async fn finish(handle: &Handle) -> End {
 
 /// Waits for a stop whose deadline comes before the burn's end; for ever, if none does.
 async fn hopeless(oneapi: &Oneapi, burn: &Burn) {
-    if oneapi.life.stop().await.deadline < burn.over_at() {
+    if oneapi.life.stop_requested().await.deadline < burn.over_at() {
         return;
     }
     std::future::pending().await

@@ -18,8 +18,16 @@ mod test;
 
 use std::sync::Arc;
 
-use axum::{Router, body::Bytes, routing::get};
-use chassis::{Chassis, address::Address, container, life::Life};
+use axum::{
+    body::Bytes,
+    routing::{delete, get},
+};
+use chassis::{
+    Chassis,
+    http::Routes,
+    lifecycle::Life,
+    system::{address::Address, container},
+};
 
 use crate::{
     burn::{Burns, Headroom},
@@ -72,7 +80,7 @@ pub(crate) struct Oneapi {
 }
 
 /// The routes, in the order of the table above.
-pub fn router(chassis: &Chassis, settings: &Settings) -> Router {
+pub fn routes(chassis: &Chassis, settings: &Settings) -> Routes {
     let oneapi = Oneapi {
         life: chassis.life.clone(),
         sentence: Arc::new(chassis.address(test::sentence)),
@@ -87,14 +95,14 @@ pub fn router(chassis: &Chassis, settings: &Settings) -> Router {
         .metrics
         .register(|registry| registry.register_collector(Box::new(burns)));
 
-    let mut router = Router::new();
-    for (path, route) in [
+    let mut routes = Routes::new();
+    for (template, methods) in [
         ("/test", get(test::test)),
         ("/test/highcpu", get(highcpu::highcpu)),
         ("/burns", get(burns::list).delete(burns::end_all)),
-        ("/burns/{id}", axum::routing::delete(burns::end_one)),
+        ("/burns/{id}", delete(burns::end_one)),
     ] {
-        router = router.route(path, chassis.track(path, route));
+        routes = routes.add(template, methods.with_state(oneapi.clone()));
     }
-    router.with_state(oneapi)
+    routes
 }

@@ -4,19 +4,17 @@ use std::{net::SocketAddr, process::ExitCode};
 
 use chassis::{
     Chassis,
-    kill::Kill,
-    probe::Probe,
-    service::Service,
-    settings::{self, Consistent},
-    signal::Signals,
+    cli::{Kill, Probe},
+    config::{Build, CheckConflicts},
+    lifecycle::Signals,
 };
 use clap::{Parser, Subcommand};
 
-const SERVICE: Service = chassis::service!();
+const BUILD: Build = chassis::build!();
 
 /// Says its pod's IP, and burns exactly as much CPU as it is asked to.
 #[derive(Debug, Parser)]
-#[command(version = SERVICE.to_string())]
+#[command(version = BUILD.to_string())]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -29,7 +27,7 @@ struct Cli {
     oneapi: oneapi::Settings,
 
     #[command(flatten)]
-    chassis: settings::Settings,
+    chassis: chassis::Settings,
 }
 
 #[derive(Debug, Subcommand)]
@@ -38,9 +36,9 @@ enum Command {
     Kill(Kill),
 }
 
-impl Consistent for Cli {
-    fn contradictions(&self) -> Vec<String> {
-        self.chassis.contradictions()
+impl CheckConflicts for Cli {
+    fn conflicts(&self) -> Vec<String> {
+        self.chassis.conflicts()
     }
 }
 
@@ -49,12 +47,12 @@ fn main() -> ExitCode {
 }
 
 async fn run(signals: Signals) -> ExitCode {
-    let cli: Cli = settings::parse();
+    let cli: Cli = chassis::parse();
     match cli.command {
         Some(Command::Probe(probe)) => return probe.run().await,
-        Some(Command::Kill(kill)) => return kill.run(SERVICE),
+        Some(Command::Kill(kill)) => return kill.run(BUILD),
         None => {}
     }
-    let routes = |chassis: &Chassis| oneapi::router(chassis, &cli.oneapi);
-    chassis::run(SERVICE, cli.chassis, cli.listen, routes, signals).await
+    let routes = |chassis: &Chassis| oneapi::routes(chassis, &cli.oneapi);
+    chassis::run(BUILD, cli.chassis, cli.listen, routes, signals).await
 }

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
-use chassis::refusal::Refusal;
+use chassis::http::Refusal;
 
 use crate::burn::{Ask, Millicores};
 

@@ -8,7 +8,7 @@ use axum::{
     http::header,
     response::Response,
 };
-use chassis::refusal::TEXT;
+use chassis::http::TEXT;
 
 use crate::Oneapi;
 

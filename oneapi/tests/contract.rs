@@ -1,34 +1,30 @@
-//! Every row of oneapi's contract and its refusals, over the router.
+//! Every row of oneapi's contract and its refusals, over the app.
 
 #![allow(clippy::unwrap_used)] // a test may
 
 use std::time::{Duration, Instant};
 
 use axum::{
-    Router,
     body::Body,
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use chassis::{
     Chassis,
-    service::Service,
-    settings::{self, Settings},
+    config::{Build, defaults},
+    http::App,
 };
 use http_body_util::BodyExt;
-use tower::ServiceExt;
 
-const SERVICE: Service = Service::new("oneapi", "1.0.0", Some("1.0"), Some("abc1234"));
+const BUILD: Build = Build::new("oneapi", "1.0.0", Some("1.0"), Some("abc1234"));
 
-fn oneapi(own: oneapi::Settings) -> Router {
-    let settings = Settings {
-        pod_ip: Some("10.244.36.66".parse().unwrap()),
-        pod_name: Some("chesterapi".into()),
-        pod_namespace: Some("chesterns".into()),
-        node_name: Some("node-1".into()),
-        ..settings::defaults()
-    };
-    let chassis = Chassis::new(SERVICE, settings);
-    chassis.with_shared_routes(oneapi::router(&chassis, &own))
+fn oneapi(own: oneapi::Settings) -> App {
+    let mut settings: chassis::Settings = defaults();
+    settings.identity.pod_ip = Some("10.244.36.66".parse().unwrap());
+    settings.identity.pod_name = Some("chesterapi".into());
+    settings.identity.pod_namespace = Some("chesterns".into());
+    settings.identity.node_name = Some("node-1".into());
+    let chassis = Chassis::new(BUILD, settings);
+    chassis.app(oneapi::routes(&chassis, &own))
 }
 
 struct Answer {
@@ -49,13 +45,13 @@ impl Answer {
     }
 }
 
-async fn ask_with(router: &Router, method: Method, path: &str, accept: &str) -> Answer {
+async fn ask_with(app: &App, method: Method, path: &str, accept: &str) -> Answer {
     let request = Request::builder()
         .method(method)
         .uri(path)
         .header("accept", accept)
         .body(Body::empty());
-    let response = router.clone().oneshot(request.unwrap()).await.unwrap();
+    let response = app.answer(request.unwrap()).await;
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Answer {
@@ -65,17 +61,17 @@ async fn ask_with(router: &Router, method: Method, path: &str, accept: &str) -> 
     }
 }
 
-async fn get(router: &Router, path: &str) -> Answer {
-    ask_with(router, Method::GET, path, "*/*").await
+async fn get(app: &App, path: &str) -> Answer {
+    ask_with(app, Method::GET, path, "*/*").await
 }
 
-async fn delete(router: &Router, path: &str) -> Answer {
-    ask_with(router, Method::DELETE, path, "*/*").await
+async fn delete(app: &App, path: &str) -> Answer {
+    ask_with(app, Method::DELETE, path, "*/*").await
 }
 
 #[tokio::test]
 async fn test_says_the_pods_ip() {
-    let answer = get(&oneapi(settings::defaults()), "/test").await;
+    let answer = get(&oneapi(defaults()), "/test").await;
     assert_eq!(
         (answer.status, answer.body.as_str()),
         (StatusCode::OK, "ip is 10.244.36.66")
@@ -85,9 +81,9 @@ async fn test_says_the_pods_ip() {
 
 #[tokio::test]
 async fn the_three_probes_answer_ok() {
-    let router = oneapi(settings::defaults());
+    let app = oneapi(defaults());
     for path in ["/livez", "/readyz", "/startupz"] {
-        let answer = get(&router, path).await;
+        let answer = get(&app, path).await;
         assert_eq!(
             (answer.status, answer.body.as_str()),
             (StatusCode::OK, "ok"),
@@ -98,15 +94,13 @@ async fn the_three_probes_answer_ok() {
 
 #[tokio::test]
 async fn a_slow_starter_is_alive_but_neither_started_nor_ready() {
-    let settings = Settings {
-        startup_delay: Duration::from_secs(60),
-        ..settings::defaults()
-    };
-    let chassis = Chassis::new(SERVICE, settings);
-    let router = chassis.with_shared_routes(oneapi::router(&chassis, &settings::defaults()));
-    assert_eq!(get(&router, "/livez").await.status, StatusCode::OK);
+    let mut settings: chassis::Settings = defaults();
+    settings.lifecycle.startup_delay = Duration::from_secs(60);
+    let chassis = Chassis::new(BUILD, settings);
+    let app = chassis.app(oneapi::routes(&chassis, &defaults()));
+    assert_eq!(get(&app, "/livez").await.status, StatusCode::OK);
     for path in ["/readyz", "/startupz", "/test", "/burns"] {
-        let answer = get(&router, path).await;
+        let answer = get(&app, path).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
         assert!(
             answer.body.starts_with("starting, "),
@@ -118,7 +112,7 @@ async fn a_slow_starter_is_alive_but_neither_started_nor_ready() {
 
 #[tokio::test]
 async fn info_says_who_answers_and_what_it_may_use() {
-    let info = get(&oneapi(settings::defaults()), "/info").await.json();
+    let info = get(&oneapi(defaults()), "/info").await.json();
     for (field, value) in [
         ("service", "oneapi"),
         ("version", "1.0"),
@@ -140,18 +134,18 @@ async fn info_says_who_answers_and_what_it_may_use() {
 
 #[tokio::test]
 async fn metrics_count_requests_by_route_and_not_by_path() {
-    let router = oneapi(settings::defaults());
+    let app = oneapi(defaults());
     for _ in 0..3 {
-        get(&router, "/test").await;
+        get(&app, "/test").await;
     }
-    get(&router, "/made-up-1").await;
-    get(&router, "/made-up-2").await;
-    delete(&router, "/burns/77").await;
-    let answer = get(&router, "/metrics").await;
+    get(&app, "/made-up-1").await;
+    get(&app, "/made-up-2").await;
+    delete(&app, "/burns/77").await;
+    let answer = get(&app, "/metrics").await;
     assert!(
         answer
             .header("content-type")
-            .starts_with("application/openmetrics-text")
+            .starts_with("text/plain; version=0.0.4")
     );
     for line in [
         r#"http_requests_total{method="GET",route="/test",status="200"} 3"#,
@@ -183,13 +177,13 @@ async fn metrics_count_requests_by_route_and_not_by_path() {
 
 #[tokio::test]
 async fn nothing_by_that_name_and_not_by_that_method() {
-    let router = oneapi(settings::defaults());
-    let lost = get(&router, "/test1").await;
+    let app = oneapi(defaults());
+    let lost = get(&app, "/test1").await;
     assert_eq!(
         (lost.status, lost.body.as_str()),
         (StatusCode::NOT_FOUND, "there is no /test1")
     );
-    let posted = ask_with(&router, Method::POST, "/test", "*/*").await;
+    let posted = ask_with(&app, Method::POST, "/test", "*/*").await;
     assert_eq!(posted.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(posted.body, "/test can't be asked with POST");
     assert!(
@@ -201,9 +195,9 @@ async fn nothing_by_that_name_and_not_by_that_method() {
 
 #[tokio::test]
 async fn a_burn_of_no_time_is_ok_at_once() {
-    let router = oneapi(settings::defaults());
+    let app = oneapi(defaults());
     for path in ["/test/highcpu", "/test/highcpu?minutes=0"] {
-        let answer = get(&router, path).await;
+        let answer = get(&app, path).await;
         assert_eq!(
             (answer.status, answer.body.as_str()),
             (StatusCode::OK, "ok"),
@@ -216,8 +210,8 @@ async fn a_burn_of_no_time_is_ok_at_once() {
 #[tokio::test]
 async fn a_burn_says_what_was_asked_and_what_was_achieved() {
     let path = "/test/highcpu?minutes=0.01&millicores=200"; // 0.6 s of a fifth of a core
-    let router = oneapi(settings::defaults());
-    let answer = get(&router, path).await;
+    let app = oneapi(defaults());
+    let answer = get(&app, path).await;
     assert_eq!(
         (answer.status, answer.body.as_str()),
         (StatusCode::OK, "ok")
@@ -226,7 +220,7 @@ async fn a_burn_says_what_was_asked_and_what_was_achieved() {
     let achieved: f64 = answer.header("burn-achieved-seconds").parse().unwrap();
     assert!((0.05..0.2).contains(&achieved), "{achieved}");
 
-    let json = ask_with(&router, Method::GET, path, "application/json")
+    let json = ask_with(&app, Method::GET, path, "application/json")
         .await
         .json();
     assert_eq!(json["asked_millicores"], 200);
@@ -238,9 +232,9 @@ async fn a_burn_says_what_was_asked_and_what_was_achieved() {
 
 #[tokio::test]
 async fn what_cannot_be_burnt_is_refused_with_a_sentence() {
-    let router = oneapi(oneapi::Settings {
+    let app = oneapi(oneapi::Settings {
         max_minutes: 5.0,
-        ..settings::defaults()
+        ..defaults()
     });
     for (query, said) in [
         (
@@ -257,14 +251,14 @@ async fn what_cannot_be_burnt_is_refused_with_a_sentence() {
             "there is no parameter 'milicores': there are minutes, millicores, force",
         ),
     ] {
-        let answer = get(&router, &format!("/test/highcpu?{query}")).await;
+        let answer = get(&app, &format!("/test/highcpu?{query}")).await;
         assert_eq!(
             (answer.status, answer.body.as_str()),
             (StatusCode::BAD_REQUEST, said),
             "{query}"
         );
     }
-    let too_many = get(&router, "/test/highcpu?millicores=10000000").await;
+    let too_many = get(&app, "/test/highcpu?millicores=10000000").await;
     assert_eq!(too_many.status, StatusCode::BAD_REQUEST);
     assert!(
         too_many.body.contains("it is a whole number from 1 to "),
@@ -274,15 +268,15 @@ async fn what_cannot_be_burnt_is_refused_with_a_sentence() {
 }
 
 /// Starts a burn of a minute in the background, and waits until it is listed.
-async fn burn(router: &Router, millicores: u32) -> (u64, tokio::task::JoinHandle<Answer>) {
-    let before = get(router, "/burns").await.json().as_array().unwrap().len();
+async fn burn(app: &App, millicores: u32) -> (u64, tokio::task::JoinHandle<Answer>) {
+    let before = get(app, "/burns").await.json().as_array().unwrap().len();
     let asked = tokio::spawn({
-        let router = router.clone();
+        let app = app.clone();
         let path = format!("/test/highcpu?minutes=1&millicores={millicores}");
-        async move { get(&router, &path).await }
+        async move { get(&app, &path).await }
     });
     loop {
-        let burns = get(router, "/burns").await.json();
+        let burns = get(app, "/burns").await.json();
         let burns = burns.as_array().unwrap();
         if burns.len() > before {
             return (burns[before]["id"].as_u64().unwrap(), asked);
@@ -293,19 +287,16 @@ async fn burn(router: &Router, millicores: u32) -> (u64, tokio::task::JoinHandle
 
 #[tokio::test]
 async fn burns_are_listed_and_each_can_be_ended_and_its_caller_learns_how_far_it_came() {
-    let router = oneapi(settings::defaults());
-    let (first, first_caller) = burn(&router, 30).await;
-    let (second, second_caller) = burn(&router, 20).await;
-    let list = get(&router, "/burns").await.json();
+    let app = oneapi(defaults());
+    let (first, first_caller) = burn(&app, 30).await;
+    let (second, second_caller) = burn(&app, 20).await;
+    let list = get(&app, "/burns").await.json();
     assert_eq!(list[0]["asked_millicores"], 30, "{list}");
     assert_eq!(list[1]["asked_seconds"], 1.2, "{list}");
     assert!(list[1]["left_seconds"].as_f64().unwrap() > 50.0, "{list}");
 
     let told = Instant::now();
-    assert_eq!(
-        delete(&router, &format!("/burns/{first}")).await.body,
-        "ended"
-    );
+    assert_eq!(delete(&app, &format!("/burns/{first}")).await.body, "ended");
     let answer = first_caller.await.unwrap();
     assert!(
         told.elapsed() < Duration::from_millis(50),
@@ -319,11 +310,11 @@ async fn burns_are_listed_and_each_can_be_ended_and_its_caller_learns_how_far_it
         answer.body
     );
 
-    assert_eq!(delete(&router, "/burns").await.body, "1 ended");
+    assert_eq!(delete(&app, "/burns").await.body, "1 ended");
     assert_eq!(second_caller.await.unwrap().status, StatusCode::OK);
-    assert_eq!(get(&router, "/burns").await.body, "[]");
+    assert_eq!(get(&app, "/burns").await.body, "[]");
     for lost in [first.to_string(), second.to_string(), "x".into()] {
-        let answer = delete(&router, &format!("/burns/{lost}")).await;
+        let answer = delete(&app, &format!("/burns/{lost}")).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND);
         assert_eq!(answer.body, format!("there is no burn '{lost}' running"));
     }
@@ -331,16 +322,16 @@ async fn burns_are_listed_and_each_can_be_ended_and_its_caller_learns_how_far_it
 
 #[tokio::test]
 async fn more_burns_than_allowed_are_told_when_to_come_again() {
-    let router = oneapi(oneapi::Settings {
+    let app = oneapi(oneapi::Settings {
         max_burns: 1,
-        ..settings::defaults()
+        ..defaults()
     });
-    let (_, caller) = burn(&router, 1).await;
-    let answer = get(&router, "/test/highcpu?minutes=1&millicores=1").await;
+    let (_, caller) = burn(&app, 1).await;
+    let answer = get(&app, "/test/highcpu?minutes=1&millicores=1").await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     let seconds: u64 = answer.header("retry-after").parse().unwrap();
     assert!((50..=61).contains(&seconds), "{seconds}");
     assert!(answer.body.starts_with("too many burns"), "{}", answer.body);
-    delete(&router, "/burns").await;
+    delete(&app, "/burns").await;
     caller.await.unwrap();
 }

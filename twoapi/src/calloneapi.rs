@@ -6,7 +6,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use chassis::refusal::{Refusal, TEXT};
+use chassis::http::{Refusal, TEXT};
 
 use crate::upstream::Upstream;
 

@@ -18,8 +18,8 @@ mod upstream;
 
 use std::time::Duration;
 
-use axum::{Router, routing::get};
-use chassis::Chassis;
+use axum::routing::get;
+use chassis::{Chassis, http::Routes};
 use reqwest::Url;
 
 use crate::upstream::Upstream;
@@ -34,24 +34,21 @@ pub struct Settings {
 
     /// How long a call may take in all
     // 2 s: an answer over localhost takes a millisecond; who waits longer waits for nothing.
-    #[arg(long, env, default_value = "2s", value_parser = chassis::settings::duration)]
+    #[arg(long, env, default_value = "2s", value_parser = chassis::config::duration)]
     pub oneapi_timeout: Duration,
 }
 
 fn http_url(text: &str) -> Result<Url, String> {
-    chassis::probe::http_url(text)?;
+    chassis::config::http_url(text)?;
     text.parse()
         .map_err(|error| format!("it is no URL: {error}"))
 }
 
 /// The routes, in the order of the table above.
-///
-/// # Errors
-/// The HTTP client can't be made, which its settings here don't bring about.
-pub fn router(chassis: &Chassis, settings: &Settings) -> Router {
+pub fn routes(_: &Chassis, settings: &Settings) -> Routes {
     let upstream = Upstream::new(settings.oneapi_url.clone(), settings.oneapi_timeout);
-    let path = "/test/calloneapi";
-    Router::new()
-        .route(path, chassis.track(path, get(calloneapi::calloneapi)))
-        .with_state(upstream)
+    Routes::new().add(
+        "/test/calloneapi",
+        get(calloneapi::calloneapi).with_state(upstream),
+    )
 }

@@ -4,20 +4,18 @@ use std::{net::SocketAddr, process::ExitCode};
 
 use chassis::{
     Chassis,
-    kill::Kill,
-    probe::Probe,
-    service::Service,
-    settings::{self, Consistent},
-    signal::Signals,
+    cli::{Kill, Probe},
+    config::{Build, CheckConflicts},
+    lifecycle::Signals,
 };
 use clap::{Parser, Subcommand};
 use twoapi::{burn::Burn, load::Load};
 
-const SERVICE: Service = chassis::service!();
+const BUILD: Build = chassis::build!();
 
 /// Calls oneapi over the localhost that the containers of a pod share.
 #[derive(Debug, Parser)]
-#[command(version = SERVICE.to_string())]
+#[command(version = BUILD.to_string())]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -30,7 +28,7 @@ struct Cli {
     twoapi: twoapi::Settings,
 
     #[command(flatten)]
-    chassis: settings::Settings,
+    chassis: chassis::Settings,
 }
 
 #[derive(Debug, Subcommand)]
@@ -41,11 +39,11 @@ enum Command {
     Burn(Burn),
 }
 
-impl Consistent for Cli {
-    fn contradictions(&self) -> Vec<String> {
+impl CheckConflicts for Cli {
+    fn conflicts(&self) -> Vec<String> {
         match &self.command {
-            Some(Command::Load(load)) => load.contradictions(),
-            _ => self.chassis.contradictions(),
+            Some(Command::Load(load)) => load.conflicts(),
+            _ => self.chassis.conflicts(),
         }
     }
 }
@@ -55,14 +53,14 @@ fn main() -> ExitCode {
 }
 
 async fn run(signals: Signals) -> ExitCode {
-    let cli: Cli = settings::parse();
+    let cli: Cli = chassis::parse();
     match cli.command {
         Some(Command::Probe(probe)) => return probe.run().await,
-        Some(Command::Kill(kill)) => return kill.run(SERVICE),
+        Some(Command::Kill(kill)) => return kill.run(BUILD),
         Some(Command::Load(load)) => return load.run(signals).await,
         Some(Command::Burn(burn)) => return burn.run(signals).await,
         None => {}
     }
-    let routes = |chassis: &Chassis| twoapi::router(chassis, &cli.twoapi);
-    chassis::run(SERVICE, cli.chassis, cli.listen, routes, signals).await
+    let routes = |chassis: &Chassis| twoapi::routes(chassis, &cli.twoapi);
+    chassis::run(BUILD, cli.chassis, cli.listen, routes, signals).await
 }

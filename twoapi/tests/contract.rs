@@ -6,38 +6,34 @@
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{
-    Router,
     body::Body,
     http::{Request, StatusCode},
 };
 use chassis::{
     Chassis,
-    service::Service,
-    settings::{self, Settings},
+    config::{Build, defaults},
+    http::App,
 };
 use http_body_util::BodyExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
-use tower::ServiceExt;
 
-fn twoapi(upstream: &str) -> Router {
+fn twoapi(upstream: &str) -> App {
     let own = twoapi::Settings {
         oneapi_url: upstream.parse().unwrap(),
         oneapi_timeout: Duration::from_millis(300),
     };
-    let settings = Settings {
-        pod_name: Some("chesterapi".into()),
-        ..settings::defaults()
-    };
-    let chassis = Chassis::new(Service::new("twoapi", "1.0.0", None, None), settings);
-    chassis.with_shared_routes(twoapi::router(&chassis, &own))
+    let mut settings: chassis::Settings = defaults();
+    settings.identity.pod_name = Some("chesterapi".into());
+    let chassis = Chassis::new(Build::new("twoapi", "1.0.0", None, None), settings);
+    chassis.app(twoapi::routes(&chassis, &own))
 }
 
-async fn get(router: Router, path: &str) -> (StatusCode, String) {
+async fn get(app: App, path: &str) -> (StatusCode, String) {
     let request = Request::get(path).body(Body::empty()).unwrap();
-    let (head, body) = router.oneshot(request).await.unwrap().into_parts();
+    let (head, body) = app.answer(request).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (head.status, String::from_utf8(body.to_vec()).unwrap())
 }

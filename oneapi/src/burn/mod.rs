@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chassis::container::{Container, Throttling};
+use chassis::system::container::{Container, Throttling};
 use tokio::sync::watch;
 
 /// Thousandths of a core.

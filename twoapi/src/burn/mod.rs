@@ -23,7 +23,7 @@ mod steer;
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use axum::http::Uri;
-use chassis::{probe::http_url, signal::Signals};
+use chassis::{config::http_url, lifecycle::Signals};
 use tokio::time::timeout;
 
 use crate::{load::some_time, resolve};

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::signal::Signals;
+use chassis::lifecycle::Signals;
 use reqwest::Client;
 use tokio::{
     sync::{mpsc, watch},

@@ -34,7 +34,10 @@ use std::{
 };
 
 use axum::http::Uri;
-use chassis::{probe::http_url, settings::duration, signal::Signals};
+use chassis::{
+    config::{duration, http_url},
+    lifecycle::Signals,
+};
 use tokio::{
     runtime,
     task::{JoinSet, block_in_place},
@@ -109,7 +112,7 @@ struct Shared {
 
 impl Load {
     /// What is wrong with it as a whole.
-    pub fn contradictions(&self) -> Vec<String> {
+    pub fn conflicts(&self) -> Vec<String> {
         if self.rate <= self.max_rate {
             return Vec::new();
         }

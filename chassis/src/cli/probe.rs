@@ -8,7 +8,7 @@ use hyper::{Request, StatusCode, Uri, client::conn::http1, header::HOST};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::settings::duration;
+use crate::config::{http_url, positive_duration};
 
 /// Ask a URL once: exit 0 on 2xx, else 1 (for an exec probe in an image without a shell)
 #[derive(Clone, Debug, clap::Args)]
@@ -19,7 +19,7 @@ pub struct Probe {
 
     /// How long the whole may take
     // 1 s: what Kubernetes gives a probe by default.
-    #[arg(long, default_value = "1s", value_parser = duration)]
+    #[arg(long, default_value = "1s", value_parser = positive_duration)]
     timeout: Duration,
 }
 
@@ -53,48 +53,5 @@ async fn ask(url: &Uri) -> Result<StatusCode, Box<dyn std::error::Error + Send +
     tokio::select! {
         response = sender.send_request(request) => Ok(response?.status()),
         Err(error) = connection => Err(error.into()),
-    }
-}
-
-/// A URL in clear text, as everything inside a pod is.
-pub fn http_url(text: &str) -> Result<Uri, String> {
-    match text.parse::<Uri>() {
-        Ok(url) if url.scheme_str() == Some("http") && has_host_and_port(&url) => Ok(url),
-        _ => Err("a URL is written as http://host:port/path".to_owned()),
-    }
-}
-
-/// The port may be missing, but one that is too large isn't taken for a missing one.
-fn has_host_and_port(url: &Uri) -> bool {
-    url.authority().is_some_and(|authority| {
-        let with_port = authority.as_str().rsplit('@').next() != Some(authority.host());
-        !authority.host().is_empty() && with_port == authority.port_u16().is_some()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_names_a_host_and_perhaps_a_port() {
-        for text in [
-            "http://localhost:5000/livez",
-            "http://[::1]:5000",
-            "http://x/?a=b:c",
-            "http://80:80/",
-        ] {
-            assert!(http_url(text).is_ok(), "{text}");
-        }
-        for text in [
-            "localhost:5000",
-            "https://x/",
-            "http://x:99999/",
-            "http://x:/",
-            "http://:80/",
-            "/x",
-        ] {
-            assert!(http_url(text).is_err(), "{text}");
-        }
     }
 }

@@ -3,19 +3,20 @@
 
 use axum::extract::State;
 
-use crate::{life::Life, refusal::Refusal};
+use super::refusal::Refusal;
+use crate::lifecycle::Life;
 
 /// Is the process able to answer at all? If not, a restart helps.
-pub(crate) async fn livez() -> &'static str {
+pub(super) async fn livez() -> &'static str {
     "ok"
 }
 
 /// Should requests come here now? 503 while starting and from the stop signal on.
-pub(crate) async fn readyz(State(life): State<Life>) -> Result<&'static str, Refusal> {
-    life.readiness().map(|()| "ok")
+pub(super) async fn readyz(State(life): State<Life>) -> Result<&'static str, Refusal> {
+    Ok(life.readiness().map(|()| "ok")?)
 }
 
 /// Is the start over? 503 until then; the other probes wait for it.
-pub(crate) async fn startupz(State(life): State<Life>) -> Result<&'static str, Refusal> {
-    life.startup().map(|()| "ok")
+pub(super) async fn startupz(State(life): State<Life>) -> Result<&'static str, Refusal> {
+    Ok(life.startup().map(|()| "ok")?)
 }

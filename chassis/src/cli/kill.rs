@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, Signal, System};
 
-use crate::service::Service;
+use crate::config::Build;
 
 /// Send a signal to the service that runs here (for an image without a shell)
 #[derive(Clone, Debug, clap::Args)]
@@ -36,8 +36,8 @@ enum Name {
 
 impl Kill {
     /// Sends it, and says on stderr why it could not.
-    pub fn run(&self, service: Service) -> ExitCode {
-        match self.send(service.name) {
+    pub fn run(&self, build: Build) -> ExitCode {
+        match self.send(build.service) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {
                 eprintln!("{why}");

@@ -8,7 +8,7 @@ const PATH: &str = "/dev/termination-log";
 
 /// Leaves a line for `kubectl describe`. Outside a pod there is no such file, none is made, and
 /// a message that can't be left is no reason to fail: the log has it too.
-pub fn say(line: &str) {
+pub fn write(line: &str) {
     if let Ok(mut file) = OpenOptions::new().append(true).open(PATH) {
         let _ = writeln!(file, "{line}");
     }

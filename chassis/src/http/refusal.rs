@@ -5,6 +5,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use crate::lifecycle::NotReady;
+
 /// What a client is told when it doesn't get what it asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -36,6 +38,12 @@ impl Refusal {
     /// 503, not ready or stopping.
     pub fn unavailable(sentence: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence)
+    }
+}
+
+impl From<NotReady> for Refusal {
+    fn from(why: NotReady) -> Self {
+        Self::unavailable(why.to_string())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The pod's IP: the one that it was told (the downward API's `POD_IP`), else the first
-//! non-loopback IPv4 of the machine's interfaces, else the first global IPv6, else loopback.
+//! non-loopback IPv4 of the machine's interfaces, else the first global or unique local IPv6, else
+//! loopback.
 //! It is not looked up anew on every request, and yet follows a laptop that changes networks.
 
 use std::{
@@ -77,8 +78,10 @@ fn choose(interfaces: &[Interface]) -> IpAddr {
     };
     ips()
         .find(|ip| ip.is_ipv4())
-        // `fe80::/10` is of the link and `fc00::/7` of the site; a global address is `2000::/3`.
+        // A global address (`2000::/3`) before a unique local one (`fc00::/7`), which is what pods
+        // often have. Those of the link (`fe80::/10`) reach nobody from elsewhere.
         .or_else(|| ips().find(|ip| matches!(ip, IpAddr::V6(v6) if v6.segments()[0] >> 13 == 1)))
+        .or_else(|| ips().find(|ip| matches!(ip, IpAddr::V6(v6) if v6.is_unique_local())))
         .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
@@ -127,6 +130,11 @@ mod tests {
         assert_eq!(
             chosen(&["127.0.0.1", "::1", "fe80::1", "fd00::1", "2001:db8::1"]),
             "2001:db8::1"
+        );
+        assert_eq!(
+            chosen(&["127.0.0.1", "::1", "fe80::1", "fd00::7"]),
+            "fd00::7",
+            "a pod's address on a cluster that has IPv6 alone"
         );
         assert_eq!(chosen(&["127.0.0.1", "::1", "fe80::1"]), "127.0.0.1");
         assert_eq!(chosen(&[]), "127.0.0.1");

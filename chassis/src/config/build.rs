@@ -4,26 +4,26 @@ use std::fmt;
 
 /// A service's own name, and the build that is running.
 #[derive(Clone, Copy, Debug)]
-pub struct Service {
+pub struct Build {
     /// The program's name, as in its image and its log lines.
-    pub name: &'static str,
-    /// What was built: the image's `VERSION` build argument, else the crate's version.
+    pub service: &'static str,
+    /// The image's `VERSION` build argument, else the crate's version.
     pub version: &'static str,
-    /// From which sources: the image's `COMMIT` build argument, else `unknown`.
+    /// The commit that it was built from: the `COMMIT` build argument, else `unknown`.
     pub commit: &'static str,
 }
 
-impl Service {
-    /// Used by [`service!`](crate::service!), which passes what the compiler saw.
+impl Build {
+    /// Called by [`build!`](crate::build!) with what the compiler knows.
     /// An empty build argument counts as none.
     pub const fn new(
-        name: &'static str,
+        service: &'static str,
         crate_version: &'static str,
         version: Option<&'static str>,
         commit: Option<&'static str>,
     ) -> Self {
         Self {
-            name,
+            service,
             version: match version {
                 Some(version) if !version.is_empty() => version,
                 _ => crate_version,
@@ -36,19 +36,19 @@ impl Service {
     }
 }
 
-/// `1.0 (commit 1234abc)`, what `--version` prints behind the name.
-impl fmt::Display for Service {
+/// `1.0 (commit 1234abc)`, which `--version` prints after the name.
+impl fmt::Display for Build {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (commit {})", self.version, self.commit)
     }
 }
 
-/// The [`Service`] of the crate that calls it. Call it in `main.rs`: then another `VERSION`
-/// or `COMMIT` compiles that one file anew and nothing else.
+/// The [`Build`] of the crate that calls it. Call it in `main.rs`: then another `VERSION` or
+/// `COMMIT` compiles that one file anew and nothing else.
 #[macro_export]
-macro_rules! service {
+macro_rules! build {
     () => {
-        $crate::service::Service::new(
+        $crate::config::Build::new(
             env!("CARGO_PKG_NAME"),
             env!("CARGO_PKG_VERSION"),
             option_env!("VERSION"),

@@ -1,17 +1,19 @@
-//! `/info`: which pod and build answers, what it may use and what it has used.
+//! `GET /info`: which pod and build answers, what it may use and what it has used.
 
 use std::{net::IpAddr, time::SystemTime};
 
 use axum::{
-    http::{HeaderValue, header},
-    response::IntoResponse,
+    Json,
+    response::{IntoResponse, Response},
 };
 use serde::Serialize;
 
 use crate::{
-    Identity,
-    container::{self, Limits, Throttling},
-    process::{self, Usage},
+    system::{
+        container::{self, Limits, Throttling},
+        process::{self, Usage},
+    },
+    telemetry::Identity,
 };
 
 #[derive(Serialize)]
@@ -38,11 +40,11 @@ struct Used {
 }
 
 /// The handler of `/info`. `started` is when the service did.
-pub(crate) fn page(identity: &Identity, started: SystemTime) -> impl IntoResponse + use<> {
+pub(super) fn page(identity: &Identity, started: SystemTime) -> Response {
     let info = Info {
-        service: identity.service.name,
-        version: identity.service.version,
-        commit: identity.service.commit,
+        service: identity.build.service,
+        version: identity.build.version,
+        commit: identity.build.commit,
         pod: &identity.pod,
         namespace: identity.namespace.as_deref(),
         node: identity.node.as_deref(),
@@ -54,12 +56,5 @@ pub(crate) fn page(identity: &Identity, started: SystemTime) -> impl IntoRespons
             throttling: container::throttling(),
         },
     };
-    let json = serde_json::to_string(&info).expect("plain values always become JSON");
-    (
-        [(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        )],
-        json,
-    )
+    Json(info).into_response()
 }

@@ -1,0 +1,169 @@
+//! Puts a service together and runs it: settings, logs, listener, routes, stop.
+
+use std::{net::IpAddr, net::SocketAddr, process::ExitCode, sync::Arc};
+
+use clap::{CommandFactory, FromArgMatches};
+use tokio::net::TcpListener;
+
+use crate::{
+    config::{self, Build, CheckConflicts},
+    http::{App, Routes},
+    lifecycle::{self, Life, Signals, stop_in_order, termination},
+    server::{Server, Timeouts, bind},
+    system::{address::Address, memory},
+    telemetry::{Identity, Metrics, identity, log},
+};
+
+/// More threads than that would only cost memory: the work between two waits is microseconds,
+/// and burns have threads of their own.
+const MAX_THREADS: usize = 4;
+
+/// The settings that every service has.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Settings {
+    /// Who the pod is.
+    #[command(flatten)]
+    pub identity: identity::Settings,
+
+    /// How long starting and stopping take.
+    #[command(flatten)]
+    pub lifecycle: lifecycle::Settings,
+
+    /// How and what to log.
+    #[command(flatten)]
+    pub log: log::Settings,
+}
+
+impl CheckConflicts for Settings {
+    fn conflicts(&self) -> Vec<String> {
+        self.lifecycle.conflicts()
+    }
+}
+
+/// Runs a program: the runtime and the stop signals' handlers come first, so that no signal is
+/// lost however early it comes, then `program`.
+pub fn start<F: Future<Output = ExitCode>>(program: impl FnOnce(Signals) -> F) -> ExitCode {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cpus.min(MAX_THREADS))
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(async {
+        match Signals::of_process() {
+            Ok(signals) => program(signals).await,
+            Err(error) => {
+                eprintln!("cannot handle signals: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    });
+    // Whatever still runs has had its time.
+    runtime.shutdown_background();
+    code
+}
+
+/// Reads the command line and the environment; wrong settings end the process with 2. What is wrong
+/// is also the container's termination message.
+pub fn parse<C: CommandFactory + FromArgMatches + CheckConflicts>() -> C {
+    config::parse(termination::write)
+}
+
+/// A service's whole life, once it has its settings.
+pub async fn run(
+    build: Build,
+    settings: Settings,
+    listen: SocketAddr,
+    routes: impl FnOnce(&Chassis) -> Routes,
+    signals: Signals,
+) -> ExitCode {
+    log::start(build.service, &settings.log);
+    let chassis = Chassis::new(build, settings);
+    match bind(listen) {
+        Ok(listener) => {
+            let routes = routes(&chassis);
+            chassis.serve(routes, listener, signals).await
+        }
+        Err(why) => {
+            tracing::error!("{why}");
+            termination::write(&format!("{}: {why}", build.service));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a service stands on. Cheap to clone; each test makes its own.
+#[derive(Clone, Debug)]
+pub struct Chassis {
+    /// Where the service is in its life.
+    pub life: Life,
+    /// Its metrics.
+    pub metrics: Metrics,
+    identity: Arc<Identity>,
+    settings: Arc<Settings>,
+}
+
+impl Chassis {
+    /// The life begins here.
+    pub fn new(build: Build, settings: Settings) -> Self {
+        let life = Life::new(settings.lifecycle.startup_delay);
+        Self {
+            metrics: Metrics::new(build, life.started()),
+            life,
+            identity: Arc::new(Identity::new(build, &settings.identity)),
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// What `make` makes of the pod's IP, made anew only when that may have changed.
+    pub fn address<T: Clone>(&self, make: fn(IpAddr) -> T) -> Address<T> {
+        Address::new(self.settings.identity.pod_ip, make)
+    }
+
+    /// A service's own routes with the shared ones beside them.
+    pub fn app(&self, routes: Routes) -> App {
+        let (life, metrics) = (self.life.clone(), self.metrics.clone());
+        App::new(routes, life, metrics, Arc::clone(&self.identity))
+    }
+
+    /// Serves until a signal, and then stops in order.
+    pub async fn serve(self, routes: Routes, listener: TcpListener, signals: Signals) -> ExitCode {
+        self.log_start(&listener);
+        let app = self.app(routes);
+        let service = hyper::service::service_fn(move |request| {
+            let app = app.clone();
+            async move { Ok(app.answer(request).await) }
+        });
+        let server = Server::start(listener, service, self.life.clone(), Timeouts::default());
+        let (metrics, turnover) = (self.metrics.clone(), server.turnover());
+        let activity = move || metrics.requests() + turnover.count();
+        tokio::spawn(memory::release_when_quiet(activity));
+        let in_flight = || self.metrics.in_flight();
+        let settings = &self.settings.lifecycle;
+        stop_in_order(&self.life, settings, signals, server, in_flight).await
+    }
+
+    fn log_start(&self, listener: &TcpListener) {
+        let (identity, settings) = (&self.identity, &self.settings.lifecycle);
+        tracing::info!(
+            version = identity.build.version,
+            commit = identity.build.commit,
+            listen = listener
+                .local_addr()
+                .map(|address| address.to_string())
+                .unwrap_or_default(),
+            pod = identity.pod,
+            ip = %identity.address.get(),
+            drain_delay = %humantime::format_duration(settings.drain_delay),
+            stop_timeout = %humantime::format_duration(settings.stop_timeout),
+            "started"
+        );
+    }
+}

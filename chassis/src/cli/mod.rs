@@ -1,0 +1,6 @@
+//! The subcommands for images without a shell: ask a URL, send a signal.
+
+mod kill;
+mod probe;
+
+pub use self::{kill::Kill, probe::Probe};

@@ -1,0 +1,106 @@
+//! Readers of single values, each with the sentence that says what is allowed. Numbers have bounds
+//! here, where they are read, so that no arithmetic on them can overflow later.
+
+use std::time::Duration;
+
+use axum::http::Uri;
+
+/// A year: longer than anything here takes, and short enough to be added to any clock.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// A length of time from 0 to a year, written as `1m30s` or `500ms`; a bare `0` too.
+///
+/// # Errors
+/// A sentence that says what is allowed.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) => Err("it must be at most a year, 365days".to_owned()),
+        Err(_) => Err("a length of time is written as 1m30s or 500ms".to_owned()),
+    }
+}
+
+/// As [`duration`], but not 0.
+///
+/// # Errors
+/// A sentence that says what is allowed.
+pub fn positive_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be longer than 0s".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// A URL in clear text, as everything inside a pod is.
+///
+/// # Errors
+/// A sentence that says what is allowed.
+pub fn http_url(text: &str) -> Result<Uri, String> {
+    match text.parse::<Uri>() {
+        Ok(url) if url.scheme_str() == Some("http") && has_host_and_port(&url) => Ok(url),
+        _ => Err("a URL is written as http://host:port/path".to_owned()),
+    }
+}
+
+/// The port may be missing, but one that is too large isn't taken for a missing one.
+fn has_host_and_port(url: &Uri) -> bool {
+    url.authority().is_some_and(|authority| {
+        let with_port = authority.as_str().rsplit('@').next() != Some(authority.host());
+        !authority.host().is_empty() && with_port == authority.port_u16().is_some()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_with_their_unit_and_are_at_most_a_year() {
+        for (text, expected) in [
+            ("1m30s", Duration::from_secs(90)),
+            ("500ms", Duration::from_millis(500)),
+            ("0", Duration::ZERO),
+            ("365days", LONGEST),
+        ] {
+            assert_eq!(duration(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "",
+            "5",
+            "-1s",
+            "soon",
+            "1e3s",
+            "366days",
+            "18446744073709551615s",
+            "99999999999999999999s",
+        ] {
+            assert!(duration(text).is_err(), "'{text}' is rejected");
+        }
+        assert_eq!(
+            positive_duration("0s"),
+            Err("it must be longer than 0s".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_url_names_a_host_and_perhaps_a_port() {
+        for text in [
+            "http://localhost:5000/livez",
+            "http://[::1]:5000",
+            "http://x/?a=b:c",
+            "http://80:80/",
+        ] {
+            assert!(http_url(text).is_ok(), "{text}");
+        }
+        for text in [
+            "localhost:5000",
+            "https://x/",
+            "http://x:99999/",
+            "http://x:/",
+            "http://:80/",
+            "/x",
+        ] {
+            assert!(http_url(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Notes clients' requests that come after the stop signal, for the log of the stop. The cluster's
+//! own requests don't count: they don't tell whether endpoints lag.
+
+use crate::{http::routes::Kind, lifecycle::Life};
+
+pub(in crate::http) fn note(life: &Life, kind: Kind) {
+    if life.is_stopping() && kind != Kind::Operations {
+        life.note_late_request();
+    }
+}

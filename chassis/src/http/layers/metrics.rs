@@ -1,0 +1,53 @@
+//! Counts and times each request, from its headers to the last byte of its answer, whichever way it
+//! ends: answered, or its client gone.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    body::Body,
+    http::{Method, Request, Response, StatusCode},
+};
+
+use crate::{http::body::Answer, telemetry::RouteMetrics};
+
+/// A request that is in flight until this is dropped.
+#[derive(Debug)]
+pub(in crate::http) struct Record {
+    route: Arc<RouteMetrics>,
+    method: Method,
+    /// None until the answer begins.
+    status: Option<StatusCode>,
+    start: Instant,
+}
+
+pub(in crate::http) fn begin<B>(route: &Arc<RouteMetrics>, request: &Request<B>) -> Record {
+    tracing::debug!(method = %request.method(), uri = %request.uri(), "request");
+    route.begin();
+    Record {
+        route: Arc::clone(route),
+        method: request.method().clone(),
+        status: None,
+        start: Instant::now(),
+    }
+}
+
+/// The body takes the record along, which so ends with the body.
+pub(in crate::http) fn end_with_body(
+    mut record: Record,
+    response: Response<Body>,
+) -> Response<Answer> {
+    record.status = Some(response.status());
+    response.map(|body| Answer::new(body, record))
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let took = self.start.elapsed();
+        tracing::debug!(
+            status = self.status.map(|status| status.as_u16()),
+            ?took,
+            "request over"
+        );
+        self.route.end(&self.method, self.status, took);
+    }
+}

@@ -1,0 +1,8 @@
+//! The layers between the server and a handler, a file each. [`App::answer`](super::App::answer)
+//! calls them in order.
+
+pub(super) mod identity;
+pub(super) mod late_requests;
+pub(super) mod metrics;
+pub(super) mod panic;
+pub(super) mod startup;

@@ -1,0 +1,19 @@
+//! What a service answers: its own routes, the shared ones beside them, and one stack of layers
+//! round all of them. The server hands a request to [`App::answer`]; how it got there, and how the
+//! answer gets back, is not known here.
+
+mod app;
+mod body;
+mod health;
+mod info;
+mod layers;
+mod metrics;
+mod refusal;
+mod routes;
+
+pub use self::{
+    app::App,
+    body::Answer,
+    refusal::{Refusal, TEXT},
+    routes::Routes,
+};

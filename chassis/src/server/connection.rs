@@ -1,0 +1,426 @@
+//! One connection, from its first byte to its end: HTTP/1.1 or HTTP/2 in clear text, whichever the
+//! client speaks, the time-outs, and an end in good order while the service stops. What hyper does
+//! is left to hyper.
+//!
+//! A connection is cut only when nothing is lost by it: a request that has begun to come in may
+//! finish, an answer is written to its end and read by the client before the socket goes.
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use hyper::{
+    Request, Response,
+    body::{Body, Frame, Incoming, SizeHint},
+    header::{CONNECTION, HeaderValue},
+    server::conn::{http1, http2},
+    service::Service,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    net::TcpStream,
+    time::{Sleep, sleep, sleep_until, timeout},
+};
+use tracing::debug;
+
+use super::{
+    Timeouts,
+    progress::{Progress, State},
+    socket::Socket,
+};
+use crate::lifecycle::{Life, Phase};
+
+/// The most that a request's line and headers may take; more is 431.
+const MAX_HEADERS_SIZE: usize = 16 << 10;
+
+/// HTTP/2 requests at once on one connection.
+const MAX_STREAMS: u32 = 256;
+
+/// What all connections of a server share.
+pub(super) struct Shared {
+    pub(super) life: Life,
+    pub(super) timeouts: Timeouts,
+    /// [`Progress`] counts time from here.
+    pub(super) epoch: Instant,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve<S, B>(stream: TcpStream, service: S, shared: Arc<Shared>)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let Some(version) = first_bytes(&stream, &shared).await else {
+        return;
+    };
+    let http2 = version == Version::Http2;
+    let progress = Arc::new(Progress::new(shared.epoch, http2));
+    let socket = Socket::new(stream, Arc::clone(&progress), shared.timeouts.linger);
+    let client_closed = socket.client_closed();
+    let io = TokioIo::new(socket);
+    let service = Tracked {
+        service,
+        progress: Arc::clone(&progress),
+        // HTTP/2 has a frame for what `Connection: close` says, and no such header.
+        life: (!http2).then(|| shared.life.clone()),
+    };
+    // hyper gets no timer: time-outs are kept here, for a connection and not for each request.
+    let ended = match version {
+        Version::Http1 => {
+            let connection = http1::Builder::new()
+                .header_read_timeout(None)
+                .max_buf_size(MAX_HEADERS_SIZE)
+                .serve_connection(io, service);
+            drive(pin!(connection), version, client_closed, &progress, &shared).await
+        }
+        Version::Http2 => {
+            let connection = http2::Builder::new(TokioExecutor::new())
+                .max_header_list_size(MAX_HEADERS_SIZE as u32)
+                .max_concurrent_streams(MAX_STREAMS)
+                .serve_connection(io, service);
+            // Boxed, so that an HTTP/1.1 connection doesn't take the memory that this one needs.
+            let mut connection = Box::pin(connection);
+            let connection = connection.as_mut();
+            Box::pin(drive(
+                connection,
+                version,
+                client_closed,
+                &progress,
+                &shared,
+            ))
+            .await
+        }
+    };
+    match ended {
+        Ended::ByItself(Ok(())) => {}
+        Ended::ByItself(Err(error)) => debug!(%error, "connection ended early"),
+        Ended::TimedOut(state) => debug!(?state, "connection timed out"),
+        Ended::ClientLeft => debug!("client left before its answer"),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    Http1,
+    Http2,
+}
+
+/// Waits for the client to say something, and looks at it without taking it: HTTP/2 begins with a
+/// method that no other request has. None if nothing comes in time.
+async fn first_bytes(stream: &TcpStream, shared: &Shared) -> Option<Version> {
+    const METHOD: &[u8] = b"PRI";
+    /// A client that sends its first bytes one by one is rare, and need not be served fast.
+    const NEXT_LOOK: Duration = Duration::from_millis(5);
+    let look = async {
+        loop {
+            let mut first = [0; METHOD.len()];
+            match stream.peek(&mut first).await {
+                Ok(0) | Err(_) => return None,
+                Ok(n) if !METHOD.starts_with(&first[..n]) => return Some(Version::Http1),
+                Ok(n) if n == METHOD.len() => return Some(Version::Http2),
+                Ok(_) => sleep(NEXT_LOOK).await,
+            }
+        }
+    };
+    let mut phase = shared.life.phase();
+    let closing = async {
+        let _ = phase
+            .wait_for(|phase| matches!(phase, Phase::Closing(_)))
+            .await;
+        sleep(shared.timeouts.latecomer).await;
+    };
+    let in_time = async {
+        tokio::select! {
+            biased; // what has come counts, even if it is late
+            version = look => version,
+            () = closing => None,
+        }
+    };
+    timeout(shared.timeouts.header, in_time)
+        .await
+        .ok()
+        .flatten()
+}
+
+/// How a connection came to its end.
+enum Ended {
+    ByItself(hyper::Result<()>),
+    TimedOut(State),
+    ClientLeft,
+}
+
+/// hyper's two kinds of connection.
+trait Connection: Future<Output = hyper::Result<()>> {
+    /// Ends after what is in flight.
+    fn graceful_shutdown(self: Pin<&mut Self>);
+}
+
+impl<S, B> Connection for http1::Connection<TokioIo<Socket>, S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S, B> Connection for http2::Connection<TokioIo<Socket>, S, TokioExecutor>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Lets hyper do its work, and beside it keeps the time-outs and listens for the stop.
+///
+/// It is polled for each request, so whatever takes a lock is polled only when it has news: the
+/// phase when its number has changed, the timer when it has elapsed, the client's closing while a
+/// request is being answered.
+async fn drive<C: Connection>(
+    mut connection: Pin<&mut C>,
+    version: Version,
+    client_closed: impl Future<Output = ()>,
+    progress: &Progress,
+    shared: &Shared,
+) -> Ended {
+    enum Event {
+        Ended(hyper::Result<()>),
+        PhaseChanged,
+        TimerElapsed,
+    }
+    let Timeouts {
+        header,
+        idle,
+        half_closed,
+        linger,
+        ..
+    } = shared.timeouts;
+    let mut sleep = pin!(sleep_until((progress.state().1 + header).into()));
+    let mut timer = Timer::new(sleep.as_mut());
+    let mut client_closed = pin!(client_closed);
+    let mut give_up_at = None;
+    let mut shutdown_at = None;
+    let mut phase = shared.life.phase();
+    if shared.life.is_stopping() {
+        phase.mark_changed();
+    }
+    loop {
+        let changes = shared.life.changes();
+        let event = {
+            let mut phase_changed = pin!(phase.changed());
+            let mut waits_for_phase = false;
+            poll_fn(|cx| {
+                if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                    return Poll::Ready(Event::Ended(result));
+                }
+                if progress.is_busy() {
+                    if give_up_at.is_none()
+                        && (progress.has_client_closed()
+                            || client_closed.as_mut().poll(cx).is_ready())
+                    {
+                        give_up_at = Some(Instant::now() + half_closed);
+                    }
+                    if let Some(at) = give_up_at {
+                        timer.set_if_earlier(at);
+                    }
+                } else if progress.is_receiving_headers() {
+                    timer.set_if_earlier(progress.state().1 + header);
+                }
+                if !waits_for_phase || shared.life.changes() != changes {
+                    waits_for_phase = true;
+                    if phase_changed.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(Event::PhaseChanged);
+                    }
+                }
+                timer.poll(cx).map(|()| Event::TimerElapsed)
+            })
+            .await
+        };
+        match event {
+            Event::Ended(result) => return Ended::ByItself(result),
+            Event::PhaseChanged => match (*phase.borrow_and_update(), version) {
+                (Phase::Serving, _) => {}
+                // HTTP/1.1 can't tell an idle client to go elsewhere: the connection stays open, and
+                // the next answer carries `Connection: close`.
+                (Phase::Draining(_), Version::Http1) => {}
+                (Phase::Closing(_), Version::Http1) => {
+                    // hyper would cut a request that is coming in.
+                    if progress.state().0 != State::ReceivingHeaders {
+                        connection.as_mut().graceful_shutdown();
+                    }
+                }
+                (Phase::Draining(_) | Phase::Closing(_), Version::Http2) => {
+                    connection.as_mut().graceful_shutdown();
+                    let now = Instant::now();
+                    shutdown_at.get_or_insert(now);
+                    timer.set_if_earlier(now + linger);
+                }
+            },
+            Event::TimerElapsed => {
+                let now = Instant::now();
+                if progress.is_busy() && give_up_at.is_some_and(|at| at <= now) {
+                    return Ended::ClientLeft;
+                }
+                let (state, since) = progress.state();
+                let deadline = match (state, shutdown_at) {
+                    (State::ReceivingHeaders, _) => since + header,
+                    // A client that doesn't close in its turn holds nothing up.
+                    (State::Idle, Some(at)) => since.max(at) + linger,
+                    (State::Idle, None) | (State::Stalled, _) => since + idle,
+                    // Looks again then.
+                    (State::Busy, Some(_)) => now + linger,
+                    (State::Busy, None) => now + header,
+                };
+                if deadline > now {
+                    timer.set(deadline);
+                } else if (version, state, shutdown_at) == (Version::Http2, State::Idle, None) {
+                    // The client is told, so that no request of its crosses the end.
+                    connection.as_mut().graceful_shutdown();
+                    shutdown_at = Some(now);
+                    timer.set(now + linger);
+                } else {
+                    return Ended::TimedOut(state);
+                }
+            }
+        }
+    }
+}
+
+/// A timer that is polled often and rarely set: a poll that has nothing new takes no lock.
+struct Timer<'a> {
+    sleep: Pin<&'a mut Sleep>,
+    registered: bool,
+}
+
+impl<'a> Timer<'a> {
+    fn new(sleep: Pin<&'a mut Sleep>) -> Self {
+        Self {
+            sleep,
+            registered: false,
+        }
+    }
+
+    fn set(&mut self, at: Instant) {
+        self.sleep.as_mut().reset(at.into());
+        self.registered = false;
+    }
+
+    fn set_if_earlier(&mut self, at: Instant) {
+        if self.sleep.deadline() > at.into() {
+            self.set(at);
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.registered && !self.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        self.registered = true;
+        self.sleep.as_mut().poll(cx)
+    }
+}
+
+/// The service, with each of its requests noted in the connection's progress from its headers to
+/// the last byte of its answer.
+struct Tracked<S> {
+    service: S,
+    progress: Arc<Progress>,
+    /// To say `Connection: close` from the stop signal on; none where there is no such header.
+    life: Option<Life>,
+}
+
+impl<S, B> Service<Request<Incoming>> for Tracked<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+{
+    type Response = Response<Held<B>>;
+    type Error = Infallible;
+    type Future = Answering<S::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.progress.request_begins();
+        let in_flight = InFlight(Arc::clone(&self.progress));
+        Answering {
+            answer: self.service.call(request),
+            in_flight: Some(in_flight),
+            life: self.life.clone(),
+        }
+    }
+}
+
+/// A request that is in flight until this is dropped.
+struct InFlight(Arc<Progress>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.request_ends();
+    }
+}
+
+pin_project_lite::pin_project! {
+    struct Answering<F> {
+        #[pin]
+        answer: F,
+        in_flight: Option<InFlight>,
+        life: Option<Life>,
+    }
+}
+
+impl<F, B> Future for Answering<F>
+where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+{
+    type Output = Result<Response<Held<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Ok(mut response) = ready!(this.answer.poll(cx));
+        if this.life.as_ref().is_some_and(Life::is_stopping) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        let in_flight = this.in_flight.take();
+        Poll::Ready(Ok(response.map(|body| Held { body, in_flight })))
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A body that keeps its request in flight.
+    struct Held<B> {
+        #[pin]
+        body: B,
+        in_flight: Option<InFlight>,
+    }
+}
+
+impl<B: Body> Body for Held<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,93 @@
+//! The listening socket, and why there may be none.
+
+use std::{
+    fmt, io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use socket2::{Domain, Socket, TcpKeepalive, Type};
+use tokio::net::TcpListener;
+
+/// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// When a client's machine has vanished without a word, its connection is given up after a quarter
+/// of a minute of silence and three probes: its burn ends then. A client that is only busy answers
+/// the probes; its kernel does.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(15))
+    .with_interval(Duration::from_secs(5))
+    .with_retries(3);
+
+/// Why a service could not listen, in a sentence that names the address.
+#[derive(Debug)]
+pub struct BindError {
+    address: SocketAddr,
+    cause: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, cause } = self;
+        write!(f, "cannot listen on {address}: ")?;
+        match cause.kind() {
+            io::ErrorKind::AddrInUse => write!(
+                f,
+                "port {} is taken by another program (in a pod: by another container of the same pod)",
+                address.port()
+            ),
+            io::ErrorKind::PermissionDenied => {
+                write!(f, "this user may not listen on port {}", address.port())
+            }
+            io::ErrorKind::AddrNotAvailable => write!(f, "this machine does not have that address"),
+            _ => write!(f, "{cause}"),
+        }
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+/// Listens. `[::]` takes IPv4 too, and becomes `0.0.0.0` where there is no IPv6.
+///
+/// # Errors
+/// The port is taken, not allowed, or the address is not this machine's.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    let bound = match listen(address) {
+        // No IPv6 at all: the family is unknown, or there is no address of it.
+        Err(error)
+            if address.ip() == Ipv6Addr::UNSPECIFIED
+                && (error.raw_os_error() == Some(NO_SUCH_FAMILY)
+                    || error.kind() == io::ErrorKind::AddrNotAvailable) =>
+        {
+            listen((Ipv4Addr::UNSPECIFIED, address.port()).into())
+        }
+        other => other,
+    };
+    bound.map_err(|cause| BindError { address, cause })
+}
+
+/// EAFNOSUPPORT, which has no `ErrorKind`.
+const NO_SUCH_FAMILY: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?; // whatever the machine's default is
+    }
+    // A restarted process need not wait for the old one's connections to time out. SO_REUSEPORT
+    // is never set: two containers of one pod would then share a port in silence.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    // Each accepted socket inherits these two. Answers are written whole, so there is nothing that
+    // a delay could gather.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&KEEPALIVE)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}

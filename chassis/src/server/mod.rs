@@ -1,0 +1,148 @@
+//! The server: a listener, an accept loop, and a task for each connection. It is handed a hyper
+//! service and a [`Life`], and knows nothing else of what it serves. It has what hyper leaves to its
+//! user: time-outs, a bound on what a client may hold, and an end in good order.
+
+mod accept;
+mod connection;
+mod listen;
+mod progress;
+mod socket;
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use hyper::{Request, Response, body::Incoming, service::Service};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_util::task::TaskTracker;
+
+pub use self::listen::{BindError, bind};
+use crate::lifecycle::{Life, Stoppable};
+
+/// How long a connection may take for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// From a request's first byte, or the connection's start, to the end of the headers.
+    pub header: Duration,
+    /// Between two requests, and between two bytes that a client takes of its answer.
+    pub idle: Duration,
+    /// A connection that comes out of the backlog while the listener closes has this long to send
+    /// something.
+    pub latecomer: Duration,
+    /// How long an answer may take whose client has closed its sending side. It may have left, or
+    /// wait for the answer; only writing to it would tell.
+    pub half_closed: Duration,
+    /// After an answer, how long to wait for the client to have read it and closed in its turn. A
+    /// socket that is closed with unread input resets, and a pod's network goes with its last
+    /// process: both would take from the client what it has not read yet.
+    pub linger: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            header: Duration::from_secs(10),
+            // Longer than the 90 s after which common clients' pools (Go's, reqwest's) give an idle
+            // connection up, so that it is the client that closes, and no request crosses it.
+            idle: Duration::from_secs(120),
+            // A client that connects to ask does so within a round trip.
+            latecomer: Duration::from_millis(50),
+            // Ample for any answer that is there at once, and a burn whose client has left ends soon.
+            half_closed: Duration::from_millis(100),
+            linger: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A server that runs. It accepts until its life's phase is `Closing`.
+#[derive(Debug)]
+pub struct Server {
+    accepting: JoinHandle<()>,
+    connections: TaskTracker,
+    turnover: Turnover,
+}
+
+/// How many connections have come and gone.
+#[derive(Clone, Debug, Default)]
+pub struct Turnover(Arc<AtomicU64>);
+
+impl Turnover {
+    /// The sum of both.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Server {
+    /// Starts to accept connections, and has `service` answer their requests.
+    pub fn start<S, B>(listener: TcpListener, service: S, life: Life, timeouts: Timeouts) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        B: hyper::body::Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>>
+            + Send
+            + 'static,
+    {
+        let (connections, turnover) = (TaskTracker::new(), Turnover::default());
+        let serve = {
+            let (connections, turnover) = (connections.clone(), turnover.clone());
+            let shared = Arc::new(connection::Shared {
+                life: life.clone(),
+                timeouts,
+                epoch: Instant::now(),
+            });
+            move |stream: TcpStream| {
+                let (shared, service) = (Arc::clone(&shared), service.clone());
+                let turnover = turnover.clone();
+                turnover.add_one();
+                connections.spawn(async move {
+                    connection::serve(stream, service, shared).await;
+                    turnover.add_one();
+                });
+            }
+        };
+        Self {
+            accepting: tokio::spawn(accept::accept(listener, life, serve)),
+            connections,
+            turnover,
+        }
+    }
+
+    /// How many connections have come and gone, from now on.
+    pub fn turnover(&self) -> Turnover {
+        self.turnover.clone()
+    }
+}
+
+impl Stoppable for Server {
+    async fn closed(&mut self) {
+        if (&mut self.accepting).await.is_err() {
+            tracing::error!("the accept loop had failed");
+        }
+        self.connections.close();
+    }
+
+    async fn gone(&self) {
+        self.connections.wait().await;
+    }
+
+    fn open(&self) -> usize {
+        self.connections.len()
+    }
+}

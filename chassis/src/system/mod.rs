@@ -1,0 +1,7 @@
+//! What the machine says: the pod's IP, the container's limits, the process's use of resources.
+//! What only Linux has stands behind a plain answer for where it isn't.
+
+pub mod address;
+pub mod container;
+pub mod memory;
+pub(crate) mod process;

@@ -1,0 +1,59 @@
+//! Who answers: the build, and the pod that it runs in. Headers, `/info` and the log say it.
+
+use std::net::IpAddr;
+
+use crate::{config::Build, system::address::Address};
+
+/// What the pod tells the service about itself, by the downward API.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Settings {
+    /// The pod's IP (downward API: status.podIP) [default: looked up]
+    #[arg(long, env)]
+    pub pod_ip: Option<IpAddr>,
+
+    /// The pod's name (downward API: metadata.name) [default: the host's name]
+    #[arg(long, env)]
+    pub pod_name: Option<String>,
+
+    /// The pod's namespace (downward API: metadata.namespace)
+    #[arg(long, env)]
+    pub pod_namespace: Option<String>,
+
+    /// The node's name (downward API: spec.nodeName)
+    #[arg(long, env)]
+    pub node_name: Option<String>,
+}
+
+/// Who answers.
+#[derive(Debug)]
+pub struct Identity {
+    /// The program.
+    pub build: Build,
+    /// The pod's name, or the host's where that isn't known.
+    pub pod: String,
+    /// The pod's namespace.
+    pub namespace: Option<String>,
+    /// The node that the pod runs on.
+    pub node: Option<String>,
+    /// The pod's IP.
+    pub address: Address<IpAddr>,
+}
+
+impl Identity {
+    /// The build's, as the settings say.
+    pub fn new(build: Build, settings: &Settings) -> Self {
+        Self {
+            build,
+            pod: settings.pod_name.clone().unwrap_or_else(host_name),
+            namespace: settings.pod_namespace.clone(),
+            node: settings.node_name.clone(),
+            address: Address::new(settings.pod_ip, |ip| ip),
+        }
+    }
+}
+
+/// In a pod the host's name is the pod's.
+fn host_name() -> String {
+    sysinfo::System::host_name().unwrap_or_else(|_| "unknown".to_owned())
+}

@@ -1,0 +1,128 @@
+//! Logs: one line an event on stdout, JSON in a container, text on a terminal. Each line says which
+//! service wrote it, since people read the logs of a pod's containers together. What is logged, and
+//! with which fields, stands where it happens.
+
+use std::{fmt, io::IsTerminal, panic};
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::{
+    Layer,
+    filter::Targets,
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::{self, Writer},
+    },
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
+
+/// How and what to log.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Settings {
+    /// How to log [default: text on a terminal, else json]
+    #[arg(long, env, value_enum)]
+    pub log_format: Option<Format>,
+
+    /// What to log: a level, or levels by target, such as `info,twoapi=debug`
+    #[arg(long, env, default_value = "info", value_parser = targets)]
+    pub rust_log: Targets,
+}
+
+fn targets(text: &str) -> Result<Targets, String> {
+    text.parse().map_err(|_| {
+        "a level is one of error, warn, info, debug, trace, off, or target=level pairs".to_owned()
+    })
+}
+
+/// How an event is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// One JSON object a line.
+    Json,
+    /// For people, in colour on a terminal.
+    Text,
+}
+
+/// Starts logging for the whole process. Call it once.
+pub fn start(service: &'static str, settings: &Settings) {
+    let terminal = std::io::stdout().is_terminal();
+    let format = settings
+        .log_format
+        .unwrap_or(if terminal { Format::Text } else { Format::Json });
+    let lines = tracing_subscriber::fmt::layer();
+    let lines = match format {
+        Format::Json => {
+            let format = format::format()
+                .json()
+                .flatten_event(true)
+                .with_current_span(false);
+            lines
+                .json()
+                .event_format(JsonLine { service, format })
+                .boxed()
+        }
+        Format::Text => {
+            let format = format::format().with_ansi(terminal);
+            lines
+                .with_ansi(terminal)
+                .event_format(TextLine { service, format })
+                .boxed()
+        }
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(settings.rust_log.clone()))
+        .init();
+    // A panic loses its request, not the process; it is an event like any other.
+    panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
+}
+
+/// `{"service":"oneapi",` and then the event's own fields.
+struct JsonLine<F> {
+    service: &'static str,
+    format: F,
+}
+
+impl<S, N, F> FormatEvent<S, N> for JsonLine<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut line = String::with_capacity(256);
+        self.format
+            .format_event(context, Writer::new(&mut line), event)?;
+        let fields = line.strip_prefix('{').unwrap_or(&line);
+        write!(writer, "{{\"service\":\"{}\",{fields}", self.service)
+    }
+}
+
+/// The service's name, and then the event as usual.
+struct TextLine<F> {
+    service: &'static str,
+    format: F,
+}
+
+impl<S, N, F> FormatEvent<S, N> for TextLine<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        write!(writer, "{} ", self.service)?;
+        self.format.format_event(context, writer, event)
+    }
+}

@@ -60,6 +60,30 @@ impl Program {
         stream
     }
 
+    /// As [`ask`](Self::ask), over a connection that stays open.
+    fn ask_and_keep(&self, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        stream
+    }
+
+    /// Reads the log up to that event.
+    fn wait_for(&mut self, message: &str) {
+        let mut line = String::new();
+        while !line.contains(message) {
+            line.clear();
+            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "no '{message}'");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.unwrap().trim().strip_suffix(" kB").unwrap();
+        kib.parse().unwrap()
+    }
+
     fn events(mut self) -> (Option<i32>, Vec<serde_json::Value>) {
         let mut rest = String::new();
         self.log.read_to_string(&mut rest).unwrap();
@@ -135,6 +159,27 @@ fn a_signal_stops_it_cleanly_and_the_log_tells_each_moment() {
         assert!((200..300).contains(&closed), "the drain delay: {closed} ms");
         assert_eq!(events[0]["signal"], format!("SIG{name}"));
     }
+}
+
+#[test]
+fn each_line_of_the_log_says_which_service_wrote_it() {
+    let program = Program::start(oneapi(&["--log-format", "json"]));
+    program.signal("TERM");
+    let (_, events) = program.events();
+    assert!(!events.is_empty());
+    for event in events {
+        assert_eq!(event["service"], "oneapi", "{event}");
+    }
+    let mut text = oneapi(&["--log-format", "text", "--listen", "256.0.0.1:0"]);
+    ends_with(&mut text, 2); // not an address: nothing is logged
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let output = ends_with(
+        &mut oneapi(&["--log-format", "text", "--listen", &listen]),
+        1,
+    );
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("oneapi "), "{said}");
 }
 
 #[test]
@@ -297,4 +342,65 @@ fn running_out_of_file_descriptors_is_survived() {
             .count(),
         1
     );
+}
+
+#[test]
+fn what_waits_in_the_backlog_is_served_though_file_descriptors_run_out_in_the_last_sweep() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 40; exec \"$0\"", PROGRAM]);
+    let mut program = Program::start(command);
+    // More than can be accepted: the others wait in the backlog, each with its request sent.
+    let mut clients: Vec<_> = (0..60).map(|_| program.ask_and_keep("/test")).collect();
+    let served = clients.iter_mut().position(|client| !has_answer(client));
+    let waiting = clients.split_off(served.expect("40 descriptors are not enough for 60"));
+    program.signal("TERM");
+    program.wait_for("signal received");
+    drop(clients); // descriptors are free again
+    for client in waiting {
+        let text = text(client);
+        assert!(text.contains("ip is "), "{text}");
+    }
+}
+
+/// Whether an answer comes soon.
+fn has_answer(client: &mut TcpStream) -> bool {
+    client
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    let answered = client.peek(&mut [0]).is_ok_and(|n| n == 1);
+    client.set_read_timeout(None).unwrap();
+    answered
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_that_thousands_of_connections_took_is_given_back() {
+    let program = Program::start(oneapi(&[]));
+    for _ in 0..20 {
+        drop(program.ask("/test"));
+    }
+    let before = program.resident_kib();
+    // Half of what the other side of a test may have open by default.
+    let held: Vec<_> = (0..480).map(|_| program.ask_and_keep("/test")).collect();
+    for mut client in held {
+        assert!(has_answer(&mut client));
+    }
+    for _ in 0..5 {
+        let held: Vec<_> = (0..480).map(|_| program.ask_and_keep("/test")).collect();
+        drop(held);
+    }
+    let loaded = program.resident_kib();
+    assert!(
+        loaded > before,
+        "{loaded} KiB with connections, {before} KiB before"
+    );
+    let begun = Instant::now();
+    while program.resident_kib() > before * 3 / 2 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "{} KiB at rest, {before} KiB before, {loaded} KiB with connections",
+            program.resident_kib()
+        );
+        std::thread::sleep(Duration::from_millis(200)); // it is the passing of time that is tested
+    }
 }

@@ -1,0 +1,202 @@
+//! The stack of layers round every route, over a real server.
+
+#![allow(clippy::unwrap_used)] // a test may
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{Request, header},
+    response::Response,
+    routing::get,
+};
+use chassis::{
+    Chassis,
+    config::{Build, defaults},
+    http::Routes,
+    lifecycle::Signals,
+    server,
+};
+use http_body_util::BodyExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Notify,
+};
+
+/// More than the sockets' buffers hold.
+const PART: usize = 4 << 20;
+
+struct Fixture {
+    address: SocketAddr,
+    chassis: Chassis,
+    asked: Arc<Notify>,
+}
+
+async fn start() -> Fixture {
+    let chassis = Chassis::new(Build::new("service", "1.0", None, None), defaults());
+    let asked = Arc::new(Notify::new());
+    let never = {
+        let asked = Arc::clone(&asked);
+        async move || {
+            asked.notify_one();
+            std::future::pending::<()>().await;
+        }
+    };
+    async fn panics() -> &'static str {
+        panic!("as a test wants it")
+    }
+    // Several parts, so that hyper asks for the next one only when one has been written.
+    let parts = async || {
+        let parts = (0..4).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; PART])));
+        Response::new(Body::from_stream(futures_of(parts)))
+    };
+    let routes = Routes::new()
+        .add("/never", get(never))
+        .add("/panics", get(panics))
+        .add("/fast", get(async || "fast"))
+        .add("/parts", get(parts));
+    let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (keep, signals) = Signals::manual();
+    let serving = chassis.clone();
+    tokio::spawn(async move {
+        let _keep = keep;
+        serving.serve(routes, listener, signals).await
+    });
+    Fixture {
+        address,
+        chassis,
+        asked,
+    }
+}
+
+/// An iterator as a stream.
+fn futures_of<I: Iterator<Item = T> + Unpin, T>(items: I) -> impl futures_core::Stream<Item = T> {
+    struct Items<I>(I);
+    impl<I: Iterator<Item = T> + Unpin, T> futures_core::Stream for Items<I> {
+        type Item = T;
+        fn poll_next(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<T>> {
+            std::task::Poll::Ready(self.0.next())
+        }
+    }
+    Items(items)
+}
+
+impl Fixture {
+    async fn ask(&self, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn text(&self, path: &str) -> String {
+        let mut text = String::new();
+        self.ask(path)
+            .await
+            .read_to_string(&mut text)
+            .await
+            .unwrap();
+        text
+    }
+
+    /// Waits until the page of metrics has this line.
+    async fn has_line(&self, line: &str) {
+        let wait = async {
+            while !self.chassis.metrics.openmetrics_text().contains(line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(10), wait).await;
+        let text = || self.chassis.metrics.openmetrics_text();
+        assert!(waited.is_ok(), "{line} is not in\n{}", text());
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_client_leaves_is_counted() {
+    let server = start().await;
+    let client = server.ask("/never").await;
+    server.asked.notified().await;
+    server.has_line("http_requests_in_flight 1").await;
+    drop(client);
+    server
+        .has_line(r#"http_requests_total{method="GET",route="/never",status="499"} 1"#)
+        .await;
+    server.has_line("http_requests_in_flight 0").await;
+}
+
+#[tokio::test]
+async fn a_panic_answers_500_and_is_counted_and_costs_that_request_alone() {
+    let server = start().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let two = "GET /panics HTTP/1.1\r\nhost: x\r\n\r\n\
+               GET /fast HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    stream.write_all(two.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 500"), "{text}");
+    assert!(
+        text.contains("the handler of this request panicked"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("fast"),
+        "the next on that connection: {text}"
+    );
+    server
+        .has_line(r#"http_requests_total{method="GET",route="/panics",status="500"} 1"#)
+        .await;
+}
+
+#[tokio::test]
+async fn a_request_is_in_flight_until_the_last_byte_of_its_answer() {
+    let server = start().await;
+    let mut slow = server.ask("/parts").await;
+    let mut first = [0; 100];
+    slow.read_exact(&mut first).await.unwrap();
+    assert!(first.starts_with(b"HTTP/1.1 200"), "the head has come");
+    assert_eq!(server.chassis.metrics.in_flight(), 1, "and it is in flight");
+    let mut rest = Vec::new();
+    slow.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.len() >= 4 * PART);
+    server
+        .has_line(r#"http_requests_total{method="GET",route="/parts",status="200"} 1"#)
+        .await;
+    server.has_line("http_requests_in_flight 0").await;
+}
+
+#[tokio::test]
+async fn the_page_of_metrics_is_what_openmetrics_parsers_take() {
+    let server = start().await;
+    for path in ["/fast", "/panics", "/nothing"] {
+        server.text(path).await;
+    }
+    let app = server.chassis.app(Routes::new());
+    let request = Request::get("/metrics")
+        .header(header::ACCEPT, "application/openmetrics-text;version=1.0.0")
+        .body(Body::empty())
+        .unwrap();
+    let response = app.answer(request).await;
+    let content_type = response.headers()[header::CONTENT_TYPE].to_str().unwrap();
+    assert!(
+        content_type.starts_with("application/openmetrics-text"),
+        "{content_type}"
+    );
+    let text = response.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let page = openmetrics_parser::openmetrics::parse_openmetrics(&text)
+        .unwrap_or_else(|error| panic!("{error} in\n{text}"));
+    assert!(page.families.contains_key("http_request_duration_seconds"));
+
+    // Whoever doesn't ask for OpenMetrics gets Prometheus' own format.
+    let text = server.text("/metrics").await.to_lowercase();
+    assert!(
+        text.contains("content-type: text/plain; version=0.0.4"),
+        "{text}"
+    );
+}

@@ -1,0 +1,380 @@
+//! What the server leaves to nobody else: time-outs, clients that leave or half-close, and the end
+//! of a connection. The time-outs are short here, so that the tests are.
+
+#![allow(clippy::unwrap_used)] // a test may
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chassis::{
+    lifecycle::{Life, Settings, Signal, Signals, stop_in_order},
+    server::{Server, Timeouts, bind},
+};
+use http_body_util::Full;
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    service::service_fn,
+};
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    sync::{
+        Notify,
+        mpsc::{self, UnboundedReceiver, UnboundedSender},
+    },
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+const TIMEOUTS: Timeouts = Timeouts {
+    header: Duration::from_millis(400),
+    idle: Duration::from_millis(1200),
+    latecomer: Duration::from_millis(50),
+    half_closed: Duration::from_millis(100),
+    linger: Duration::from_millis(500),
+};
+
+/// Much longer than anything here takes when all is well.
+const LONG: Duration = Duration::from_secs(20);
+
+/// More than the sockets' buffers hold, so that it can't be written in one go.
+const BIG: usize = 16 << 20;
+
+/// A server that answers `/fast` at once, `/big` with much, `/late` after 50 ms, and `/never` never.
+struct Fixture {
+    address: SocketAddr,
+    signal: UnboundedSender<Signal>,
+    life: Life,
+    ended: JoinHandle<std::process::ExitCode>,
+    /// `/never` was asked for.
+    asked: Arc<Notify>,
+    /// `/never` has been given up.
+    dropped: UnboundedReceiver<Instant>,
+}
+
+struct TellsWhenDropped(UnboundedSender<Instant>);
+
+impl Drop for TellsWhenDropped {
+    fn drop(&mut self) {
+        let _ = self.0.send(Instant::now());
+    }
+}
+
+async fn start() -> Fixture {
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, dropped) = mpsc::unbounded_channel();
+    let asked = Arc::new(Notify::new());
+    let service = {
+        let asked = Arc::clone(&asked);
+        service_fn(move |request: Request<Incoming>| {
+            let (tell, asked) = (tell.clone(), Arc::clone(&asked));
+            async move {
+                let body = match request.uri().path() {
+                    "/big" => Bytes::from(vec![b'x'; BIG]),
+                    "/late" => {
+                        sleep(Duration::from_millis(50)).await;
+                        Bytes::from_static(b"late")
+                    }
+                    "/never" => {
+                        let _tells = TellsWhenDropped(tell);
+                        asked.notify_one();
+                        std::future::pending().await
+                    }
+                    _ => Bytes::from_static(b"fast"),
+                };
+                Ok::<_, Infallible>(Response::new(Full::new(body)))
+            }
+        })
+    };
+    let life = Life::new(Duration::ZERO);
+    let server = Server::start(listener, service, life.clone(), TIMEOUTS);
+    let settings = Settings {
+        drain_delay: Duration::from_millis(100),
+        stop_timeout: LONG,
+        startup_delay: Duration::ZERO,
+    };
+    let (signal, signals) = Signals::manual();
+    let ended = tokio::spawn({
+        let life = life.clone();
+        async move { stop_in_order(&life, &settings, signals, server, || 0).await }
+    });
+    Fixture {
+        address,
+        signal,
+        life,
+        ended,
+        asked,
+        dropped,
+    }
+}
+
+impl Fixture {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn stop(&self) -> Instant {
+        self.signal.send(Signal::Terminate).unwrap();
+        self.life.stop_requested().await.at
+    }
+
+    /// When `/never` was given up.
+    async fn dropped(&mut self) -> Instant {
+        let dropped = timeout(LONG, self.dropped.recv()).await;
+        dropped.expect("the request is given up").unwrap()
+    }
+}
+
+fn request(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")
+}
+
+async fn send(stream: &mut TcpStream, text: &str) {
+    stream.write_all(text.as_bytes()).await.unwrap();
+}
+
+/// What comes until the server closes.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    let read = timeout(LONG, stream.read_to_end(&mut text)).await;
+    read.expect("the server closes")
+        .expect("and does not reset");
+    String::from_utf8(text).unwrap()
+}
+
+/// One small answer on a connection that stays open.
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut text = vec![0; 1024];
+    let n = timeout(LONG, stream.read(&mut text))
+        .await
+        .unwrap()
+        .unwrap();
+    String::from_utf8(text[..n].to_vec()).unwrap()
+}
+
+fn assert_took(from: Instant, expected: Duration, what: &str) {
+    let took = from.elapsed();
+    let latest = expected + Duration::from_millis(300);
+    assert!(
+        (expected..latest).contains(&(took + Duration::from_millis(5))),
+        "{what}: {took:?}, not {expected:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_header_time_out_begins_with_the_first_byte_of_each_request() {
+    let server = start().await;
+    let mut idle = server.connect().await;
+    send(&mut idle, &request("/fast")).await;
+    assert!(answer(&mut idle).await.ends_with("fast"));
+    sleep(TIMEOUTS.header * 2).await; // idle for longer than headers may take
+    let begun = Instant::now();
+    send(&mut idle, "GET /fast HTTP/1.1\r\n").await;
+    assert_eq!(rest(&mut idle).await, "");
+    assert_took(begun, TIMEOUTS.header, "half a header");
+}
+
+#[tokio::test]
+async fn half_a_header_holds_up_a_stop_for_no_longer_than_headers_may_take() {
+    let server = start().await;
+    let mut idle = server.connect().await;
+    send(&mut idle, &request("/fast")).await;
+    answer(&mut idle).await;
+    sleep(TIMEOUTS.header * 2).await;
+    let begun = Instant::now();
+    send(&mut idle, "GET /fast HTTP/1.1\r\n").await;
+    server.stop().await;
+    timeout(LONG, server.ended).await.unwrap().unwrap();
+    assert_took(begun, TIMEOUTS.header, "the stop");
+}
+
+#[tokio::test]
+async fn a_connection_that_stays_silent_is_closed() {
+    let server = start().await;
+    let begun = Instant::now();
+    let mut silent = server.connect().await;
+    assert_eq!(rest(&mut silent).await, "");
+    assert_took(begun, TIMEOUTS.header, "silence from the start");
+
+    let mut idle = server.connect().await;
+    send(&mut idle, &request("/fast")).await;
+    answer(&mut idle).await;
+    let begun = Instant::now();
+    assert_eq!(rest(&mut idle).await, "");
+    assert_took(begun, TIMEOUTS.idle, "silence after an answer");
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_sending_side_gets_its_answer() {
+    let server = start().await;
+    for (path, body) in [("/fast", "fast"), ("/late", "late")] {
+        let mut client = server.connect().await;
+        send(&mut client, &request(path)).await;
+        client.shutdown().await.unwrap();
+        let text = rest(&mut client).await;
+        assert!(
+            text.starts_with("HTTP/1.1 200") && text.ends_with(body),
+            "{text}"
+        );
+    }
+    let mut client = server.connect().await;
+    let both = request("/fast") + &request("/late");
+    send(&mut client, &both).await;
+    client.shutdown().await.unwrap();
+    let text = rest(&mut client).await;
+    assert!(text.contains("fast") && text.ends_with("late"), "{text}");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_its_request_whatever_it_has_sent_besides() {
+    let body = |sent: &str| {
+        let head = "POST /never HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n";
+        format!("{head}{sent}")
+    };
+    for (what, sent) in [
+        ("nothing", request("/never")),
+        ("another request", request("/never") + &request("/fast")),
+        ("many", request("/never") + &request("/fast").repeat(2000)),
+        ("a part of a body", body("some of it")),
+        ("much of a body", body(&"x".repeat(50_000))),
+    ] {
+        let mut server = start().await;
+        let mut client = server.connect().await;
+        send(&mut client, &sent).await;
+        timeout(LONG, server.asked.notified()).await.unwrap();
+        let left = Instant::now();
+        drop(client);
+        let dropped = server.dropped().await;
+        let took = dropped.saturating_duration_since(left);
+        assert!(
+            took < TIMEOUTS.half_closed + Duration::from_millis(200),
+            "besides {what}: {took:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_read_slowly_is_not_idle() {
+    let server = start().await;
+    let mut slow = server.connect().await;
+    send(&mut slow, &request("/big")).await;
+    let (mut read, mut part, begun) = (0, vec![0; 256 << 10], Instant::now());
+    while begun.elapsed() < TIMEOUTS.idle * 2 {
+        sleep(Duration::from_millis(100)).await;
+        read += slow.read(&mut part).await.expect("it is not cut");
+    }
+    assert!(read < BIG, "it was read slowly");
+    while read < BIG {
+        match slow.read(&mut part).await.expect("it is not cut") {
+            0 => break,
+            n => read += n,
+        }
+    }
+    assert!(read > BIG, "the head and all of the body: {read}");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_given_up() {
+    let server = start().await;
+    let mut stalled = server.connect().await;
+    send(&mut stalled, &request("/big")).await;
+    sleep(TIMEOUTS.idle + Duration::from_millis(400)).await;
+    let mut text = Vec::new();
+    let _ = timeout(LONG, stalled.read_to_end(&mut text))
+        .await
+        .expect("it is closed");
+    assert!(text.len() < BIG, "and not written to its end");
+}
+
+#[tokio::test]
+async fn an_answer_reaches_a_client_that_has_sent_more_than_was_wanted() {
+    // A socket that is closed over unread input resets, and takes along what it has not sent yet.
+    let server = start().await;
+    let client = TcpSocket::new_v4().unwrap();
+    client.set_recv_buffer_size(8 << 10).unwrap(); // the rest stays with the server
+    let mut client = client.connect(server.address).await.unwrap();
+    let head = "GET /big HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    send(&mut client, &format!("{head}{}", "x".repeat(30_000))).await;
+    let mut most = vec![0; BIG - (256 << 10)];
+    client.read_exact(&mut most).await.unwrap();
+    // By now the server has handed the rest to its socket, and has nothing more to do.
+    sleep(TIMEOUTS.linger / 5).await;
+    let text = rest(&mut client).await;
+    assert!(
+        most.len() + text.len() > BIG,
+        "the head and all of the body"
+    );
+}
+
+#[tokio::test]
+async fn http2_that_has_sent_only_its_preface_is_told_to_go_away_when_the_stop_begins() {
+    let server = start().await;
+    let mut client = server.connect().await;
+    send(&mut client, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    let _settings = answer(&mut client).await;
+    sleep(TIMEOUTS.header * 2).await; // idle is not unfinished headers
+    server.stop().await;
+    let mut frames = Vec::new();
+    timeout(LONG, client.read_to_end(&mut frames))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(has_goaway(&frames), "{frames:?}");
+    timeout(LONG, server.ended)
+        .await
+        .expect("and it holds nothing up")
+        .unwrap();
+}
+
+#[tokio::test]
+async fn http2_that_is_idle_is_told_to_go_away() {
+    let server = start().await;
+    let begun = Instant::now();
+    let mut client = server.connect().await;
+    // Byte by byte: a client may be slow.
+    for byte in b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" {
+        client.write_all(&[*byte]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let mut frames = Vec::new();
+    timeout(LONG, client.read_to_end(&mut frames))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(has_goaway(&frames), "{frames:?}");
+    assert!(begun.elapsed() >= TIMEOUTS.idle, "{:?}", begun.elapsed());
+}
+
+/// Walks the frames: length in three bytes, type, flags, stream.
+/// <https://www.rfc-editor.org/rfc/rfc9113#section-4.1>
+fn has_goaway(mut frames: &[u8]) -> bool {
+    while let [a, b, c, kind, _, _, _, _, _, rest @ ..] = frames {
+        if *kind == 7 {
+            return true;
+        }
+        let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+        frames = rest.get(length..).unwrap_or_default();
+    }
+    false
+}
+
+#[tokio::test]
+async fn accepted_sockets_find_out_when_a_client_has_vanished() {
+    let listener = bind("[::]:0".parse().unwrap()).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let _client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let (accepted, _) = listener.accept().await.unwrap();
+    let socket = SockRef::from(&accepted);
+    assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
+    assert_eq!(
+        socket.tcp_keepalive_time().unwrap(),
+        Duration::from_secs(15)
+    );
+}

@@ -21,10 +21,10 @@ kubectl = kubectl$(if $(CONTEXT), --context $(CONTEXT))
 # `make image push deploy` means one after the other, with -j too.
 .NOTPARALLEL:
 
-.PHONY: help run test lint image push load deploy undeploy e2e prove bench-cpu bench-serve clean
+.PHONY: help run test test-metrics lint image push load deploy undeploy e2e prove bench-cpu bench-serve clean
 
 help: ## lists the verbs and the variables
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@printf '%-28s %s\n' \
 	  'REGISTRY=$(REGISTRY)' 'where images are pushed, and the first part of their names' \
@@ -45,6 +45,10 @@ test: ## all tests that need neither a cluster nor docker
 	@scripts/need.sh cargo
 	cargo test --workspace --exclude e2e
 	cargo test -p e2e --lib
+
+test-metrics: ## has a real Prometheus scrape both services on this machine
+	@scripts/need.sh cargo curl prometheus
+	@scripts/test-metrics.sh
 
 lint: ## checks format, lints, documents, and the dependencies' licences if cargo-deny is there
 	@scripts/need.sh cargo

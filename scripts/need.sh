@@ -1,6 +1,6 @@
 #!/bin/bash
 # Whether what a verb of the Makefile needs is there: one sentence about the first thing that isn't,
-# and exit 1. The words: cargo, docker, kubectl, images (both at TAG, on this machine), cluster.
+# and exit 1. The words: cargo, curl, prometheus, docker, kubectl, images (both at TAG, on this machine), cluster.
 
 set -u
 
@@ -17,6 +17,13 @@ for need in "$@"; do
   case $need in
     cargo)
       there cargo "https://rustup.rs has it."
+      ;;
+    curl)
+      there curl "https://curl.se has it."
+      ;;
+    prometheus)
+      there prometheus "https://prometheus.io/download has it, and Debian a package."
+      there promtool "it comes with Prometheus."
       ;;
     docker)
       there docker "https://docs.docker.com/engine/install has it."

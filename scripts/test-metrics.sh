@@ -1,0 +1,106 @@
+#!/bin/bash
+# `make test-metrics`: a real Prometheus scrapes both services. Checks that promtool finds nothing
+# wrong with the pages, that Prometheus takes each scrape, in its own format and in OpenMetrics, and
+# that the quantile which it computes from the histogram is what the requests took.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+cargo build -q -p oneapi -p twoapi || exit 1
+built=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug
+
+folder=$(mktemp -d)
+pids=()
+finish() {
+  kill "${pids[@]}" 2>/dev/null
+  wait "${pids[@]}" 2>/dev/null
+  rm -rf "$folder"
+}
+trap finish EXIT
+
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+
+# Starts a service on a port of its own choice, and says which it is.
+start() { # SERVICE ENVIRONMENT…
+  local service=$1
+  shift
+  env LOG_FORMAT=json LISTEN=127.0.0.1:0 "$@" "$built/$service" >"$folder/$service.log" &
+  pids+=($!)
+  within 10 grep -q '"listen":' "$folder/$service.log" || fail "$service doesn't start."
+  listen=$(sed -n 's/.*"listen":"\([^"]*\)".*/\1/p' "$folder/$service.log")
+}
+
+# Tries a command ten times a second until it succeeds.
+within() { # SECONDS COMMAND…
+  local tries=$(($1 * 10))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ $((tries -= 1)) -gt 0 ] || return 1
+    sleep 0.1
+  done
+}
+
+start oneapi
+oneapi=$listen
+start twoapi "ONEAPI_URL=http://$oneapi/test"
+twoapi=$listen
+
+# Ten requests that take half a second each: that is the quantile to be seen.
+for _ in $(seq 10); do
+  curl -sf "http://$oneapi/test/highcpu?minutes=0.0083334&millicores=1" >/dev/null &
+  requests+=($!)
+done
+wait "${requests[@]}"
+curl -sf "http://$twoapi/test/calloneapi" >/dev/null || fail "twoapi doesn't answer."
+curl -s "http://$twoapi/nothing" >/dev/null
+
+for address in "$oneapi" "$twoapi"; do
+  curl -sf "http://$address/metrics" >"$folder/page" || fail "$address has no metrics."
+  lint=$(promtool check metrics <"$folder/page" 2>&1) || fail "promtool on $address: $lint"
+  [ -z "$lint" ] || fail "promtool on $address: $lint"
+done
+
+cat >"$folder/prometheus.yml" <<END
+scrape_configs:
+  - job_name: services
+    scrape_interval: 1s
+    static_configs: [{ targets: ["$oneapi", "$twoapi"] }]
+END
+
+port=$((20000 + RANDOM % 10000))
+prometheus --config.file="$folder/prometheus.yml" --storage.tsdb.path="$folder/data" \
+  --web.listen-address="127.0.0.1:$port" >"$folder/prometheus.log" 2>&1 &
+pids+=($!)
+
+# The value of a query, or nothing.
+query() {
+  curl -sG "http://127.0.0.1:$port/api/v1/query" --data-urlencode "query=$1" |
+    sed -n 's/.*"value":\[[0-9.]*,"\([^"]*\)"\].*/\1/p'
+}
+says() { # QUERY VALUE
+  [ "$(query "$1")" = "$2" ]
+}
+
+if ! within 30 says 'sum(up)' 2; then
+  curl -s "http://127.0.0.1:$port/api/v1/targets" | grep -o '"lastError":"[^"]*"' >&2
+  tail -n 5 "$folder/prometheus.log" >&2
+  fail "Prometheus doesn't take both services' metrics."
+fi
+within 10 says 'count(build_info)' 2 || fail "Prometheus knows $(query 'count(build_info)') builds, not 2."
+
+# Between the bounds of the bucket that half a second and a little is in.
+quantile=$(query 'histogram_quantile(0.5, http_request_duration_seconds_bucket{route="/test/highcpu",status="200"})')
+awk -v quantile="$quantile" 'BEGIN { exit !(quantile > 0.5 && quantile < 1) }' ||
+  fail "half of the requests took $quantile s as Prometheus computes it, not 0.5 to 1 s."
+inf=$(query 'http_request_duration_seconds_bucket{route="/test/highcpu",status="200",le="+Inf"}')
+[ "$inf" = 10 ] || fail "the last bucket has $inf requests, not 10."
+
+# Which of the formats Prometheus was given, its own logs don't say.
+accept='application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5'
+curl -s -H "Accept: $accept" "http://$oneapi/metrics" | tail -n 1 | grep -qx '# EOF' ||
+  fail "the page in OpenMetrics has no end mark."
+
+echo "Prometheus takes both services' metrics; half of the burns took ${quantile} s."

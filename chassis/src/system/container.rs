@@ -85,10 +85,11 @@ pub struct Container {
 impl Container {
     /// This process's own.
     pub fn found() -> Self {
-        Self::below(Path::new("/"))
+        Self::under(Path::new("/"))
     }
 
-    fn below(root: &Path) -> Self {
+    /// As [`found`](Self::found), in a file system whose root is this folder: for tests.
+    pub fn under(root: &Path) -> Self {
         let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
         let (mounts, own) = (read("proc/self/mountinfo"), read("proc/self/cgroup"));
         let folders = |controller| {
@@ -117,6 +118,11 @@ impl Container {
         tightest(&self.cpu, quota).map(|m| u32::try_from(m).unwrap_or(u32::MAX))
     }
 
+    /// Whether there is a cgroup that can have a CPU limit, now or later.
+    pub fn has_cpu_cgroup(&self) -> bool {
+        !self.cpu.is_empty()
+    }
+
     /// As [`Limits::cpus`].
     pub fn cpus(&self) -> u32 {
         // From the affinity mask, which a CPU set narrows; `available_parallelism` would mix in
@@ -128,23 +134,21 @@ impl Container {
             .unwrap_or(1)
     }
 
-    /// How it has been throttled so far; none where nothing is limited.
+    /// How it has been throttled so far, by the tightest limit; none where nothing is limited.
     pub fn throttling(&self) -> Option<Throttling> {
-        self.cpu
-            .iter()
-            .filter(|folder| quota(folder).is_some())
-            .find_map(|folder| {
-                let stat = fs::read_to_string(folder.join("cpu.stat")).ok()?;
-                let number = |name| field(&stat, name)?.parse::<u64>().ok();
-                Some(Throttling {
-                    periods: number("nr_periods")?,
-                    throttled_periods: number("nr_throttled")?,
-                    throttled: match number("throttled_usec") {
-                        Some(micros) => Duration::from_micros(micros),
-                        None => Duration::from_nanos(number("throttled_time")?),
-                    },
-                })
-            })
+        // Of several that are as tight, its own comes first.
+        let quotas = self.cpu.iter().filter_map(|at| Some((quota(at)?, at)));
+        let (_, folder) = quotas.min_by_key(|(quota, _)| *quota)?;
+        let stat = fs::read_to_string(folder.join("cpu.stat")).ok()?;
+        let number = |name| field(&stat, name)?.parse::<u64>().ok();
+        Some(Throttling {
+            periods: number("nr_periods")?,
+            throttled_periods: number("nr_throttled")?,
+            throttled: match number("throttled_usec") {
+                Some(micros) => Duration::from_micros(micros),
+                None => Duration::from_nanos(number("throttled_time")?),
+            },
+        })
     }
 }
 
@@ -204,7 +208,7 @@ fn quota(folder: &Path) -> Option<u64> {
             read("cpu.cfs_period_us")?.trim().parse::<u64>().ok()?,
         ),
     };
-    (quota * 1000).checked_div(period)
+    quota.saturating_mul(1000).checked_div(period)
 }
 
 fn memory(folder: &Path) -> Option<u64> {
@@ -231,9 +235,9 @@ fn count(list: &str) -> Option<u32> {
         .map(|range| {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-            Some(last.checked_sub(first)? + 1)
+            last.checked_sub(first)?.checked_add(1)
         })
-        .sum()
+        .try_fold(0, |sum: u32, range| sum.checked_add(range?))
 }
 
 #[cfg(test)]
@@ -288,7 +292,7 @@ mod tests {
                 ("sys/fs/cgroup/memory/memory.limit_in_bytes", "67108864\n"),
             ],
         );
-        let container = Container::below(&tree.0);
+        let container = Container::under(&tree.0);
         assert_eq!(
             container.limits(),
             Limits {
@@ -319,7 +323,7 @@ mod tests {
                 ),
             ],
         );
-        let container = Container::below(&tree.0);
+        let container = Container::under(&tree.0);
         assert_eq!(
             container.limits(),
             Limits {
@@ -352,7 +356,7 @@ mod tests {
                 ("sys/fs/cgroup/pod/memory.max", "1048576\n"),
             ],
         );
-        let container = Container::below(&tree.0);
+        let container = Container::under(&tree.0);
         assert_eq!(
             container.limits(),
             Limits {
@@ -368,8 +372,46 @@ mod tests {
     }
 
     #[test]
+    fn throttling_is_that_of_the_tightest_limit() {
+        let stat =
+            |throttled| format!("nr_periods 80\nnr_throttled {throttled}\nthrottled_usec 300\n");
+        let tree = Tree::new(
+            "v2-throttling",
+            &[
+                (
+                    "proc/self/mountinfo",
+                    "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n",
+                ),
+                ("proc/self/cgroup", "0::/node/pod/container\n"),
+                (
+                    "sys/fs/cgroup/node/pod/container/cpu.max",
+                    "200000 100000\n",
+                ),
+                ("sys/fs/cgroup/node/pod/container/cpu.stat", &stat(1)),
+                ("sys/fs/cgroup/node/pod/cpu.max", "50000 100000\n"),
+                ("sys/fs/cgroup/node/pod/cpu.stat", &stat(2)),
+                ("sys/fs/cgroup/node/cpu.max", "50000 100000\n"),
+                ("sys/fs/cgroup/node/cpu.stat", &stat(3)),
+            ],
+        );
+        let throttling = Container::under(&tree.0).throttling().unwrap();
+        assert_eq!(
+            throttling.throttled_periods, 2,
+            "the pod's, and not the looser container's or the node's behind it"
+        );
+    }
+
+    #[test]
+    fn absurd_numbers_do_not_overflow() {
+        let tree = Tree::new("absurd", &[("cpu.max", "18446744073709551615 100000\n")]);
+        assert!(quota(&tree.0) > Some(100_000_000));
+        assert_eq!(count("0-4294967295"), None);
+        assert_eq!(count("0-4294967294,7"), None);
+    }
+
+    #[test]
     fn without_cgroups_nothing_is_limited() {
-        let container = Container::below(Path::new("/nonexistent"));
+        let container = Container::under(Path::new("/nonexistent"));
         assert_eq!(container.limits().cpu_millicores, None);
         assert!(container.limits().cpus >= 1);
     }

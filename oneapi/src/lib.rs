@@ -3,18 +3,16 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /test` | `ip is 10.244.36.66` |
-//! | `GET /test/highcpu?minutes=N&millicores=M&force=true` | burns, then `ok` |
+//! | `GET /test/highcpu?minutes=N&millicores=M&force=true&caller=NAME` | burns, then `ok` |
+//! | `HEAD /test/highcpu` | checks the query, burns nothing |
 //! | `GET /burns` | the burns that run, as JSON |
-//! | `DELETE /burns`, `DELETE /burns/ID` | ends them; their callers get how far they came |
+//! | `DELETE /burns`, `DELETE /burns?caller=NAME`, `DELETE /burns/ID` | ends them; their clients get how far they came |
 //!
 //! The chassis adds `/livez`, `/readyz`, `/startupz`, `/metrics`, `/info`.
 
+mod api;
 pub mod burn;
-mod burns;
-mod highcpu;
 mod metrics;
-mod query;
-mod test;
 
 use std::sync::Arc;
 
@@ -30,9 +28,9 @@ use chassis::{
 };
 
 use crate::{
+    api::{RequestLimits, burns, highcpu, test},
     burn::{Burns, Headroom},
     metrics::BurnMetrics,
-    query::Bounds,
 };
 
 /// oneapi's own settings.
@@ -76,7 +74,7 @@ pub(crate) struct Oneapi {
     life: Life,
     sentence: Arc<Address<Bytes>>,
     burns: Burns,
-    most: Bounds,
+    limits: RequestLimits,
 }
 
 /// The routes, in the order of the table above.
@@ -85,9 +83,9 @@ pub fn routes(chassis: &Chassis, settings: &Settings) -> Routes {
         life: chassis.life.clone(),
         sentence: Arc::new(chassis.address(test::sentence)),
         burns: Burns::new(settings.max_burns.into(), settings.headroom),
-        most: Bounds {
-            minutes: settings.max_minutes,
-            millicores: container::limits().cpus.saturating_mul(1000),
+        limits: RequestLimits {
+            max_minutes: settings.max_minutes,
+            max_millicores: container::limits().cpus.saturating_mul(1000),
         },
     };
     let burns = BurnMetrics(oneapi.burns.clone());
@@ -98,7 +96,7 @@ pub fn routes(chassis: &Chassis, settings: &Settings) -> Routes {
     let mut routes = Routes::new();
     for (template, methods) in [
         ("/test", get(test::test)),
-        ("/test/highcpu", get(highcpu::highcpu)),
+        ("/test/highcpu", get(highcpu::highcpu).head(highcpu::head)),
         ("/burns", get(burns::list).delete(burns::end_all)),
         ("/burns/{id}", delete(burns::end_one)),
     ] {

@@ -21,7 +21,7 @@ impl Collector for BurnMetrics {
             ("burns_running", "Burns that run now", sum.running as f64),
             (
                 "burns_asked_millicores",
-                "What they were asked for, together",
+                "CPU that the running burns were asked for, together",
                 sum.millicores as f64,
             ),
         ] {

@@ -220,14 +220,55 @@ async fn a_burn_says_what_was_asked_and_what_was_achieved() {
     let achieved: f64 = answer.header("burn-achieved-seconds").parse().unwrap();
     assert!((0.05..0.2).contains(&achieved), "{achieved}");
 
-    let json = ask_with(&app, Method::GET, path, "application/json")
-        .await
-        .json();
+    let json = ask_with(&app, Method::GET, path, "application/json").await;
+    assert_eq!(json.header("content-type"), "application/json");
+    let json = json.json();
     assert_eq!(json["asked_millicores"], 200);
     assert_eq!(json["asked_seconds"], 0.12);
     assert!(json["achieved_seconds"].as_f64().unwrap() > 0.05, "{json}");
     assert!(json["wall_seconds"].as_f64().unwrap() >= 0.6, "{json}");
     assert!(json.get("throttled_periods").is_some() && json.get("throttled_share").is_some());
+}
+
+#[tokio::test]
+async fn a_report_is_json_for_those_who_prefer_it() {
+    let app = oneapi(defaults());
+    for (accept, content_type) in [
+        ("*/*", "text/plain; charset=utf-8"),
+        ("application/json", "application/json"),
+        ("application/json, */*", "application/json"),
+        ("application/json;q=0", "text/plain; charset=utf-8"),
+        (
+            "text/plain, application/json;q=0.5",
+            "text/plain; charset=utf-8",
+        ),
+    ] {
+        let answer = ask_with(&app, Method::GET, "/test/highcpu", accept).await;
+        assert_eq!(answer.header("content-type"), content_type, "{accept}");
+    }
+}
+
+#[tokio::test]
+async fn head_is_answered_without_burning() {
+    let app = oneapi(defaults());
+    let head = async |query: &str| {
+        let path = format!("/test/highcpu?{query}");
+        let answered = ask_with(&app, Method::HEAD, &path, "*/*");
+        let answer = tokio::time::timeout(Duration::from_secs(30), answered).await;
+        answer.expect("the burn of a minute would take longer")
+    };
+    let answer = head("minutes=1&millicores=100").await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, ""));
+    assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+    assert_eq!(answer.header("content-length"), "2", "as long as ok");
+    assert_eq!(answer.header("burn-asked-seconds"), "6.000000");
+    assert_eq!(answer.header("burn-achieved-seconds"), "", "none is known");
+    assert_eq!(head("minutes=x").await.status, StatusCode::BAD_REQUEST);
+
+    let metrics = get(&app, "/metrics").await.body;
+    for line in ["burns_running 0.0", "burn_cpu_asked_seconds_total 0.0"] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
 }
 
 #[tokio::test]
@@ -247,8 +288,16 @@ async fn what_cannot_be_burnt_is_refused_with_a_sentence() {
         ),
         ("minutes=1&minutes=2", "minutes is given twice"),
         (
+            "minutes=1&caller=%ff",
+            "the query is not UTF-8 when its percent-encoding is decoded",
+        ),
+        (
+            "minutes=1&caller=",
+            "caller can't be '': it is 1 to 64 printable ASCII characters",
+        ),
+        (
             "milicores=5",
-            "there is no parameter 'milicores': there are minutes, millicores, force",
+            "there is no parameter 'milicores'; allowed: minutes, millicores, force, caller",
         ),
     ] {
         let answer = get(&app, &format!("/test/highcpu?{query}")).await;
@@ -268,11 +317,11 @@ async fn what_cannot_be_burnt_is_refused_with_a_sentence() {
 }
 
 /// Starts a burn of a minute in the background, and waits until it is listed.
-async fn burn(app: &App, millicores: u32) -> (u64, tokio::task::JoinHandle<Answer>) {
+async fn burn(app: &App, query: &str) -> (u64, tokio::task::JoinHandle<Answer>) {
     let before = get(app, "/burns").await.json().as_array().unwrap().len();
     let asked = tokio::spawn({
         let app = app.clone();
-        let path = format!("/test/highcpu?minutes=1&millicores={millicores}");
+        let path = format!("/test/highcpu?minutes=1&{query}");
         async move { get(&app, &path).await }
     });
     loop {
@@ -288,10 +337,12 @@ async fn burn(app: &App, millicores: u32) -> (u64, tokio::task::JoinHandle<Answe
 #[tokio::test]
 async fn burns_are_listed_and_each_can_be_ended_and_its_caller_learns_how_far_it_came() {
     let app = oneapi(defaults());
-    let (first, first_caller) = burn(&app, 30).await;
-    let (second, second_caller) = burn(&app, 20).await;
+    let (first, first_caller) = burn(&app, "millicores=30").await;
+    let (second, second_caller) = burn(&app, "millicores=20&caller=somebody").await;
     let list = get(&app, "/burns").await.json();
     assert_eq!(list[0]["asked_millicores"], 30, "{list}");
+    assert_eq!(list[0]["caller"], serde_json::Value::Null, "{list}");
+    assert_eq!(list[1]["caller"], "somebody", "{list}");
     assert_eq!(list[1]["asked_seconds"], 1.2, "{list}");
     assert!(list[1]["left_seconds"].as_f64().unwrap() > 50.0, "{list}");
 
@@ -313,7 +364,12 @@ async fn burns_are_listed_and_each_can_be_ended_and_its_caller_learns_how_far_it
     assert_eq!(delete(&app, "/burns").await.body, "1 ended");
     assert_eq!(second_caller.await.unwrap().status, StatusCode::OK);
     assert_eq!(get(&app, "/burns").await.body, "[]");
-    for lost in [first.to_string(), second.to_string(), "x".into()] {
+    for lost in [
+        first.to_string(),
+        second.to_string(),
+        "x".into(),
+        "+1".into(),
+    ] {
         let answer = delete(&app, &format!("/burns/{lost}")).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND);
         assert_eq!(answer.body, format!("there is no burn '{lost}' running"));
@@ -326,7 +382,7 @@ async fn more_burns_than_allowed_are_told_when_to_come_again() {
         max_burns: 1,
         ..defaults()
     });
-    let (_, caller) = burn(&app, 1).await;
+    let (_, caller) = burn(&app, "millicores=1").await;
     let answer = get(&app, "/test/highcpu?minutes=1&millicores=1").await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     let seconds: u64 = answer.header("retry-after").parse().unwrap();
@@ -334,4 +390,59 @@ async fn more_burns_than_allowed_are_told_when_to_come_again() {
     assert!(answer.body.starts_with("too many burns"), "{}", answer.body);
     delete(&app, "/burns").await;
     caller.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_burn_is_ended_once_and_then_is_gone() {
+    let app = oneapi(defaults());
+    let (id, client) = burn(&app, "millicores=1").await;
+    let path = format!("/burns/{id}");
+    // Nothing else runs in between: this runtime has one thread, and the burn's client is on it.
+    let (first, list, second, all) = (
+        delete(&app, &path).await,
+        get(&app, "/burns").await,
+        delete(&app, &path).await,
+        delete(&app, "/burns").await,
+    );
+    assert_eq!((first.status, &*first.body), (StatusCode::OK, "ended"));
+    assert_eq!(list.body, "[]");
+    assert_eq!(second.status, StatusCode::NOT_FOUND);
+    assert_eq!(second.body, format!("there is no burn '{id}' running"));
+    assert_eq!(all.body, "0 ended");
+    assert!(client.await.unwrap().body.starts_with("ended after "));
+}
+
+#[tokio::test]
+async fn a_caller_ends_its_own_burns() {
+    let app = oneapi(defaults());
+    let (_, mine) = burn(&app, "millicores=1&caller=me").await;
+    let (_, theirs) = burn(&app, "millicores=1&caller=them").await;
+    let (_, nobodys) = burn(&app, "millicores=1").await;
+    assert_eq!(delete(&app, "/burns?caller=me").await.body, "1 ended");
+    assert!(mine.await.unwrap().body.starts_with("ended after "));
+    let left = get(&app, "/burns").await.json();
+    assert_eq!(left.as_array().unwrap().len(), 2, "{left}");
+
+    for (query, said) in [
+        (
+            "caler=them",
+            "there is no parameter 'caler'; allowed: caller",
+        ),
+        (
+            "caller=",
+            "caller can't be '': it is 1 to 64 printable ASCII characters",
+        ),
+        ("caller=them&caller=me", "caller is given twice"),
+    ] {
+        let refused = delete(&app, &format!("/burns?{query}")).await;
+        assert_eq!(
+            (refused.status, refused.body.as_str()),
+            (StatusCode::BAD_REQUEST, said)
+        );
+    }
+    assert_eq!(delete(&app, "/burns?caller=me").await.body, "0 ended");
+    assert_eq!(delete(&app, "/burns").await.body, "2 ended");
+    for client in [theirs, nobodys] {
+        client.await.unwrap();
+    }
 }

@@ -8,125 +8,131 @@
 
 use std::{
     io,
-    sync::{
-        Arc, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{Burn, Millicores, Steering};
+use super::{Burn, Burns, Millicores, Steering};
 
 /// How often a thread that is not always busy wakes up, at least and at most. 10 ms is a tenth of
 /// the period over which Kubernetes counts a CPU quota; slower for small shares, so that each
 /// wake-up is worth its own cost; faster close to a limit (`portion_micros`); and slower than all
 /// that when threads are many, so that all of them together wake up less than a thousand times a
 /// second.
-const SHORTEST: Duration = Duration::from_millis(10);
-const LONGEST: Duration = Duration::from_millis(100);
-const WORTH_WAKING: Duration = Duration::from_millis(1);
-const PER_THREAD: Duration = Duration::from_micros(1250);
+const MIN_PERIOD: Duration = Duration::from_millis(10);
+const MAX_PERIOD: Duration = Duration::from_millis(100);
+const MIN_WORK_PER_WAKE_UP: Duration = Duration::from_millis(1);
+const MIN_PERIOD_PER_THREAD: Duration = Duration::from_micros(1250);
 
 /// The debt that is remembered, in time: what a busy machine held back longer ago is lost.
-const REMEMBERED: Duration = Duration::from_millis(40);
+const MAX_DEBT_AGE: Duration = Duration::from_millis(40);
 
 /// Rounds of work between two looks at the clocks: 20 to 50 µs on machines of today, long beside
 /// a look (some 0.3 µs) and short beside a period.
-const ROUNDS: u32 = 10_000;
+const ROUNDS_PER_LOOK: u32 = 10_000;
 
 /// The most of a core that one thread is to use, where there are cores enough: the rest is for
 /// catching up. A thread that owes a whole core loses for good what the kernel gives to others.
-const THREAD_MILLICORES: Millicores = 900;
+const MAX_MILLICORES_PER_THREAD: Millicores = 900;
 
-/// A burner needs next to no stack.
-const STACK: usize = 64 << 10;
+/// Burning needs next to no stack; reading the limit and logging its change need some.
+const STACK_BYTES: usize = 256 << 10;
+
+/// A thread that gets a CPU later than this after it was ready has been starved; up to this it
+/// is the way that timers and schedulers work, and steering has to make up for it.
+const WAKE_UP_LATENCY: Duration = Duration::from_millis(1);
 
 /// Starts the burn's threads.
-pub(super) fn start(burn: &Burn, cpus: u32, in_all: &Arc<AtomicUsize>) -> io::Result<()> {
-    for index in 0..threads(burn.ask.millicores, cpus) {
-        let work = Work {
+pub(super) fn start(burn: &Burn, burns: &Burns) -> io::Result<()> {
+    // Held until all are known: whoever ends the burn meanwhile then wakes them all.
+    let mut known = burn
+        .steering
+        .threads
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    for index in 0..count(burn.request.millicores, burns.0.cpus) {
+        let burner = Burner {
             index,
-            cpus,
+            burns: burns.clone(),
             steering: Arc::clone(&burn.steering),
-            over_at: burn.over_at(),
-            began: burn.began,
-            in_all: Arc::clone(in_all),
+            started: burn.started,
+            completes_at: burn.completes_at(),
         };
-        in_all.fetch_add(1, Ordering::Relaxed);
         let alive = burn.steering.alive.subscribe();
         let thread = thread::Builder::new()
             .name("burn".into())
-            .stack_size(STACK)
+            .stack_size(STACK_BYTES)
             .spawn(move || {
                 priority::lowest();
-                work.run();
-                work.in_all.fetch_sub(1, Ordering::Relaxed);
+                burner.run();
                 drop(alive); // the last thing: who waits for the end sees all of the above
-            });
-        match thread {
-            Ok(thread) => {
-                let mut known = burn
-                    .steering
-                    .threads
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                known.push(thread.thread().clone());
-            }
-            Err(error) => {
-                in_all.fetch_sub(1, Ordering::Relaxed);
-                return Err(error);
-            }
-        }
+            })?;
+        known.push(thread.thread().clone());
     }
     Ok(())
 }
 
-/// How many threads, on so many CPUs. More than it takes at full use would only be in each
-/// other's way.
-fn threads(millicores: Millicores, cpus: u32) -> u32 {
+/// How many threads burn so much, on so many CPUs. More than it takes at full use would only be
+/// in each other's way.
+pub(super) fn count(millicores: Millicores, cpus: u32) -> u32 {
     let enough = millicores.div_ceil(1000).max(1);
-    millicores.div_ceil(THREAD_MILLICORES).min(cpus).max(enough)
+    millicores
+        .div_ceil(MAX_MILLICORES_PER_THREAD)
+        .min(cpus)
+        .max(enough)
 }
 
-struct Work {
+/// How often a thread with that share of a core wakes up, when it may work or sleep for one
+/// portion in one go and so many threads have a share.
+pub(super) fn period(share: f64, portion: Duration, active_threads: u32) -> Duration {
+    MIN_WORK_PER_WAKE_UP
+        .div_f64(share)
+        .clamp(MIN_PERIOD, MAX_PERIOD)
+        .min(portion)
+        .max(MIN_PERIOD_PER_THREAD.saturating_mul(active_threads))
+}
+
+struct Burner {
     /// Which of the burn's threads this is, from 0 on.
     index: u32,
-    cpus: u32,
+    burns: Burns,
     steering: Arc<Steering>,
-    began: Instant,
-    over_at: Instant,
-    in_all: Arc<AtomicUsize>,
+    started: Instant,
+    completes_at: Instant,
 }
 
-impl Work {
+impl Burner {
     fn run(&self) {
         let mut state = 0x9e37_79b9_7f4a_7c15;
-        let (mut wall, mut cpu) = (self.began, Duration::ZERO);
+        let (mut wall, mut cpu) = (self.started, Duration::ZERO);
         // Seconds of CPU time that should have been used by now and have not been.
         let mut owed = 0.0;
+        // Since when this thread has wanted a CPU.
+        let mut ready = self.started;
         loop {
             let (now, used) = (Instant::now(), clock::thread_cpu_time());
             let burnt = used.saturating_sub(cpu);
-            self.steering.achieved_nanos.fetch_add(
-                u64::try_from(burnt.as_nanos()).unwrap_or(u64::MAX),
-                Ordering::Relaxed,
-            );
-            if now >= self.over_at || self.steering.stopped.load(Ordering::Acquire) {
+            self.account(burnt, now.saturating_duration_since(ready));
+            if now >= self.completes_at || self.steering.cancelled.load(Ordering::Acquire) {
                 return;
             }
-            let left = self.over_at - now;
+            let left = self.completes_at - now;
             let share = self.share();
             if share == 0.0 {
+                // Until there is one again, and somebody wakes this thread for it: under a quota,
+                // the kernel sets some of it aside for each CPU on which any thread wakes up.
                 (wall, cpu, owed) = (now, used, 0.0);
-                thread::park_timeout(left.min(LONGEST));
+                ready = park(now, left);
                 continue;
             }
+            // Some thread has a share at any time; what reading costs counts as burnt.
+            self.burns.follow_limit(now);
             owed += share * (now - wall).as_secs_f64() - burnt.as_secs_f64();
             let period = self.period(share);
             // A whole period may pass between two looks: what came due in it is no old debt. And
             // close to a limit there is no room for paying more.
-            let remembered = REMEMBERED.min(self.portion()).max(period * 2);
+            let remembered = MAX_DEBT_AGE.min(self.portion()).max(period * 2);
             owed = owed.min(share * remembered.as_secs_f64());
             (wall, cpu) = (now, used);
 
@@ -136,17 +142,33 @@ impl Work {
             } else {
                 owed
             };
-            if due > 0.0 {
+            ready = if due > 0.0 {
                 state = work(state);
+                now
             } else if left <= period {
-                thread::park_timeout(left);
+                park(now, left)
             } else {
                 let ahead = Duration::from_secs_f64(-owed / share);
                 // Not into the last period: it is for paying.
-                thread::park_timeout(
+                park(
+                    now,
                     (ahead + period).min(left - period + Duration::from_micros(1)),
-                );
-            }
+                )
+            };
+        }
+    }
+
+    /// Adds up what was burnt, and of the time in which this thread was ready what it had to wait.
+    fn account(&self, burnt: Duration, ready: Duration) {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        for achieved in [&self.steering.achieved_nanos, &self.burns.0.achieved_nanos] {
+            achieved.fetch_add(nanos(burnt), Ordering::Relaxed);
+        }
+        let waited = ready.saturating_sub(burnt);
+        if waited > WAKE_UP_LATENCY {
+            self.steering
+                .starved_nanos
+                .fetch_add(nanos(waited), Ordering::Relaxed);
         }
     }
 
@@ -155,7 +177,7 @@ impl Work {
     /// of it in advance, so that on many CPUs it is used up sooner.
     fn share(&self) -> f64 {
         let granted = self.steering.granted.load(Ordering::Relaxed);
-        let threads = threads(granted, self.cpus);
+        let threads = count(granted, self.burns.0.cpus);
         if self.index < threads {
             f64::from(granted) / 1000.0 / f64::from(threads)
         } else {
@@ -168,19 +190,21 @@ impl Work {
     }
 
     fn period(&self, share: f64) -> Duration {
-        let threads = u32::try_from(self.in_all.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-        WORTH_WAKING
-            .div_f64(share)
-            .clamp(SHORTEST, LONGEST)
-            .min(self.portion())
-            .max(PER_THREAD.saturating_mul(threads))
+        let active_threads = self.burns.0.active_threads.load(Ordering::Relaxed);
+        period(share, self.portion(), active_threads)
     }
+}
+
+/// Sleeps from now on for so long, unless woken up; gives when that was to end.
+fn park(now: Instant, time: Duration) -> Instant {
+    thread::park_timeout(time);
+    now + time
 }
 
 /// Work that no compiler can fold away or foretell: each round needs the one before.
 /// The step is Marsaglia's xorshift, <https://www.jstatsoft.org/article/view/v008i14>.
 fn work(mut state: u64) -> u64 {
-    for _ in 0..ROUNDS {
+    for _ in 0..ROUNDS_PER_LOOK {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
@@ -247,7 +271,7 @@ mod tests {
             (8000, 8, 8),
         ] {
             assert_eq!(
-                threads(millicores, cpus),
+                count(millicores, cpus),
                 expected,
                 "{millicores} millicores on {cpus} CPUs"
             );

@@ -1,0 +1,267 @@
+//! `GET /test/highcpu?minutes=N&millicores=M`: burns, then answers. What it asks for is read in
+//! `query`, burnt in `burn`; here is only when to answer what.
+
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json,
+    extract::{RawQuery, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chassis::{
+    http::{Refusal, TEXT},
+    system::container::Throttling,
+};
+use serde::Serialize;
+use tokio::time::{MissedTickBehavior, interval_at};
+use tracing::info;
+
+use super::{accept, query};
+use crate::{
+    Oneapi,
+    burn::{Burn, BurnRequest, Caller, Handle, Outcome, StartError},
+};
+
+pub(crate) async fn highcpu(
+    State(oneapi): State<Oneapi>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, HighcpuError> {
+    let request = accepted(&oneapi, query)?;
+    let json = accept::prefers_json(&headers);
+    if request.duration.is_zero() {
+        let report = Report::of_nothing(&request);
+        return Ok(report.response(StatusCode::OK, Outcome::Completed, json));
+    }
+    let handle = oneapi.burns.start(request)?;
+    let logged = LoggedBurn::start(&handle);
+    let (status, outcome) = tokio::select! {
+        outcome = log_until_finished(&handle) => (StatusCode::OK, outcome),
+        () = stop_before_completion(&oneapi, &handle.burn) => {
+            handle.cancel();
+            (StatusCode::SERVICE_UNAVAILABLE, handle.finished().await)
+        }
+    };
+    drop(logged);
+    Ok(Report::of(&handle).response(status, outcome, json))
+}
+
+/// `HEAD`: the request is checked, and nothing burns. What a burn would achieve is not known.
+pub(crate) async fn head(
+    State(oneapi): State<Oneapi>,
+    RawQuery(query): RawQuery,
+) -> Result<impl IntoResponse, Refusal> {
+    let request = accepted(&oneapi, query)?;
+    let asked = seconds(request.cpu_time().as_secs_f64());
+    Ok(([(header::CONTENT_TYPE, TEXT), (ASKED, asked)], "ok"))
+}
+
+/// What may burn: 400 for what the query can't ask for, 503 when a stop would come before its end.
+fn accepted(oneapi: &Oneapi, query: Option<String>) -> Result<BurnRequest, Refusal> {
+    let request = query::burn_request(&query.unwrap_or_default(), oneapi.limits)?;
+    match oneapi.life.requested_stop() {
+        Some(stop) if Instant::now() + request.duration > stop.deadline => Err(
+            Refusal::unavailable("stopping, and so long a burn would not be over in time"),
+        ),
+        _ => Ok(request),
+    }
+}
+
+/// Logs a line now and then while waiting for the end.
+async fn log_until_finished(handle: &Handle) -> Outcome {
+    /// The wake-up alone, without a line, costs some 0.16 ms of CPU that nobody asked for: each
+    /// second, it would put a burn of 50 millicores a third of a percent off.
+    const LOG_INTERVAL: Duration = Duration::from_secs(10);
+    let mut line = interval_at(tokio::time::Instant::now() + LOG_INTERVAL, LOG_INTERVAL);
+    line.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            outcome = handle.finished() => return outcome,
+            _ = line.tick() => {
+                let burn = &handle.burn;
+                let (achieved, left) = (burn.achieved().as_secs_f64(), burn.remaining().as_secs_f64());
+                info!(id = burn.id, achieved_seconds = achieved, left_seconds = left, "burning");
+            }
+        }
+    }
+}
+
+/// Waits for a stop whose deadline comes before the burn's end; for ever, if none does.
+async fn stop_before_completion(oneapi: &Oneapi, burn: &Burn) {
+    if oneapi.life.stop_requested().await.deadline < burn.completes_at() {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// Logs a burn's start, and its end when dropped: completed, cancelled, or its client gone.
+struct LoggedBurn<'a>(&'a Burn);
+
+impl<'a> LoggedBurn<'a> {
+    fn start(handle: &'a Handle) -> Self {
+        let burn = &*handle.burn;
+        info!(
+            id = burn.id,
+            caller = caller(burn),
+            millicores = burn.request.millicores,
+            granted_millicores = burn.granted(),
+            seconds = burn.request.duration.as_secs_f64(),
+            "burn started"
+        );
+        Self(burn)
+    }
+}
+
+impl Drop for LoggedBurn<'_> {
+    fn drop(&mut self) {
+        let burn = self.0;
+        info!(
+            id = burn.id,
+            caller = caller(burn),
+            asked_seconds = burn.request.cpu_time().as_secs_f64(),
+            achieved_seconds = burn.achieved().as_secs_f64(),
+            starved_seconds = burn.starved().as_secs_f64(),
+            left_seconds = burn.remaining().as_secs_f64(),
+            "burn ended"
+        );
+    }
+}
+
+/// No field at all in the log of a burn whose client gave no name.
+fn caller(burn: &Burn) -> Option<&str> {
+    burn.request.caller.as_ref().map(Caller::as_str)
+}
+
+/// What a burn came to.
+#[derive(Debug, Serialize)]
+struct Report {
+    asked_millicores: u32,
+    /// The least of the time. Less than asked where the sum of the burns is kept below the
+    /// container's limit.
+    granted_millicores: u32,
+    /// CPU seconds.
+    asked_seconds: f64,
+    achieved_seconds: f64,
+    wall_seconds: f64,
+    /// Of the whole container while it burnt; none where nothing is limited.
+    throttled_periods: Option<u64>,
+    /// Of the periods of that time, from 0 to 1.
+    throttled_share: Option<f64>,
+}
+
+const ASKED: HeaderName = HeaderName::from_static("burn-asked-seconds");
+const ACHIEVED: HeaderName = HeaderName::from_static("burn-achieved-seconds");
+
+impl Report {
+    fn of(handle: &Handle) -> Self {
+        let (burn, throttling) = (&handle.burn, handle.throttling());
+        Self {
+            asked_millicores: burn.request.millicores,
+            granted_millicores: burn.least_granted(),
+            asked_seconds: burn.request.cpu_time().as_secs_f64(),
+            achieved_seconds: burn.achieved().as_secs_f64(),
+            wall_seconds: burn.started.elapsed().as_secs_f64(),
+            throttled_periods: throttling.map(|t| t.throttled_periods),
+            throttled_share: throttling.map(Throttling::share),
+        }
+    }
+
+    fn of_nothing(request: &BurnRequest) -> Self {
+        Self {
+            asked_millicores: request.millicores,
+            granted_millicores: request.millicores,
+            asked_seconds: 0.0,
+            achieved_seconds: 0.0,
+            wall_seconds: 0.0,
+            throttled_periods: None,
+            throttled_share: None,
+        }
+    }
+
+    /// `ok` for a burn that went to its end as asked; else how far it came, or why it was less.
+    fn sentence(&self, status: StatusCode, outcome: Outcome) -> String {
+        let Self {
+            achieved_seconds,
+            asked_seconds,
+            ..
+        } = self;
+        let mut sentence = match (status, outcome) {
+            (StatusCode::OK, Outcome::Completed) => return "ok".to_owned(),
+            (StatusCode::OK, Outcome::Cancelled) => "ended".to_owned(),
+            _ => "stopping".to_owned(),
+        };
+        let _ = write!(
+            sentence,
+            " after {:.3} s: {achieved_seconds:.3} of {asked_seconds:.3} CPU seconds",
+            self.wall_seconds
+        );
+        sentence
+    }
+
+    fn response(&self, status: StatusCode, outcome: Outcome, json: bool) -> Response {
+        let mut response = if json {
+            (status, Json(self)).into_response()
+        } else {
+            let sentence = self.sentence(status, outcome);
+            (status, [(header::CONTENT_TYPE, TEXT)], sentence).into_response()
+        };
+        let headers = response.headers_mut();
+        headers.insert(ASKED, seconds(self.asked_seconds));
+        headers.insert(ACHIEVED, seconds(self.achieved_seconds));
+        if self.granted_millicores < self.asked_millicores {
+            headers.insert(GRANTED, HeaderValue::from(self.granted_millicores));
+        }
+        response
+    }
+}
+
+fn seconds(seconds: f64) -> HeaderValue {
+    HeaderValue::from_str(&format!("{seconds:.6}")).expect("digits are valid")
+}
+
+/// Only there when it is less than what was asked.
+const GRANTED: HeaderName = HeaderName::from_static("burn-granted-millicores");
+
+/// Why nothing was burnt.
+#[derive(Debug)]
+pub(crate) enum HighcpuError {
+    /// The status is the refusal's own: 400 or 503.
+    Refused(Refusal),
+    /// 429 with `Retry-After`, or 503 where the system has no threads left.
+    CannotStart(StartError),
+}
+
+impl From<Refusal> for HighcpuError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StartError> for HighcpuError {
+    fn from(error: StartError) -> Self {
+        Self::CannotStart(error)
+    }
+}
+
+impl IntoResponse for HighcpuError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(refusal) => refusal.into_response(),
+            Self::CannotStart(StartError::NoThreads) => {
+                Refusal::unavailable("the system has no threads left").into_response()
+            }
+            Self::CannotStart(StartError::TooMany(soonest)) => {
+                let seconds = soonest.as_secs() + 1;
+                let refusal = Refusal::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    format!("too many burns: the first ends in {seconds} s"),
+                );
+                ([(header::RETRY_AFTER, HeaderValue::from(seconds))], refusal).into_response()
+            }
+        }
+    }
+}

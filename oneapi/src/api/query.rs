@@ -1,0 +1,311 @@
+//! What a query string asks for, and the sentence that refuses it. Every name is known or
+//! refused: a typo such as `milicores` must not burn a whole core in silence.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt::Display, time::Duration};
+
+use chassis::http::Refusal;
+
+use crate::burn::{BurnRequest, Caller, Millicores};
+
+/// What the tutorial's loop burns: one core.
+const DEFAULT_MILLICORES: Millicores = 1000;
+
+/// The most that a burn may ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestLimits {
+    pub(crate) max_minutes: f64,
+    pub(crate) max_millicores: Millicores,
+}
+
+/// Reads `minutes=N&millicores=M&force=true&caller=NAME`; all may be missing, `minutes` then
+/// being 0.
+pub(super) fn burn_request(query: &str, limits: RequestLimits) -> Result<BurnRequest, Refusal> {
+    let mut values = values(query, &["minutes", "millicores", "force", "caller"])?;
+    let minutes = match values.remove("minutes") {
+        Some(text) => minutes(&text, limits.max_minutes)?,
+        None => 0.0,
+    };
+    Ok(BurnRequest {
+        duration: Duration::from_secs_f64(minutes * 60.0),
+        millicores: match values.remove("millicores") {
+            Some(text) => millicores(&text, limits.max_millicores)?,
+            None => DEFAULT_MILLICORES.min(limits.max_millicores),
+        },
+        force: match values.remove("force").as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => return Err(invalid("force", other, "true or false")),
+        },
+        caller: values.remove("caller").map(caller).transpose()?,
+    })
+}
+
+/// Reads `caller=NAME`, which may be missing.
+pub(super) fn caller_alone(query: &str) -> Result<Option<Caller>, Refusal> {
+    let mut values = values(query, &["caller"])?;
+    values.remove("caller").map(caller).transpose()
+}
+
+/// What a client sent, as a sentence repeats it: not longer than a line, and printable.
+pub(super) fn shown(text: &str) -> String {
+    const LENGTH: usize = 64;
+    let mut characters = text.chars();
+    let start: String = characters.by_ref().take(LENGTH).collect();
+    let more = if characters.next().is_some() {
+        "…"
+    } else {
+        ""
+    };
+    format!("{}{more}", start.escape_debug())
+}
+
+/// The parameters by name, each once.
+fn values<'q>(
+    query: &'q str,
+    known: &[&'static str],
+) -> Result<BTreeMap<&'static str, Cow<'q, str>>, Refusal> {
+    check_percent_encoding(query)?;
+    let mut values = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let Some(known) = known.iter().find(|known| **known == name) else {
+            let (name, known) = (shown(&name), known.join(", "));
+            return Err(Refusal::bad_input(format!(
+                "there is no parameter '{name}'; allowed: {known}"
+            )));
+        };
+        if values.insert(*known, value).is_some() {
+            return Err(Refusal::bad_input(format!("{known} is given twice")));
+        }
+    }
+    Ok(values)
+}
+
+/// `form_urlencoded` replaces what it can't decode, and so would change a caller's name.
+fn check_percent_encoding(query: &str) -> Result<(), Refusal> {
+    let mut decoded = Vec::with_capacity(query.len());
+    let mut rest = query.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let encoded = (byte == b'%').then(|| {
+            let digits = after
+                .get(..2)
+                .filter(|d| d.iter().all(u8::is_ascii_hexdigit));
+            let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+            digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())
+        });
+        match encoded {
+            None => {
+                decoded.push(byte);
+                rest = after;
+            }
+            Some(Some(byte)) => {
+                decoded.push(byte);
+                rest = &after[2..];
+            }
+            Some(None) => {
+                let sentence = "the query has a '%' without two hexadecimal digits: a percent \
+                                sign itself is written as %25";
+                return Err(Refusal::bad_input(sentence));
+            }
+        }
+    }
+    // Parameters are separated by single bytes: when the whole is UTF-8, each of them is.
+    match String::from_utf8(decoded) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Refusal::bad_input(
+            "the query is not UTF-8 when its percent-encoding is decoded",
+        )),
+    }
+}
+
+fn minutes(text: &str, max: f64) -> Result<f64, Refusal> {
+    match text.parse::<f64>() {
+        // Rust reads "inf" and "NaN" as numbers too.
+        Ok(minutes) if (0.0..=max).contains(&minutes) => Ok(minutes),
+        _ => Err(invalid(
+            "minutes",
+            text,
+            format_args!("a number from 0 to {max}, such as 2 or 0.05"),
+        )),
+    }
+}
+
+fn millicores(text: &str, max: Millicores) -> Result<Millicores, Refusal> {
+    match text.parse() {
+        Ok(millicores) if (1..=max).contains(&millicores) => Ok(millicores),
+        _ => Err(invalid(
+            "millicores",
+            text,
+            format_args!("a whole number from 1 to {max}"),
+        )),
+    }
+}
+
+/// An empty name is refused too: a script whose variable is unset must not end everybody's burns.
+fn caller(text: Cow<'_, str>) -> Result<Caller, Refusal> {
+    let allowed = format_args!("1 to {} printable ASCII characters", Caller::MAX_LENGTH);
+    Caller::new(&text).ok_or_else(|| invalid("caller", &text, allowed))
+}
+
+fn invalid(name: &str, text: &str, allowed: impl Display) -> Refusal {
+    let text = shown(text);
+    Refusal::bad_input(format!("{name} can't be '{text}': it is {allowed}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: RequestLimits = RequestLimits {
+        max_minutes: 60.0,
+        max_millicores: 2000,
+    };
+
+    fn asked(query: &str) -> BurnRequest {
+        burn_request(query, LIMITS).unwrap_or_else(|refusal| panic!("{query}: {refusal:?}"))
+    }
+
+    #[test]
+    fn nothing_asked_is_one_core_for_no_time() {
+        assert_eq!(
+            asked(""),
+            BurnRequest {
+                millicores: 1000,
+                duration: Duration::ZERO,
+                force: false,
+                caller: None
+            }
+        );
+    }
+
+    #[test]
+    fn decimals_of_a_minute_are_understood() {
+        assert_eq!(asked("minutes=0.05").duration, Duration::from_secs(3));
+        assert_eq!(
+            asked("minutes=60&millicores=2000&force=true&caller=a+b%2Bc"),
+            BurnRequest {
+                millicores: 2000,
+                duration: Duration::from_secs(3600),
+                force: true,
+                caller: Caller::new("a b+c")
+            }
+        );
+        assert_eq!(
+            asked("minutes=%31").duration,
+            Duration::from_secs(60),
+            "percent-encoded"
+        );
+    }
+
+    #[test]
+    fn every_refusal_names_the_field_and_what_is_allowed() {
+        let minutes = "it is a number from 0 to 60, such as 2 or 0.05";
+        let millicores = "it is a whole number from 1 to 2000";
+        for (query, said) in [
+            ("minutes=x", format!("minutes can't be 'x': {minutes}")),
+            ("minutes=", format!("minutes can't be '': {minutes}")),
+            ("minutes=-1", format!("minutes can't be '-1': {minutes}")),
+            ("minutes=inf", format!("minutes can't be 'inf': {minutes}")),
+            ("minutes=NaN", format!("minutes can't be 'NaN': {minutes}")),
+            (
+                "minutes=60.1",
+                format!("minutes can't be '60.1': {minutes}"),
+            ),
+            (
+                "minutes=1e999",
+                format!("minutes can't be '1e999': {minutes}"),
+            ),
+            ("minutes=1&minutes=1", "minutes is given twice".into()),
+            (
+                "millicores=0",
+                format!("millicores can't be '0': {millicores}"),
+            ),
+            (
+                "millicores=-5",
+                format!("millicores can't be '-5': {millicores}"),
+            ),
+            (
+                "millicores=1.5",
+                format!("millicores can't be '1.5': {millicores}"),
+            ),
+            (
+                "millicores=2001",
+                format!("millicores can't be '2001': {millicores}"),
+            ),
+            (
+                "force=yes",
+                "force can't be 'yes': it is true or false".into(),
+            ),
+            (
+                "milicores=5",
+                "there is no parameter 'milicores'; allowed: minutes, millicores, force, caller"
+                    .into(),
+            ),
+        ] {
+            assert_eq!(
+                burn_request(query, LIMITS),
+                Err(Refusal::bad_input(said)),
+                "{query}"
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_percent_encoding_is_refused() {
+        let digits = "the query has a '%' without two hexadecimal digits: a percent sign itself \
+                      is written as %25";
+        let utf8 = "the query is not UTF-8 when its percent-encoding is decoded";
+        for (query, said) in [
+            ("caller=%", digits),
+            ("caller=%4", digits),
+            ("caller=%zz", digits),
+            ("caller=%+1", digits),
+            ("caller=%-1", digits),
+            ("%=1", digits),
+            ("caller=100%&minutes=1", digits),
+            ("caller=%ff", utf8),
+            ("caller=%c3&minutes=%a4", utf8),
+        ] {
+            let refused = Err(Refusal::bad_input(said));
+            assert_eq!(burn_request(query, LIMITS), refused, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_callers_name_is_refused_when_it_could_not_be_shown() {
+        let allowed = "it is 1 to 64 printable ASCII characters";
+        let long = "x".repeat(65);
+        for (query, shown) in [
+            ("caller=", ""),
+            ("caller", ""),
+            ("caller=a%0Ab", "a\\nb"),
+            ("caller=%00", "\\0"),
+            (&format!("caller={long}"), &format!("{}…", &long[..64])),
+        ] {
+            let said = format!("caller can't be '{shown}': {allowed}");
+            assert_eq!(
+                burn_request(query, LIMITS),
+                Err(Refusal::bad_input(said.clone())),
+                "{query}"
+            );
+            assert_eq!(caller_alone(query), Err(Refusal::bad_input(said)));
+        }
+        assert_eq!(caller_alone(""), Ok(None));
+        assert_eq!(caller_alone("caller=a"), Ok(Caller::new("a")));
+        assert_eq!(
+            caller_alone("caller=a&minutes=1"),
+            Err(Refusal::bad_input(
+                "there is no parameter 'minutes'; allowed: caller"
+            ))
+        );
+    }
+
+    #[test]
+    fn absurd_input_is_repeated_in_part() {
+        let refusal = burn_request(&format!("minutes={}", "9".repeat(5000)), LIMITS);
+        let nines = "9".repeat(64);
+        assert_eq!(
+            refusal.unwrap_err().sentence,
+            format!("minutes can't be '{nines}…': it is a number from 0 to 60, such as 2 or 0.05")
+        );
+    }
+}

@@ -25,13 +25,13 @@ use std::{
 const QUIET: f64 = 5.0;
 
 /// How often to wait two seconds for a quiet machine, before each row.
-const MOST_WAITS: u32 = 15;
+const MAX_WAITS: u32 = 15;
 
 /// How early before the end the burn's threads are looked at.
 const LAST_LOOK: Duration = Duration::from_millis(100);
 
 /// How often a row is measured when it misses its bound on a machine that wasn't quiet.
-const TRIES: u32 = 3;
+const MAX_TRIES: u32 = 3;
 
 fn main() -> ExitCode {
     if !Path::new("/proc/self/stat").exists() {
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     let oneapi = Server::start(Path::new(env!("CARGO_BIN_EXE_oneapi")), |command, port| {
         command.args(["--listen", &format!("127.0.0.1:{port}")]);
     });
-    let most = thread::available_parallelism().map_or(1, usize::from) as u32 * 1000;
+    let all_millicores = thread::available_parallelism().map_or(1, usize::from) as u32 * 1000;
 
     println!("Burns of {seconds} s, by the kernel's account of the process:\n");
     println!("{HEADING}");
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     ] {
         let sum: u32 = millicores.iter().sum();
         let name = name(millicores);
-        if sum > most {
+        if sum > all_millicores {
             println!("{name:>12} is more than this machine has");
             continue;
         }
@@ -82,18 +82,18 @@ fn main() -> ExitCode {
     }
 
     println!();
-    bounds.tries(|| even(&oneapi));
-    bounds.tries(|| ends_soon(&oneapi));
-    bounds.tries(|| probes_answer(&oneapi, most));
+    bounds.tries(|| is_even(&oneapi));
+    bounds.tries(|| ends_promptly(&oneapi));
+    bounds.tries(|| probes_answer(&oneapi, all_millicores));
 
     if let Some(consumer) = env::var_os("RESOURCE_CONSUMER") {
-        beside(Path::new(&consumer), most, seconds);
+        compare_with_resource_consumer(Path::new(&consumer), all_millicores, seconds);
     }
     bounds.verdict()
 }
 
 /// What was missed, and what others used of the machine meanwhile, in percent.
-type Outcome = (Vec<String>, f64);
+type Finding = (Vec<String>, f64);
 
 #[derive(Default)]
 struct Bounds {
@@ -102,15 +102,15 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn tries(&mut self, measure: impl Fn() -> Outcome) {
-        for attempt in 1..=TRIES {
+    fn tries(&mut self, measure: impl Fn() -> Finding) {
+        for attempt in 1..=MAX_TRIES {
             let (missed, others) = measure();
             if missed.is_empty() {
                 return;
             }
             println!("{:>12} not {}", "^", missed.join(", not "));
             let quiet = others <= QUIET;
-            if quiet || attempt == TRIES {
+            if quiet || attempt == MAX_TRIES {
                 self.missed += 1;
                 self.noisy |= !quiet;
                 return;
@@ -145,7 +145,7 @@ fn name(millicores: &[u32]) -> String {
 }
 
 /// No hot start, and no rush after a pause: 250 millicores, whose process is stopped for a second.
-fn even(oneapi: &Server) -> Outcome {
+fn is_even(oneapi: &Server) -> Finding {
     const CORES: f64 = 0.25;
     let used = |time: f64| {
         let from = (oneapi.cpu(), Instant::now());
@@ -180,7 +180,7 @@ fn even(oneapi: &Server) -> Outcome {
 }
 
 /// A DELETE, and a client that leaves: until the kernel has no burning thread any more.
-fn ends_soon(oneapi: &Server) -> Outcome {
+fn ends_promptly(oneapi: &Server) -> Finding {
     let machine_from = (Machine::now(), oneapi.cpu());
     let (mut told, mut left) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..10 {
@@ -210,10 +210,13 @@ fn ends_soon(oneapi: &Server) -> Outcome {
 }
 
 /// `/livez` at rest, and while all CPUs burn.
-fn probes_answer(oneapi: &Server, most: u32) -> Outcome {
+fn probes_answer(oneapi: &Server, all_millicores: u32) -> Finding {
     let machine_from = (Machine::now(), oneapi.cpu());
     let rest = oneapi.livez();
-    let caller = oneapi.ask("GET", &format!("/test/highcpu?minutes=1&millicores={most}"));
+    let caller = oneapi.ask(
+        "GET",
+        &format!("/test/highcpu?minutes=1&millicores={all_millicores}"),
+    );
     oneapi.until_burning(true);
     let burning = oneapi.livez();
     drop(caller);
@@ -228,7 +231,7 @@ fn probes_answer(oneapi: &Server, most: u32) -> Outcome {
 }
 
 /// The same rows for Kubernetes' resource-consumer, which answers before it burns.
-fn beside(program: &Path, most: u32, seconds: u64) {
+fn compare_with_resource_consumer(program: &Path, all_millicores: u32, seconds: u64) {
     let program = fs::canonicalize(program).unwrap();
     let consumer = Server::start(&program, |command, port| {
         command.args(["-port", &port.to_string()]);
@@ -239,7 +242,7 @@ fn beside(program: &Path, most: u32, seconds: u64) {
     println!("\nresource-consumer, measured in the same way:\n");
     println!("{HEADING}");
     for millicores in [20, 50, 100, 250, 500, 1000, 1500] {
-        if millicores > most {
+        if millicores > all_millicores {
             continue;
         }
         let row = consumer.measure(millicores, seconds, || {
@@ -348,7 +351,7 @@ impl Server {
         // What came before is over and done with; then two seconds of idleness, waited for.
         thread::sleep(Duration::from_millis(300));
         let (mut idle, mut idle_switches) = (0.0, 0.0);
-        for _ in 0..MOST_WAITS {
+        for _ in 0..MAX_WAITS {
             let (from, switches_from, machine_from) = (self.cpu(), self.switches(), Machine::now());
             thread::sleep(Duration::from_secs(2));
             idle = (self.cpu() - from) / 2.0;

@@ -13,6 +13,7 @@ mod nobody_notices;
 mod one_container;
 mod probes;
 mod recreate;
+mod resize;
 mod restart_policies;
 mod scale;
 mod stop_order;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         Lesson::new("prestop", stop_order::prestop),
         alone("kubectl_top", cpu::top),
         alone("cpu_limit", cpu::limit),
+        alone("resize", resize::tell),
         alone("cpu_requests", cpu::requests),
         alone("autoscaler", autoscaler::tell),
         alone("nobody_notices", nobody_notices::tell),

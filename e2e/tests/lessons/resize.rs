@@ -1,0 +1,112 @@
+//! A container's CPU limit changes while the container runs and burns: the burn follows at once,
+//! up and down, and nothing is restarted.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use e2e::{
+    Context, Result, Story, Value, ensure,
+    pods::{container, restarts},
+    story::SOON,
+};
+
+const POD: &str = "resize";
+
+/// A second, and what it takes to look: the limit and the burn are asked for one after the other,
+/// four times a second.
+const FOLLOWED_WITHIN: Duration = Duration::from_millis(1500);
+
+pub fn tell(story: &Story<'_>) -> Result<()> {
+    story.apply("k8s/lessons/resize.yaml")?;
+    let before = story.ready(POD)?;
+    thread::scope(|scope| {
+        let burn = scope.spawn(|| story.burn(POD, "minutes=2&millicores=1000&caller=resize"));
+        let told = story
+            .until("it burns what 200m allow", SOON, || {
+                ensure!(!burn.is_finished(), "the burn is over already");
+                Ok((granted(story)? == Some(180)).then_some(()))
+            })
+            .and_then(|()| resized(story, 600, 570))
+            .and_then(|()| resized(story, 200, 180));
+        story.end_burns(POD)?;
+        let report = burn.join().expect("no panic in asking")?;
+        told?;
+        ensure!(
+            report["granted_millicores"] == 180,
+            "the least of the time is what the answer says: {report}"
+        );
+        Ok(())
+    })?;
+    let after = story.pod(POD)?;
+    ensure!(restarts(&after, "oneapi") == 0, "nothing was restarted");
+    let id = |pod: &Value| container(pod, "oneapi")["containerID"].clone();
+    ensure!(id(&before) == id(&after), "it is the same container");
+    Ok(())
+}
+
+/// Changes the limit, and waits until the burn gets what that allows, and uses no more.
+fn resized(story: &Story<'_>, limit: u64, allowed: u64) -> Result<()> {
+    let patch = format!(
+        r#"{{"spec":{{"containers":[{{"name":"oneapi","resources":{{"limits":{{"cpu":"{limit}m"}}}}}}]}}}}"#
+    );
+    story.kubectl(&format!(
+        "patch pod {POD} --subresource resize --patch {patch}"
+    ))?;
+    story.until("the cgroup has the new limit", SOON, || {
+        let info = story.info(POD, 5000)?;
+        Ok((info["limits"]["cpu_millicores"] == limit).then_some(()))
+    })?;
+    let changed = Instant::now();
+    story.until("the burn follows", SOON, || {
+        Ok((granted(story)? == Some(allowed)).then_some(()))
+    })?;
+    let took = changed.elapsed();
+    story.note(&format!("{limit}m: followed after {took:?}"));
+    ensure!(
+        took < FOLLOWED_WITHIN,
+        "the burn followed the limit of {limit}m only after {took:?}"
+    );
+
+    // The kubelet reports it a moment later than it does it.
+    story.until("the pod's status shows the new limit", SOON, || {
+        let pod = story.pod(POD)?;
+        let shown = &container(&pod, "oneapi")["resources"]["limits"]["cpu"];
+        Ok((*shown == format!("{limit}m")).then_some(()))
+    })?;
+    uses(story, allowed)
+}
+
+/// What it has used in 5 s agrees with what it is granted. On a busy node burns get less, since
+/// they have the lowest priority; more they never get.
+fn uses(story: &Story<'_>, allowed: u64) -> Result<()> {
+    let achieved = || {
+        burn(story)?["achieved_seconds"]
+            .as_f64()
+            .context("it burns")
+    };
+    let (from, start) = (achieved()?, Instant::now());
+    thread::sleep(Duration::from_secs(5));
+    let used = (achieved()? - from) / start.elapsed().as_secs_f64() * 1000.0;
+    story.note(&format!("of {allowed}m it used {used:.0}m"));
+    ensure!(
+        used < allowed as f64 * 1.05,
+        "it used {used:.0}m of {allowed}m"
+    );
+    ensure!(
+        used > allowed as f64 * 0.5,
+        "it used only {used:.0}m of {allowed}m"
+    );
+    Ok(())
+}
+
+fn granted(story: &Story<'_>) -> Result<Option<u64>> {
+    Ok(burn(story)?["granted_millicores"].as_u64())
+}
+
+/// The burn as it is listed; null before it runs.
+fn burn(story: &Story<'_>) -> Result<Value> {
+    let burns: Value = serde_json::from_str(&story.ask(POD, 5000, "/burns")?)?;
+    Ok(burns[0].clone())
+}

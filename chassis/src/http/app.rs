@@ -5,20 +5,19 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Router,
-    body::{Body, Bytes},
-    http::{Request, Response, Uri},
-    response::IntoResponse,
+    body::Bytes,
+    http::{HeaderMap, Method, Request, Response, Uri, header},
     routing::get,
 };
 use tower::Service;
 
 use super::{
-    body::Answer,
+    body::{Answer, Content},
     health, info,
     layers::{self, identity::IdentityHeaders},
     metrics,
-    refusal::Refusal,
-    routes::{Kind, Routes},
+    refusal::{Refusal, TEXT},
+    routes::{Added, Kind, Routes, Text},
 };
 use crate::{
     lifecycle::Life,
@@ -45,6 +44,7 @@ struct Inner {
 #[derive(Debug)]
 struct Route {
     kind: Kind,
+    text: Option<Text>,
     metrics: Arc<RouteMetrics>,
 }
 
@@ -55,15 +55,24 @@ impl App {
     /// Two routes have the same template.
     pub fn new(own: Routes, life: Life, metrics: Metrics, identity: Arc<Identity>) -> Self {
         let headers = IdentityHeaders::new(&identity);
-        let Routes { router, templates } = with_shared_routes(own, &life, &metrics, identity);
+        let Routes { router, added } = with_shared_routes(own, &life, &metrics, identity);
         let mut paths = matchit::Router::new();
         let mut routes = Vec::new();
-        for (template, kind) in templates {
+        for Added {
+            template,
+            kind,
+            text,
+        } in added
+        {
             paths
                 .insert(template, routes.len())
                 .expect("each template is added once");
             let metrics = metrics.route(template);
-            routes.push(Route { kind, metrics });
+            routes.push(Route {
+                kind,
+                text,
+                metrics,
+            });
         }
         Self(Arc::new(Inner {
             router,
@@ -71,6 +80,7 @@ impl App {
             routes,
             unmatched: Route {
                 kind: Kind::Unmatched,
+                text: None,
                 metrics: metrics.route("unmatched"),
             },
             life,
@@ -84,36 +94,51 @@ impl App {
         B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
         let Inner { life, headers, .. } = &*self.0;
-        let route = self.0.route_of(request.uri());
+        let route = self.0.route_of(request.uri().path());
         let record = layers::metrics::begin(&route.metrics, &request);
         layers::late_requests::note(life, route.kind);
         let handled = async {
             layers::startup::check(life, route.kind)?;
-            Ok(self.0.handle(request).await)
+            self.0.handle(route, request).await
         };
-        let mut response = layers::panic::catch(handled).await.into_response();
+        let mut response = layers::panic::catch(handled).await;
         headers.insert_into(&mut response);
         layers::metrics::end_with_body(record, response)
     }
 }
 
 impl Inner {
-    fn route_of(&self, uri: &Uri) -> &Route {
-        match self.paths.at(uri.path()) {
+    fn route_of(&self, path: &str) -> &Route {
+        match self.paths.at(path) {
             Ok(found) => &self.routes[*found.value],
             Err(_) => &self.unmatched,
         }
     }
 
-    async fn handle<B>(&self, request: Request<B>) -> Response<Body>
+    async fn handle<B>(
+        &self,
+        route: &Route,
+        request: Request<B>,
+    ) -> Result<Response<Content>, Refusal>
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
+        if let Some(text) = &route.text
+            && matches!(*request.method(), Method::GET | Method::HEAD)
+        {
+            let mut response = Response::new(text.get()?.into());
+            *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
+            response.headers_mut().insert(header::CONTENT_TYPE, TEXT);
+            return Ok(response);
+        }
         let answered: Result<_, Infallible> = self.router.clone().call(request).await;
         let Ok(response) = answered;
-        response
+        Ok(response.map(Content::from))
     }
 }
+
+/// How many headers an answer has at most, as a rule: its own, those of the layers, and hyper's.
+const HEADERS: usize = 6;
 
 fn with_shared_routes(
     own: Routes,
@@ -122,11 +147,14 @@ fn with_shared_routes(
     identity: Arc<Identity>,
 ) -> Routes {
     let started = life.started();
-    let mut routes = own;
+    let (ready, startup) = (life.clone(), life.clone());
+    let mut routes = own
+        .add_text_as(Kind::Operations, "/livez", health::livez)
+        .add_text_as(Kind::Operations, "/readyz", move || health::readyz(&ready))
+        .add_text_as(Kind::Operations, "/startupz", move || {
+            health::startupz(&startup)
+        });
     for (template, methods) in [
-        ("/livez", get(health::livez)),
-        ("/readyz", get(health::readyz).with_state(life.clone())),
-        ("/startupz", get(health::startupz).with_state(life.clone())),
         (
             "/metrics",
             get(metrics::metrics).with_state(metrics.clone()),

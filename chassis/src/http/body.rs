@@ -12,17 +12,41 @@ use hyper::body::{Frame, SizeHint};
 use super::layers::metrics::Record;
 
 pin_project_lite::pin_project! {
-    /// A handler's body, and the record of its request.
+    /// A body, and the record of its request.
     #[derive(Debug)]
     pub struct Answer {
         #[pin]
-        body: Body,
+        body: Content,
         record: Record,
     }
 }
 
+pin_project_lite::pin_project! {
+    /// What is answered.
+    #[derive(Debug)]
+    #[project = ContentProjection]
+    pub(super) enum Content {
+        /// All of it, without an allocation; none when it has been taken.
+        Whole { bytes: Option<Bytes> },
+        /// Whatever axum makes of a handler's answer.
+        Axum { #[pin] body: Body },
+    }
+}
+
+impl From<Bytes> for Content {
+    fn from(bytes: Bytes) -> Self {
+        Self::Whole { bytes: Some(bytes) }
+    }
+}
+
+impl From<Body> for Content {
+    fn from(body: Body) -> Self {
+        Self::Axum { body }
+    }
+}
+
 impl Answer {
-    pub(super) fn new(body: Body, record: Record) -> Self {
+    pub(super) fn new(body: Content, record: Record) -> Self {
         Self { body, record }
     }
 }
@@ -35,14 +59,28 @@ impl hyper::body::Body for Answer {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.project().body.poll_frame(cx)
+        match self.project().body.project() {
+            ContentProjection::Whole { bytes } => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+            }
+            ContentProjection::Axum { body } => body.poll_frame(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.body {
+            Content::Whole { bytes } => bytes.is_none(),
+            Content::Axum { body } => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.body {
+            Content::Whole { bytes } => {
+                let left = bytes.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(left).unwrap_or(u64::MAX))
+            }
+            Content::Axum { body } => body.size_hint(),
+        }
     }
 }

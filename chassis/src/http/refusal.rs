@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use super::body::Content;
 use crate::lifecycle::NotReady;
 
 /// What a client is told when it doesn't get what it asked for.
@@ -38,6 +39,12 @@ impl Refusal {
     /// 503, not ready or stopping.
     pub fn unavailable(sentence: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence)
+    }
+}
+
+impl Refusal {
+    pub(super) fn into_content(self) -> Response<Content> {
+        self.into_response().map(Content::from)
     }
 }
 

@@ -3,12 +3,12 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::{
-    body::Body,
-    http::{Method, Request, Response, StatusCode},
-};
+use axum::http::{Method, Request, Response, StatusCode};
 
-use crate::{http::body::Answer, telemetry::RouteMetrics};
+use crate::{
+    http::body::{Answer, Content},
+    telemetry::RouteMetrics,
+};
 
 /// A request that is in flight until this is dropped.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(in crate::http) fn begin<B>(route: &Arc<RouteMetrics>, request: &Request<B>)
 /// The body takes the record along, which so ends with the body.
 pub(in crate::http) fn end_with_body(
     mut record: Record,
-    response: Response<Body>,
+    response: Response<Content>,
 ) -> Response<Answer> {
     record.status = Some(response.status());
     response.map(|body| Answer::new(body, record))

@@ -8,26 +8,24 @@ use std::{
     task::Poll,
 };
 
-use axum::{http::StatusCode, response::IntoResponse, response::Response};
+use axum::http::{Response, StatusCode};
 
-use crate::http::refusal::Refusal;
+use crate::http::{body::Content, refusal::Refusal};
 
-pub(in crate::http) async fn catch<F>(handled: F) -> Response
+pub(in crate::http) async fn catch<F>(handled: F) -> Response<Content>
 where
-    F: Future<Output = Result<Response, Refusal>>,
+    F: Future<Output = Result<Response<Content>, Refusal>>,
 {
     let mut handled = pin!(handled);
     poll_fn(|cx| {
         // After a panic the handler is not polled again, so nobody sees what it left half done.
         match catch_unwind(AssertUnwindSafe(|| handled.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(IntoResponse::into_response),
-            Err(_) => Poll::Ready(
-                Refusal::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the handler of this request panicked; the log says where",
-                )
-                .into_response(),
-            ),
+            Ok(poll) => poll.map(|handled| handled.unwrap_or_else(Refusal::into_content)),
+            Err(_) => {
+                let sentence = "the handler of this request panicked; the log says where";
+                let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, sentence);
+                Poll::Ready(refusal.into_content())
+            }
         }
     })
     .await

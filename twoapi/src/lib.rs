@@ -9,12 +9,11 @@
 //!
 //! The chassis adds `/livez`, `/readyz`, `/startupz`, `/metrics`, `/info`.
 
+mod api;
 pub mod burn;
-mod calloneapi;
+mod client;
 pub mod load;
-mod resolve;
 mod terminal;
-mod upstream;
 
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use axum::routing::get;
 use chassis::{Chassis, http::Routes};
 use reqwest::Url;
 
-use crate::upstream::Upstream;
+use crate::{api::calloneapi, client::upstream::Upstream};
 
 /// twoapi's own settings.
 #[derive(Clone, Debug, clap::Args)]

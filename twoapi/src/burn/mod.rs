@@ -4,21 +4,21 @@
 //! | file | what it is for |
 //! | --- | --- |
 //! | `share` | who burns how much |
-//! | `steer` | which pods there are, and their shares from second to second |
-//! | `hold` | one pod kept at its share, by one burn at a time |
+//! | `coordinator` | which pods there are, and their shares from second to second |
+//! | `worker` | one pod kept at its share, by one burn at a time |
 //! | `pod` | a burn over HTTP: start, look, end |
-//! | `ledger` | what each pod was asked for, and has achieved |
+//! | `stats` | what each pod was asked for, and has achieved |
 //! | `report` | what is printed: a line a second, and the summary |
 //!
 //! A burn that is to change is ended and started anew, which takes some milliseconds. Left out:
 //! making up for those, and for what a pod was not granted below its CPU limit; both are shown.
 
-mod hold;
-mod ledger;
+mod coordinator;
 mod pod;
 mod report;
 mod share;
-mod steer;
+mod stats;
+mod worker;
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
@@ -26,12 +26,12 @@ use axum::http::Uri;
 use chassis::{config::http_url, lifecycle::Signals};
 use tokio::time::timeout;
 
-use crate::{load::some_time, resolve};
+use crate::{client::resolver, load::some_time};
 
 pub use self::{
-    ledger::Entry,
+    coordinator::{Plan, Progress, steer},
     share::Millicores,
-    steer::{Plan, Progress, steer},
+    stats::Entry,
 };
 use report::Report;
 
@@ -95,7 +95,7 @@ impl Burn {
     /// refused its share, when none could be reached, or when the name is not known at the start.
     pub async fn run(self, signals: Signals) -> ExitCode {
         let Target { host, port } = &self.target;
-        let first = timeout(FIRST_LOOKUP, resolve::addresses(host, *port))
+        let first = timeout(FIRST_LOOKUP, resolver::addresses(host, *port))
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {FIRST_LOOKUP:?}")));
         if let Err(why) = first {
@@ -115,7 +115,7 @@ impl Burn {
         let lookup = move || {
             let target = target.clone();
             async move {
-                let mut found = resolve::addresses(&target.host, target.port).await?;
+                let mut found = resolver::addresses(&target.host, target.port).await?;
                 // A pod with an address of either family is one pod. IPv4 comes first.
                 let ipv4 = found.first().is_some_and(SocketAddr::is_ipv4);
                 found.retain(|address| address.is_ipv4() == ipv4);

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::terminal::{Terminal, print, rounded};
 
-use super::{ledger::Entry, steer::Progress};
+use super::{coordinator::Progress, stats::Entry};
 
 /// What was printed last.
 #[derive(Debug)]

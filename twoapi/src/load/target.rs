@@ -15,7 +15,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::resolve;
+use crate::client::resolver;
 
 /// A look-up costs a request to the cluster's DNS, whose own answers may be cached for longer.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ impl Target {
         let authority = url.authority().expect("http_url saw to it");
         let host = authority.host().trim_matches(['[', ']']).to_owned();
         let port = authority.port_u16().unwrap_or(80);
-        let found = timeout(patience, resolve::addresses(&host, port))
+        let found = timeout(patience, resolver::addresses(&host, port))
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {patience:?}")))
             .map_err(|why| format!("the name {host} can't be resolved: {why}"))?;
@@ -81,7 +81,7 @@ impl Target {
     pub(super) async fn keep_up_to_date(&self) {
         loop {
             sleep(LOOK_AGAIN).await;
-            let found = resolve::addresses(&self.host, self.port).await;
+            let found = resolver::addresses(&self.host, self.port).await;
             let found = of_family(found.unwrap_or_default(), self.ipv4);
             if *self.addresses() != found {
                 *self.addresses.write().expect("nobody panics with it") = found;

@@ -18,10 +18,10 @@ use tokio::{
 };
 
 use super::{
-    hold::hold,
-    ledger::{Entry, Ledger},
     pod::{self, Pod, Trouble},
     share::{Millicores, Shares},
+    stats::{Entry, Ledger},
+    worker::hold,
 };
 
 /// As often as an autoscaler or a rollout may change anything.

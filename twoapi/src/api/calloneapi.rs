@@ -8,7 +8,7 @@ use axum::{
 };
 use chassis::http::{Refusal, TEXT};
 
-use crate::upstream::Upstream;
+use crate::client::upstream::Upstream;
 
 pub(crate) async fn calloneapi(State(upstream): State<Upstream>) -> Result<Response, Refusal> {
     match upstream.call().await {

@@ -13,8 +13,8 @@ use tokio::{
 };
 
 use super::{
-    ledger::Ledger,
     pod::{Ask, Came, Pod, Trouble},
+    stats::Ledger,
 };
 
 /// Burns are no longer than any oneapi may have its MAX_MINUTES, and follow one another: the

@@ -1,0 +1,3 @@
+//! twoapi's endpoints, one file each.
+
+pub(crate) mod calloneapi;

@@ -4,12 +4,13 @@
 //! | --- | --- |
 //! | `GET /test/calloneapi` | `one api response is ip is 10.244.36.66` |
 //!
-//! As a subcommand it is a client too: [`load`] asks at a fixed rate and counts what fails,
-//! [`burn`] has all pods behind a name burn a total.
+//! Two subcommands are clients: [`load`] sends requests at a fixed rate and counts what fails,
+//! [`burn`] has all pods behind a name burn a total of CPU.
 //!
 //! The chassis adds `/livez`, `/readyz`, `/startupz`, `/metrics`, `/info`.
 
 mod api;
+mod bounds;
 pub mod burn;
 mod client;
 pub mod load;
@@ -32,15 +33,15 @@ pub struct Settings {
     pub oneapi_url: Url,
 
     /// How long a call may take in all
-    // 2 s: an answer over localhost takes a millisecond; who waits longer waits for nothing.
-    #[arg(long, env, default_value = "2s", value_parser = chassis::config::duration)]
+    // 2 s: an answer over localhost takes a millisecond; a longer wait means that it hangs.
+    #[arg(long, env, default_value = "2s", value_parser = bounds::timeout, allow_hyphen_values = true)]
     pub oneapi_timeout: Duration,
 }
 
 fn http_url(text: &str) -> Result<Url, String> {
     chassis::config::http_url(text)?;
     text.parse()
-        .map_err(|error| format!("it is no URL: {error}"))
+        .map_err(|error| format!("a URL is written as http://host:port/path: {error}"))
 }
 
 /// The routes, in the order of the table above.

@@ -423,7 +423,7 @@ async fn what_cannot_be_is_refused_with_a_sentence() {
             "--millicores can't be '0.5'",
         ),
         ("x --millicores 1 --for -1s", 2, "--for can't be '-1s'"),
-        ("x --millicores 1 --for 0s", 2, "that is no time at all"),
+        ("x --millicores 1 --for 0s", 2, "it must be longer than 0s"),
         ("x --millicores 1", 2, "--for <TIME>"),
         ("--millicores 1 --for 1s", 2, "<TARGET>"),
         ("x:y --millicores 1 --for 1s", 2, "host:port"),

@@ -1,5 +1,5 @@
 //! The real program's `load`, against servers that answer, refuse, stall, break off and hang, each
-//! failure counted by its kind; and its refusals to start.
+//! failure counted by its kind; and the arguments that it refuses.
 
 #![allow(clippy::unwrap_used)] // a test may
 
@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     process::{Command, Output, Stdio},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -53,6 +53,8 @@ struct Server {
     requests: Arc<AtomicUsize>,
     /// Connections over which at least one request came.
     connections: Arc<AtomicUsize>,
+    /// When each of them was opened.
+    opened: Arc<Mutex<Vec<Instant>>>,
     /// How many of them said `connection: close`.
     said_close: Arc<AtomicUsize>,
     /// How many of those that it closes late the client was the first to close.
@@ -66,6 +68,7 @@ impl Server {
             address: listener.local_addr().unwrap(),
             requests: Arc::default(),
             connections: Arc::default(),
+            opened: Arc::default(),
             said_close: Arc::default(),
             left: Arc::default(),
         };
@@ -87,8 +90,10 @@ impl Server {
             if read == 0 {
                 return;
             }
-            self.connections
-                .fetch_add(usize::from(turn == 0), Ordering::SeqCst);
+            if turn == 0 {
+                self.connections.fetch_add(1, Ordering::SeqCst);
+                self.opened.lock().unwrap().push(Instant::now());
+            }
             if String::from_utf8_lossy(&request[..read]).contains("connection: close") {
                 self.said_close.fetch_add(1, Ordering::SeqCst);
             }
@@ -208,6 +213,35 @@ async fn connections_are_kept_up_to_as_many_as_were_asked_for() {
 }
 
 #[tokio::test]
+async fn a_kept_connection_is_renewed_after_its_life() {
+    let server = Server::start(|_| Act::Answer(YES)).await;
+    let line = "--rate 100 --for 2s --connections 1 --connection-life 200ms";
+    let told = load(server.address, line).await;
+    assert_eq!(
+        told.counts(),
+        (0, 200, 200),
+        "no request is lost: {told:#?}"
+    );
+    let (requests, connections) = server.seen();
+    assert_eq!(requests, 200, "each was sent once");
+    // Each lives for 160 to 200 ms, and up to 10 ms more until the next request is due.
+    assert!((9..=13).contains(&connections), "{connections} in 2 s");
+}
+
+#[tokio::test]
+async fn connections_that_were_opened_together_are_not_renewed_together() {
+    let server = Server::start(|_| Act::Answer(YES)).await;
+    let line = "--rate 500 --for 2700ms --connections 50 --connection-life 2s";
+    let told = load(server.address, line).await;
+    assert_eq!(told.counts().0, 0, "{told:#?}");
+    let opened = server.opened.lock().unwrap();
+    assert_eq!(opened.len(), 100, "each was renewed once");
+    // The first 50 within 100 ms; the others, with lives of 1.6 to 2 s, within some 500 ms.
+    let renewed = opened[99] - opened[50];
+    assert!(renewed > Duration::from_millis(280), "within {renewed:?}");
+}
+
+#[tokio::test]
 async fn fresh_connections_are_the_services_to_close() {
     let server = Server::start(|_| Act::CloseLate(Duration::from_millis(200), BYE)).await;
     let told = load(server.address, "--rate 100 --for 1s --fresh").await;
@@ -289,9 +323,10 @@ async fn a_kept_connection_that_was_closed_is_not_used_again() {
     // By announcement, and silently between two requests.
     for act in [(|_| Act::Last(BYE)) as fn(usize) -> Act, |_| Act::Last(YES)] {
         let server = Server::start(act).await;
-        let told = load(server.address, "--rate 100 --for 1s --connections 1").await;
-        assert_eq!(told.counts(), (0, 100, 100), "{told:#?}");
-        assert_eq!(server.seen(), (100, 100), "each on a connection of its own");
+        // Far enough apart that the closing has always arrived before the next request is due.
+        let told = load(server.address, "--rate 20 --for 2s --connections 1").await;
+        assert_eq!(told.counts(), (0, 40, 40), "{told:#?}");
+        assert_eq!(server.seen(), (40, 40), "each on a connection of its own");
     }
 }
 
@@ -383,7 +418,7 @@ async fn without_json_it_is_for_people() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_with_a_sentence() {
+async fn invalid_arguments_are_refused_with_a_sentence() {
     // A port that is known to be free, since it was ours a moment ago.
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = free.local_addr().unwrap();
@@ -395,15 +430,19 @@ async fn what_cannot_be_is_refused_with_a_sentence() {
         (
             "http://x/ --rate x --for 1s",
             2,
-            "a rate is a number above 0",
+            "it must be a number of requests per second from 0.001 to 1000000",
         ),
         (
             "http://x/ --rate inf --for 1s",
             2,
-            "a rate is a number above 0",
+            "it must be a number of requests per second from 0.001 to 1000000",
         ),
         ("http://x/ --rate 1 --for -5s", 2, "--for can't be '-5s'"),
-        ("http://x/ --rate 1 --for 0s", 2, "that is no time at all"),
+        (
+            "http://x/ --rate 1 --for 0s",
+            2,
+            "it must be longer than 0s",
+        ),
         ("http://x/ --rate 1 --for 5", 2, "is written as 1m30s"),
         ("http://x/ --rate 1", 2, "--for <TIME>"),
         ("--rate 1 --for 1s", 2, "<URL>"),
@@ -413,7 +452,47 @@ async fn what_cannot_be_is_refused_with_a_sentence() {
         (
             "http://x/ --rate 1 --for 1s --connections 0",
             2,
-            "--connections",
+            "--connections can't be '0': it must be a whole number from 1 to 4096",
+        ),
+        (
+            "http://x/ --rate 1e-300 --for 1s",
+            2,
+            "it must be a number of requests per second from 0.001 to 1000000",
+        ),
+        (
+            "http://x/ --rate 0.0001 --for 1000000h",
+            2,
+            "--for can't be '1000000h': it must be at most a year",
+        ),
+        (
+            "http://x/ --rate 1 --for 18446744073709551615s",
+            2,
+            "it must be at most a year",
+        ),
+        (
+            "http://x/ --rate 1 --for 1s --timeout 18446744073709551615s",
+            2,
+            "--timeout can't be '18446744073709551615s': it must be at most a year",
+        ),
+        (
+            "http://x/ --rate 1 --for 1s --timeout 0s",
+            2,
+            "it must be longer than 0s",
+        ),
+        (
+            "http://x/ --rate 1 --for 1s --connection-life 0s",
+            2,
+            "it must be longer than 0s",
+        ),
+        (
+            "http://x/ --rate 1 --for 1s --connection-life 1s --fresh",
+            2,
+            "cannot be used with '--fresh'",
+        ),
+        (
+            "http://x/ --rate 1 --for 1s --max-rate 1e300",
+            2,
+            "MAX_RATE (or --max-rate) can't be '1e300'",
         ),
         ("http://x/ --rate 1 --for 1s --loud", 2, "--loud"),
         (

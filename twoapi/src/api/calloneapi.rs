@@ -12,8 +12,8 @@ use crate::client::upstream::Upstream;
 
 pub(crate) async fn calloneapi(State(upstream): State<Upstream>) -> Result<Response, Refusal> {
     match upstream.call().await {
-        Ok(said) => {
-            let sentence = format!("one api response is {said}");
+        Ok(answer) => {
+            let sentence = format!("one api response is {answer}");
             Ok(([(header::CONTENT_TYPE, TEXT)], sentence).into_response())
         }
         Err(error) => {

@@ -23,10 +23,13 @@ mod worker;
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use axum::http::Uri;
-use chassis::{config::http_url, lifecycle::Signals};
+use chassis::{
+    config::{http_url, positive_duration},
+    lifecycle::Signals,
+};
 use tokio::time::timeout;
 
-use crate::{client::resolver, load::some_time};
+use crate::{bounds, client::resolver};
 
 pub use self::{
     coordinator::{Plan, Progress, steer},
@@ -43,11 +46,11 @@ pub struct Burn {
     target: Target,
 
     /// How much, in thousandths of a core: shared out among the pods, whole numbers to each
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), allow_hyphen_values = true)]
+    #[arg(long, value_parser = bounds::millicores, allow_hyphen_values = true)]
     millicores: u32,
 
     /// For how long
-    #[arg(long = "for", value_parser = some_time, allow_hyphen_values = true)]
+    #[arg(long = "for", value_parser = positive_duration, allow_hyphen_values = true)]
     time: Duration,
 
     /// So much by each pod, whatever that is in all
@@ -95,7 +98,7 @@ impl Burn {
     /// refused its share, when none could be reached, or when the name is not known at the start.
     pub async fn run(self, signals: Signals) -> ExitCode {
         let Target { host, port } = &self.target;
-        let first = timeout(FIRST_LOOKUP, resolver::addresses(host, *port))
+        let first = timeout(FIRST_LOOKUP, resolver::lookup(host, *port))
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {FIRST_LOOKUP:?}")));
         if let Err(why) = first {
@@ -115,9 +118,9 @@ impl Burn {
         let lookup = move || {
             let target = target.clone();
             async move {
-                let mut found = resolver::addresses(&target.host, target.port).await?;
+                let mut found = resolver::lookup(&target.host, target.port).await?;
                 // A pod with an address of either family is one pod. IPv4 comes first.
-                let ipv4 = found.first().is_some_and(SocketAddr::is_ipv4);
+                let ipv4 = found.iter().any(SocketAddr::is_ipv4);
                 found.retain(|address| address.is_ipv4() == ipv4);
                 Ok(found)
             }

@@ -1,17 +1,18 @@
-//! Which addresses a name stands for at the moment: a headless Service's change while pods come
-//! and go. Left out: a cache, since who asks here asks once a second at most.
+//! Looks names up, for every client here: the call to oneapi, `load` and `burn`. Left out: a cache,
+//! since nobody asks more than once a second, and a cached answer would hide that pods come and go.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 
-/// All of them, sorted, each once, and at least one.
+/// All addresses of a name, each once, in the system's order of preference; at least one.
 ///
 /// # Errors
 /// The reason why there is none, without the name.
-pub(crate) async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    if host == "localhost" {
-        // In an image from scratch there may be no /etc/hosts to ask.
+pub(crate) async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    if host.eq_ignore_ascii_case("localhost") {
+        // An image from scratch may have no /etc/hosts, and some resolvers know only one of these.
         let both = [
             IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -21,11 +22,28 @@ pub(crate) async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, 
     let found = lookup_host((host, port))
         .await
         .map_err(|error| error.to_string())?;
-    let mut found: Vec<SocketAddr> = found.collect();
-    found.sort_unstable();
-    found.dedup();
-    if found.is_empty() {
-        return Err("it stands for no address".to_owned());
+    let mut addresses = Vec::new();
+    for address in found {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
     }
-    Ok(found)
+    if addresses.is_empty() {
+        return Err("it has no address".to_owned());
+    }
+    Ok(addresses)
+}
+
+/// The same for reqwest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            // Port 0 stands for the URL's own.
+            let addresses = lookup(name.as_str(), 0).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
 }

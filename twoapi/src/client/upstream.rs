@@ -1,25 +1,22 @@
-//! oneapi as twoapi calls it: which failures there are, told apart, and what each becomes.
+//! The call to oneapi: its time-outs, the failures that are told apart, and the status and sentence
+//! that each of them becomes.
 
-use std::{
-    error::Error,
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use reqwest::{Client, Url, redirect::Policy};
 
+use super::resolver::Resolver;
+
 /// Over localhost a connection is made in microseconds or refused.
-const CONNECT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Shorter than the 120 s for which oneapi keeps an idle connection, so that no call is sent
 /// into one that is just being closed.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The most that is read of an answer: it is one sentence.
-const LONGEST: usize = 64 << 10;
+/// The most that is read of an answer, which is one sentence.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
 
 /// A client that calls one URL. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -41,7 +38,7 @@ pub(crate) enum CallError {
     TooSlow(reqwest::Error),
     /// 502: an answer, but not 200.
     Status(StatusCode),
-    /// 502: an answer, but not the sentence that it should be.
+    /// 502: an answer longer than any that oneapi gives.
     TooLong,
 }
 
@@ -55,19 +52,13 @@ pub(crate) struct Failed {
 
 impl Upstream {
     pub(crate) fn new(url: Url, timeout: Duration) -> Self {
-        // In an image from scratch there may be no /etc/hosts, and some resolvers know only one
-        // of the two: port 0 stands for the URL's own.
-        let localhost = [
-            IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ];
         let client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
-            .resolve_to_addrs("localhost", &localhost.map(|ip| SocketAddr::new(ip, 0)))
-            .connect_timeout(CONNECT)
+            .dns_resolver(Resolver)
+            .connect_timeout(CONNECT_TIMEOUT)
             .timeout(timeout)
-            .pool_idle_timeout(IDLE)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .build()
             .expect("without TLS and proxies there is nothing that can fail");
         Self(Arc::new(Inner {
@@ -77,20 +68,20 @@ impl Upstream {
         }))
     }
 
-    /// What oneapi says.
+    /// The body of oneapi's answer.
     pub(crate) async fn call(&self) -> Result<String, CallError> {
         let mut response = self.0.client.get(self.0.url.clone()).send().await?;
         if response.status() != StatusCode::OK {
             return Err(CallError::Status(response.status()));
         }
-        let mut said = Vec::new();
+        let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
-            said.extend_from_slice(&chunk);
-            if said.len() > LONGEST {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_ANSWER_BYTES {
                 return Err(CallError::TooLong);
             }
         }
-        Ok(String::from_utf8_lossy(&said).into_owned())
+        Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
     /// Logs a failure, once, with its causes, and names the upstream in it.
@@ -152,7 +143,7 @@ impl fmt::Display for Failed {
             CallError::Unreachable(_) => write!(f, "broke the connection"),
             CallError::TooSlow(_) => write!(f, "did not answer within {timeout:?}"),
             CallError::Status(status) => write!(f, "answered {status}"),
-            CallError::TooLong => write!(f, "answered more than {LONGEST} bytes"),
+            CallError::TooLong => write!(f, "answered more than {MAX_ANSWER_BYTES} bytes"),
         }
     }
 }

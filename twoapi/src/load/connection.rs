@@ -1,7 +1,13 @@
-//! One request after the other, over fresh connections or a kept one, and how each can fail.
-//! Nothing is tried twice.
+//! Sends one request after the other, over fresh connections or a kept one, and tells the ways apart
+//! in which each can fail. Nothing is retried.
 
-use std::{borrow::Cow, error::Error, io, time::Duration};
+use std::{
+    borrow::Cow,
+    error::Error,
+    hash::{BuildHasher, RandomState},
+    io,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Bytes,
@@ -32,24 +38,50 @@ pub(super) struct Answered {
 ///
 /// | failure | what happened |
 /// | --- | --- |
-/// | `refused` | nobody listens at that address |
-/// | `unreachable` | there is no way to that address |
-/// | `not resolved` | the name stands for no address at the moment |
-/// | `reset` | the connection was torn down, at whatever moment |
+/// | `refused` | nothing listens at that address |
+/// | `unreachable` | there is no route to that address |
+/// | `reset` | the connection was reset, at whatever moment |
 /// | `closed early` | it was closed before a whole answer had come |
 /// | `timed out` | no connection, or no whole answer, within the time-out |
 /// | `not sent` | every connection was busy all that time |
-/// | `malformed` | what came was not HTTP |
+/// | `malformed` | the answer was not HTTP |
 /// | `status 503` | a whole answer, and not a success |
 ///
-/// Anything else is what the system said, such as being out of ports.
+/// Anything else is the system's own message, such as that there are no ports left.
 pub(super) type Failure = Cow<'static, str>;
 
 /// The connection of one of the load's tasks.
 #[derive(Debug)]
 pub(super) struct Connection {
-    fresh: bool,
+    reuse: Reuse,
     kept: Option<Open>,
+}
+
+/// For how long a connection is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reuse {
+    /// For one request, with which the service is asked to close it.
+    Never,
+    /// Until the service closes it.
+    Unlimited,
+    /// Until it is this old, or somewhat younger.
+    For(Duration),
+}
+
+impl Reuse {
+    /// When a connection that is opened now is renewed. Connections are opened together at the
+    /// start; renewed together, they would come as a burst each time.
+    fn renew_at(self) -> Option<Instant> {
+        const LEAST_SHARE: f64 = 0.8;
+        let Self::For(life) = self else { return None };
+        let share = LEAST_SHARE + (1.0 - LEAST_SHARE) * random_fraction();
+        Some(Instant::now() + life.mul_f64(share))
+    }
+}
+
+/// From 0 to 1. The standard library seeds its hash maps at random.
+fn random_fraction() -> f64 {
+    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
 }
 
 /// A connection that was just made, or that waits for its next request.
@@ -60,22 +92,23 @@ struct Open {
     socket: Option<Socket>,
     /// Ends with the connection; gives a fresh one's socket back, still open.
     served: JoinHandle<Option<TcpStream>>,
+    renew_at: Option<Instant>,
 }
 
 impl Connection {
-    pub(super) fn new(fresh: bool) -> Self {
-        Self { fresh, kept: None }
+    pub(super) fn new(reuse: Reuse) -> Self {
+        Self { reuse, kept: None }
     }
 
-    /// Asks once. A kept connection that the service has closed since is replaced by a new one
-    /// before anything is sent over it.
-    pub(super) async fn ask(&mut self, target: &Target) -> Result<Answered, Failure> {
+    /// Sends one request. A kept connection that the service has closed since, or that is old
+    /// enough, is replaced by a new one before anything is sent over it.
+    pub(super) async fn request(&mut self, target: &Target) -> Result<Answered, Failure> {
         let (open, response) = self.send(target).await?;
         let (head, mut body) = response.into_parts();
         while let Some(frame) = body.frame().await {
             frame.map_err(|error| broken(&error))?;
         }
-        if self.fresh {
+        if self.reuse == Reuse::Never {
             tokio::spawn(open.let_the_service_close());
         } else {
             self.kept = Some(open);
@@ -91,11 +124,12 @@ impl Connection {
 
     async fn send(&mut self, target: &Target) -> Result<(Open, Response<Incoming>), Failure> {
         let mut request = Request::get(target.path.clone()).header(HOST, target.authority.clone());
-        if self.fresh {
+        if self.reuse == Reuse::Never {
             request = request.header(CONNECTION, HeaderValue::from_static("close"));
         }
         let mut request = request.body(Empty::new()).expect("its parts are valid");
         if let Some(mut kept) = self.kept.take()
+            && !kept.is_due_for_renewal()
             && kept.is_still_open().await
         {
             match kept.sender.try_send_request(request).await {
@@ -107,22 +141,22 @@ impl Connection {
                 },
             }
         }
-        let mut new = Open::connect(target, self.fresh).await?;
+        let mut new = Open::connect(target, self.reuse).await?;
         let response = new.sender.send_request(request).await;
         Ok((new, response.map_err(|error| broken(&error))?))
     }
 }
 
 /// A service that was asked to close the connection does so with its answer.
-const CLOSES_WITHIN: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Open {
-    async fn connect(target: &Target, fresh: bool) -> Result<Self, Failure> {
-        let address = target.address().ok_or("not resolved")?;
-        let stream = TcpStream::connect(address)
+    async fn connect(target: &Target, reuse: Reuse) -> Result<Self, Failure> {
+        let fresh = reuse == Reuse::Never;
+        let stream = TcpStream::connect(target.address())
             .await
             .map_err(|error| kind(&error))?;
-        // Small requests, each awaited: there is nothing to be gained by holding one back.
+        // Requests are small and each is awaited, so nothing is gained by holding one back.
         drop(stream.set_nodelay(true));
         let socket = if fresh {
             None
@@ -133,7 +167,7 @@ impl Open {
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| broken(&error))?;
-        // How it ends, the request on it is told.
+        // The request on it learns how it ended.
         let served = tokio::spawn(async move {
             if fresh {
                 let parts = connection.without_shutdown().await.ok()?;
@@ -147,21 +181,26 @@ impl Open {
             sender,
             socket,
             served,
+            renew_at: reuse.renew_at(),
         })
     }
 
-    /// Whether the service hasn't closed it. hyper knows what its task has come to read; a
-    /// closing that the kernel has heard of since is seen by looking into the socket.
+    fn is_due_for_renewal(&self) -> bool {
+        self.renew_at.is_some_and(|at| Instant::now() >= at)
+    }
+
+    /// Whether the service hasn't closed it. hyper knows of what its task has read so far; that the
+    /// service has closed it since is seen by peeking into the socket.
     async fn is_still_open(&mut self) -> bool {
         let open = |socket: &Socket| {
-            let nothing = socket.peek(&mut [std::mem::MaybeUninit::uninit()]);
-            nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            let peeked = socket.peek(&mut [std::mem::MaybeUninit::uninit()]);
+            peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
         };
         self.sender.ready().await.is_ok() && self.socket.as_ref().is_some_and(open)
     }
 
-    /// Whose side closes first keeps the port in use for a minute, and of those there are only
-    /// some 28,000 here: at 1,000 new connections a second they would last for half a minute.
+    /// The side that closes first keeps the port in use for a minute (TIME_WAIT), and a client has
+    /// some 28,000 ports: at 1,000 new connections a second they would last for half a minute.
     async fn let_the_service_close(self) {
         let Self { sender, served, .. } = self;
         drop(sender);
@@ -178,7 +217,7 @@ impl Open {
                 }
             }
         };
-        drop(timeout(CLOSES_WITHIN, closed).await);
+        drop(timeout(CLOSE_TIMEOUT, closed).await);
     }
 }
 
@@ -187,7 +226,7 @@ fn text(headers: &HeaderMap, name: &str) -> String {
     value.unwrap_or_default().to_owned()
 }
 
-/// How a connection broke.
+/// What a failed connection is counted as.
 fn broken(error: &hyper::Error) -> Failure {
     let mut source = error.source();
     while let Some(cause) = source {

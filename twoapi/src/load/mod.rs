@@ -1,20 +1,21 @@
-//! The subcommand `load`: requests at a fixed rate, and what became of them.
+//! The subcommand `load`: sends requests at a fixed rate and counts what became of them.
 //!
 //! It is an open loop: request number i is due i / rate seconds after the start, whatever happened
 //! to those before it, and its latency counts from then, as does its time-out. So a stall of the
-//! service isn't hidden by a client that waits for it, and all is over a time-out after the last
-//! request was due. Nothing is tried twice: what fails has failed.
+//! service isn't hidden by a client that waits for it, and everything has ended one time-out after
+//! the last request was due. Nothing is retried.
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | `target` | the URL, and the addresses that its name stands for |
+//! | `target` | the URL, and the addresses that its name resolves to |
 //! | `pace` | when each request is due |
 //! | `connection` | one request over a fresh or a kept connection, and how it can fail |
-//! | `tally`, `latencies` | counts and quantiles, of a second and of all |
+//! | `tally`, `latencies` | counts and quantiles, per second and in all |
 //! | `report` | what is printed: a line a second, and the summary |
 //!
-//! A Service's name stands for one address, and who gets a connection to it stays with one pod:
-//! kept connections reach as many pods as there are connections at most, `--fresh` reaches all.
+//! A Service's name resolves to one address, and a connection to it stays with one pod. So kept
+//! connections reach at most as many pods as there are connections, and never a new pod:
+//! `--connection-life` renews them now and then, `--fresh` opens one for each request.
 //!
 //! Left out: HTTP/2, bodies, and more than one URL.
 
@@ -35,7 +36,7 @@ use std::{
 
 use axum::http::Uri;
 use chassis::{
-    config::{duration, http_url},
+    config::{http_url, positive_duration},
     lifecycle::Signals,
 };
 use tokio::{
@@ -44,61 +45,59 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, timeout_at},
 };
 
-use self::{connection::Connection, pace::Pace, report::Report, tally::Tally, target::Target};
+use crate::bounds;
 
-/// Ask a URL at a fixed rate and count what fails: exit 0 when nothing did, else 1
+use self::{
+    connection::{Connection, Reuse},
+    pace::Pace,
+    report::Report,
+    tally::Tally,
+    target::Target,
+};
+
+/// Request a URL at a fixed rate and count what fails: exit 0 when nothing did, else 1
 #[derive(Clone, Debug, clap::Args)]
 pub struct Load {
-    /// What to ask, such as `http://chesterservice:5000/test`
+    /// What to request, such as `http://chesterservice:5000/test`
     #[arg(value_parser = http_url)]
     url: Uri,
 
-    /// Requests per second, also less than one: `0.5`
-    #[arg(long, value_parser = rate, allow_hyphen_values = true)]
+    /// Requests per second, from 0.001 up to MAX_RATE
+    #[arg(long, value_parser = bounds::rate, allow_hyphen_values = true)]
     rate: f64,
 
-    /// For how long
-    #[arg(long = "for", value_parser = some_time, allow_hyphen_values = true)]
+    /// For how long, at most a year
+    #[arg(long = "for", value_parser = positive_duration, allow_hyphen_values = true)]
     time: Duration,
 
-    /// How many connections at most, so how many requests at once
+    /// How many connections at most, from 1 to 4096, and so how many requests at once
     // 64: with answers within 10 ms enough for 6400 requests a second, and few enough to be no
     // load by themselves.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, default_value_t = 64, value_parser = bounds::connections, allow_hyphen_values = true)]
     connections: u16,
 
-    /// A new connection for each request, which the service is asked to close; else they are kept
+    /// Open a new connection for each request, and ask the service to close it
     #[arg(long)]
     fresh: bool,
 
-    /// When to give up on a request, counted from when it is due
-    // 5 s: no answer here takes longer, but for a burn; who looks at a page is gone by then.
-    #[arg(long, default_value = "5s", value_parser = some_time, allow_hyphen_values = true)]
+    /// Renew a kept connection after at most this time, so that new pods and addresses are reached
+    /// [default: keep it for as long as the service does]
+    #[arg(long, value_parser = positive_duration, allow_hyphen_values = true, conflicts_with = "fresh")]
+    connection_life: Option<Duration>,
+
+    /// When to give up on a request, counted from when it is due, at most 24h
+    // 5 s: no answer here takes longer, except a burn's; a person looking at a page has left by then.
+    #[arg(long, default_value = "5s", value_parser = bounds::timeout, allow_hyphen_values = true)]
     timeout: Duration,
 
-    /// Print JSON, an object on each line, to be read by a program
+    /// Print JSON, one object per line, for a program to read
     #[arg(long)]
     json: bool,
 
     /// The highest rate that may be asked for
-    // 10000: about what one core can ask. A slip of the finger should not take a cluster down.
-    #[arg(long, env, default_value = "10000", value_parser = rate)]
+    // 10000: about what one core can send. A typing error should not take a cluster down.
+    #[arg(long, env, default_value = "10000", value_parser = bounds::rate, allow_hyphen_values = true)]
     max_rate: f64,
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(rate),
-        _ => Err("a rate is a number above 0: requests per second".to_owned()),
-    }
-}
-
-/// A length of time that is not nothing.
-pub(crate) fn some_time(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        Duration::ZERO => Err("that is no time at all".to_owned()),
-        time => Ok(time),
-    }
 }
 
 /// What all connections share.
@@ -111,7 +110,7 @@ struct Shared {
 }
 
 impl Load {
-    /// What is wrong with it as a whole.
+    /// Arguments that are valid by themselves, but not together.
     pub fn conflicts(&self) -> Vec<String> {
         if self.rate <= self.max_rate {
             return Vec::new();
@@ -122,17 +121,18 @@ impl Load {
         )]
     }
 
-    /// Asks until the time is over or a signal comes, then waits for what is in flight; a second
-    /// signal doesn't wait. Exit 0 when nothing failed, 1 when something did, or nobody was there.
+    /// Sends requests until the time is over or a signal comes, then waits for those in flight; a
+    /// second signal doesn't wait. Exit 0 when nothing failed, 1 when something did or the target
+    /// can't be reached.
     pub async fn run(self, signals: Signals) -> ExitCode {
-        on_one_thread(self.ask(signals))
+        on_one_thread(self.send(signals))
     }
 
-    async fn ask(self, mut signals: Signals) -> ExitCode {
-        // Whom nobody can reach at all is told before anything is counted.
+    async fn send(self, mut signals: Signals) -> ExitCode {
+        // A target that can't be reached at all is reported before anything is counted.
         let found = tokio::select! {
             found = Target::find(&self.url, self.timeout) => found,
-            _ = signals.next() => Err("ended before it began".to_owned()),
+            _ = signals.next() => Err("stopped before the first request".to_owned()),
         };
         let target = match found {
             Ok(target) => target,
@@ -142,23 +142,28 @@ impl Load {
             }
         };
         let connections = usize::from(self.connections);
+        let reuse = match (self.fresh, self.connection_life) {
+            (true, _) => Reuse::Never,
+            (false, None) => Reuse::Unlimited,
+            (false, Some(life)) => Reuse::For(life),
+        };
         let shared = Arc::new(Shared {
             target,
             pace: Pace::new(self.rate, self.time, connections),
             tally: Tally::default(),
             timeout: self.timeout,
         });
-        let keeper = match keep_pace(&shared) {
-            Ok(keeper) => keeper,
+        let timer = match start_timer(&shared) {
+            Ok(timer) => timer,
             Err(error) => {
-                eprintln!("the system has no thread for it: {error}");
+                eprintln!("cannot start a thread: {error}");
                 return ExitCode::FAILURE;
             }
         };
         let start = Instant::from_std(shared.pace.start);
-        let mut asking = JoinSet::new();
+        let mut senders = JoinSet::new();
         for _ in 0..connections {
-            asking.spawn(ask(shared.clone(), Connection::new(self.fresh)));
+            senders.spawn(send_requests(shared.clone(), Connection::new(reuse)));
         }
         let refresh = tokio::spawn({
             let shared = shared.clone();
@@ -168,22 +173,22 @@ impl Load {
         let report = Report::new(self.json, self.time);
         let mut second = interval_at(start + SECOND, SECOND);
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut told_to_stop = false;
+        let mut stop_requested = false;
         loop {
             tokio::select! {
                 _ = second.tick() => {
                     report.second(start.elapsed().as_secs(), &shared.tally.take_second());
                 }
                 _ = signals.next() => {
-                    if told_to_stop {
+                    if stop_requested {
                         break;
                     }
-                    told_to_stop = true;
-                    shared.pace.end(&keeper);
+                    stop_requested = true;
+                    shared.pace.end(&timer);
                 }
-                ended = asking.join_next() => match ended {
+                ended = senders.join_next() => match ended {
                     None => break,
-                    Some(ended) => ended.expect("asking doesn't panic"),
+                    Some(ended) => ended.expect("sending doesn't panic"),
                 }
             }
         }
@@ -206,7 +211,7 @@ impl Load {
 const SECOND: Duration = Duration::from_secs(1);
 
 /// At thousands of requests a second, handing each from thread to thread would cost more than
-/// asking. Nothing else runs in this process meanwhile.
+/// sending it. Nothing else runs in this process meanwhile.
 fn on_one_thread(load: impl Future<Output = ExitCode>) -> ExitCode {
     match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
@@ -222,14 +227,14 @@ fn on_one_thread(load: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
-fn keep_pace(shared: &Arc<Shared>) -> std::io::Result<Thread> {
+fn start_timer(shared: &Arc<Shared>) -> std::io::Result<Thread> {
     let shared = shared.clone();
-    let keeper = thread::Builder::new().spawn(move || shared.pace.keep())?;
-    Ok(keeper.thread().clone())
+    let timer = thread::Builder::new().spawn(move || shared.pace.run())?;
+    Ok(timer.thread().clone())
 }
 
-/// One connection's life: takes the next request that is due and asks, until there is none.
-async fn ask(shared: Arc<Shared>, mut connection: Connection) {
+/// One connection's task: sends the next request that is due, until there is none.
+async fn send_requests(shared: Arc<Shared>, mut connection: Connection) {
     let Shared {
         target,
         pace,
@@ -237,9 +242,9 @@ async fn ask(shared: Arc<Shared>, mut connection: Connection) {
         timeout,
     } = &*shared;
     while let Some(due) = pace.next().await {
-        let give_up = due + *timeout;
-        let answer = if std::time::Instant::now() < give_up {
-            timeout_at(give_up.into(), connection.ask(target))
+        let deadline = due + *timeout;
+        let answer = if std::time::Instant::now() < deadline {
+            timeout_at(deadline.into(), connection.request(target))
                 .await
                 .unwrap_or_else(|_| Err("timed out".into()))
         } else {

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-/// The requests that are due and that nobody has taken yet.
+/// The requests that are due and that no connection has taken yet.
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: f64,
@@ -23,11 +23,11 @@ pub(super) struct Pace {
     taken: AtomicU64,
     /// How many there are in all, once that is known.
     all: AtomicU64,
-    over: AtomicBool,
+    ended: AtomicBool,
 }
 
 impl Pace {
-    /// Nothing is due before [`keep`](Self::keep).
+    /// Nothing is due before [`run`](Self::run).
     pub(super) fn new(rate: f64, time: Duration, takers: usize) -> Self {
         Self {
             rate,
@@ -37,12 +37,12 @@ impl Pace {
             due: Semaphore::new(0),
             taken: AtomicU64::new(0),
             all: AtomicU64::new(u64::MAX),
-            over: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
         }
     }
 
-    /// Waits for the next request, and says when it was due; none when that was the last one.
-    /// Who has waited for longest is the first to get one, so all connections take turns.
+    /// Waits for the next request and returns when it was due; none after the last one. The
+    /// longest waiting taker gets it, so all connections take turns.
     pub(super) async fn next(&self) -> Option<Instant> {
         self.due.acquire().await.ok()?.forget();
         let number = self.taken.fetch_add(1, Ordering::Relaxed);
@@ -51,9 +51,9 @@ impl Pace {
     }
 
     /// Lets requests become due, one after the other, until the time is over.
-    pub(super) fn keep(&self) {
+    pub(super) fn run(&self) {
         let mut number = 0;
-        while self.after(number) < self.time && !self.over.load(Ordering::Relaxed) {
+        while self.after(number) < self.time && !self.ended.load(Ordering::Relaxed) {
             let wait = self.after(number).saturating_sub(self.start.elapsed());
             if wait.is_zero() {
                 self.due.add_permits(1);
@@ -63,14 +63,14 @@ impl Pace {
             }
         }
         self.all.store(number, Ordering::Release);
-        // Each taker takes one more, to find that it was none.
+        // One more for each taker, which tells it that there are no more.
         self.due.add_permits(self.takers);
     }
 
-    /// The time is over now. `keeper` is the thread that keeps it.
-    pub(super) fn end(&self, keeper: &Thread) {
-        self.over.store(true, Ordering::Relaxed);
-        keeper.unpark();
+    /// Ends it before its time. `timer` is the thread that [runs](Self::run) it.
+    pub(super) fn end(&self, timer: &Thread) {
+        self.ended.store(true, Ordering::Relaxed);
+        timer.unpark();
     }
 
     fn after(&self, number: u64) -> Duration {
@@ -85,7 +85,7 @@ mod tests {
     #[tokio::test]
     async fn requests_are_due_at_their_time_and_then_there_are_no_more() {
         let pace = Pace::new(200.0, Duration::from_millis(50), 2);
-        thread::scope(|scope| scope.spawn(|| pace.keep()).join().unwrap());
+        thread::scope(|scope| scope.spawn(|| pace.run()).join().unwrap());
         let mut due = Vec::new();
         while let Some(at) = pace.next().await {
             due.push((at - pace.start).as_millis());
@@ -98,11 +98,11 @@ mod tests {
     async fn an_early_end_is_the_end() {
         let pace = Pace::new(0.1, Duration::from_secs(3600), 1);
         thread::scope(|scope| {
-            let keeper = scope.spawn(|| pace.keep());
+            let timer = scope.spawn(|| pace.run());
             while pace.due.available_permits() == 0 {
                 thread::yield_now();
             }
-            pace.end(keeper.thread());
+            pace.end(timer.thread());
         });
         assert_eq!(pace.next().await, Some(pace.start), "it had been due");
         assert_eq!(pace.next().await, None);

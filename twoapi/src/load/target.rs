@@ -1,9 +1,9 @@
-//! The URL that is asked, and whom its name stands for, looked up anew each second.
+//! The URL that is requested, and the addresses that its name resolves to, looked up every second.
 
 use std::{
     net::SocketAddr,
     sync::{
-        RwLock, RwLockReadGuard,
+        RwLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -18,83 +18,147 @@ use tokio::{
 use crate::client::resolver;
 
 /// A look-up costs a request to the cluster's DNS, whose own answers may be cached for longer.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Whom to ask, and for what.
+/// Where to send requests, and for what.
 #[derive(Debug)]
 pub(super) struct Target {
     host: String,
     port: u16,
     pub(super) path: Uri,
     pub(super) authority: HeaderValue,
-    /// All of one family: which one is found out at the start, so that no connection has to be
-    /// tried twice. None while the name can't be resolved.
+    /// Sorted, at least one, and all of one family: which one works is found out at the start, so
+    /// that no connection has to be tried twice.
     addresses: RwLock<Vec<SocketAddr>>,
     ipv4: bool,
-    turn: AtomicUsize,
+    next: AtomicUsize,
 }
 
 impl Target {
-    /// Resolves the name, and sees who listens there.
+    /// Resolves the name, and finds an address that accepts connections.
     ///
     /// # Errors
-    /// A sentence, when the name isn't known or nobody can be reached in that time.
-    pub(super) async fn find(url: &Uri, patience: Duration) -> Result<Self, String> {
+    /// A sentence, when the name can't be resolved or no address be reached within `limit`.
+    pub(super) async fn find(url: &Uri, limit: Duration) -> Result<Self, String> {
         let authority = url.authority().expect("http_url saw to it");
         let host = authority.host().trim_matches(['[', ']']).to_owned();
         let port = authority.port_u16().unwrap_or(80);
-        let found = timeout(patience, resolver::addresses(&host, port))
+        let found = timeout(limit, resolver::lookup(&host, port))
             .await
-            .unwrap_or_else(|_| Err(format!("no answer within {patience:?}")))
+            .unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
             .map_err(|why| format!("the name {host} can't be resolved: {why}"))?;
         let mut why = String::new();
         for address in &found {
-            match timeout(patience, TcpStream::connect(address)).await {
+            match timeout(limit, TcpStream::connect(address)).await {
                 Ok(Ok(_)) => {
                     let path = url.path_and_query().map_or("/", |path| path.as_str());
                     return Ok(Self {
-                        addresses: RwLock::new(of_family(found.clone(), address.is_ipv4())),
+                        addresses: RwLock::new(of_family(&found, address.is_ipv4())),
                         ipv4: address.is_ipv4(),
                         path: path.parse().expect("a part of a URI is one"),
                         authority: HeaderValue::from_str(authority.as_str())
                             .expect("an authority has no control characters"),
                         host,
                         port,
-                        turn: AtomicUsize::new(0),
+                        next: AtomicUsize::new(0),
                     });
                 }
                 Ok(Err(error)) => why = format!("{address} can't be reached: {error}"),
-                Err(_) => why = format!("{address} can't be reached within {patience:?}"),
+                Err(_) => why = format!("{address} can't be reached within {limit:?}"),
             }
         }
         Err(why)
     }
 
-    /// The next address: they take turns. None while the name can't be resolved.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
-        let addresses = self.addresses();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        addresses.get(turn.checked_rem(addresses.len())?).copied()
+    /// The next address: they take turns.
+    pub(super) fn address(&self) -> SocketAddr {
+        let addresses = self.addresses.read().expect("nobody panics with it");
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        addresses[next % addresses.len()]
     }
 
-    /// Looks the name up again and again. While a look-up takes its time, what was known holds.
+    /// Looks the name up every second. As long as that fails, the last known addresses are used:
+    /// a DNS server that is restarted is no reason for a service to lose its load.
     pub(super) async fn keep_up_to_date(&self) {
+        let mut failing = false;
         loop {
-            sleep(LOOK_AGAIN).await;
-            let found = resolver::addresses(&self.host, self.port).await;
-            let found = of_family(found.unwrap_or_default(), self.ipv4);
-            if *self.addresses() != found {
-                *self.addresses.write().expect("nobody panics with it") = found;
+            sleep(LOOKUP_INTERVAL).await;
+            let found = self.look_up_again().await;
+            if let (Err(why), false) = (&found, failing) {
+                let host = &self.host;
+                eprintln!(
+                    "the name {host} can't be resolved any more: {why}; going on with its last addresses"
+                );
             }
+            failing = found.is_err();
         }
     }
 
-    fn addresses(&self) -> RwLockReadGuard<'_, Vec<SocketAddr>> {
-        self.addresses.read().expect("nobody panics with it")
+    async fn look_up_again(&self) -> Result<(), String> {
+        let found = resolver::lookup(&self.host, self.port).await?;
+        self.update(&found);
+        Ok(())
+    }
+
+    /// Takes over what a look-up found, if there is an address of the right family.
+    fn update(&self, found: &[SocketAddr]) {
+        let found = of_family(found, self.ipv4);
+        if !found.is_empty() {
+            *self.addresses.write().expect("nobody panics with it") = found;
+        }
     }
 }
 
-fn of_family(mut found: Vec<SocketAddr>, ipv4: bool) -> Vec<SocketAddr> {
-    found.retain(|address| address.is_ipv4() == ipv4);
+fn of_family(found: &[SocketAddr], ipv4: bool) -> Vec<SocketAddr> {
+    let of_family = |address: &&SocketAddr| address.is_ipv4() == ipv4;
+    let mut found: Vec<SocketAddr> = found.iter().filter(of_family).copied().collect();
+    found.sort_unstable();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    async fn target() -> (tokio::net::TcpListener, Target) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/test", listener.local_addr().unwrap());
+        let target = Target::find(&url.parse().unwrap(), Duration::from_secs(5)).await;
+        (listener, target.unwrap())
+    }
+
+    fn addresses(target: &Target) -> BTreeSet<String> {
+        let turns = 0..10;
+        turns.map(|_| target.address().ip().to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn new_addresses_replace_the_old_ones() {
+        let (_listener, target) = target().await;
+        assert_eq!(addresses(&target), ["127.0.0.1".to_owned()].into());
+        let of = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 80);
+        target.update(&[of("10.0.0.2"), of("10.0.0.1"), of("fd00::1")]);
+        let both = ["10.0.0.1".to_owned(), "10.0.0.2".to_owned()];
+        assert_eq!(addresses(&target), both.into(), "of the same family");
+    }
+
+    #[tokio::test]
+    async fn a_look_up_that_finds_nothing_of_use_keeps_what_was_known() {
+        let (_listener, target) = target().await;
+        for found in [&[][..], &["[::1]:80".parse().unwrap()]] {
+            target.update(found);
+            let known = addresses(&target);
+            assert_eq!(known, ["127.0.0.1".to_owned()].into(), "after {found:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_look_up_keeps_what_was_known() {
+        let (_listener, mut target) = target().await;
+        target.host = "nobody.invalid".to_owned();
+        assert!(target.look_up_again().await.is_err());
+        assert_eq!(addresses(&target), ["127.0.0.1".to_owned()].into());
+    }
 }

@@ -1,0 +1,90 @@
+//! The bounds of twoapi's own numbers on the command line and in the environment. Each is checked
+//! where it is read, and refused with a sentence that says what is allowed; nothing behind it can
+//! overflow a clock or an allocation. Lengths of time that may be a year are read by the chassis.
+
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
+
+/// How long a single request may take: a day, far more than the longest burn by default.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Requests per second. Below the least, two requests are further apart than a quarter of an hour;
+/// the most is far beyond what one process can send.
+const RATES: RangeInclusive<f64> = 0.001..=1_000_000.0;
+
+/// Each connection is a task and a file descriptor.
+const CONNECTIONS: RangeInclusive<u16> = 1..=4096;
+
+/// Ten thousand cores: more than the pods of any one Service have.
+const MILLICORES: RangeInclusive<u32> = 1..=10_000_000;
+
+/// How long to wait for an answer.
+pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
+    match chassis::config::positive_duration(text)? {
+        duration if duration > MAX_TIMEOUT => Err("it must be at most 24h".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// Requests per second.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    within(text, &RATES).ok_or_else(|| {
+        let (least, most) = (RATES.start(), RATES.end());
+        format!("it must be a number of requests per second from {least} to {most}")
+    })
+}
+
+/// How many connections.
+pub(crate) fn connections(text: &str) -> Result<u16, String> {
+    whole_number(text, CONNECTIONS)
+}
+
+/// Thousandths of a core.
+pub(crate) fn millicores(text: &str) -> Result<u32, String> {
+    whole_number(text, MILLICORES)
+}
+
+fn whole_number<N>(text: &str, allowed: RangeInclusive<N>) -> Result<N, String>
+where
+    N: FromStr + PartialOrd + Display,
+{
+    within(text, &allowed).ok_or_else(|| {
+        let (least, most) = (allowed.start(), allowed.end());
+        format!("it must be a whole number from {least} to {most}")
+    })
+}
+
+fn within<N: FromStr + PartialOrd>(text: &str, allowed: &RangeInclusive<N>) -> Option<N> {
+    text.parse().ok().filter(|number| allowed.contains(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_finite_and_bounded() {
+        assert_eq!(rate("0.5"), Ok(0.5));
+        assert_eq!(rate("1e6"), Ok(1_000_000.0));
+        let allowed = "it must be a number of requests per second from 0.001 to 1000000";
+        for text in ["0", "-1", "1e-300", "1e300", "inf", "NaN", "", "x"] {
+            assert_eq!(rate(text), Err(allowed.to_owned()), "'{text}'");
+        }
+    }
+
+    #[test]
+    fn timeouts_are_positive_and_bounded() {
+        assert_eq!(timeout("24h"), Ok(Duration::from_secs(86_400)));
+        assert_eq!(timeout("24h 1ns"), Err("it must be at most 24h".to_owned()));
+        assert_eq!(timeout("0s"), Err("it must be longer than 0s".to_owned()));
+    }
+
+    #[test]
+    fn whole_numbers_are_bounded() {
+        assert_eq!(millicores("10000000"), Ok(10_000_000));
+        for text in ["0", "-1", "0.5", "10000001", "4294967296"] {
+            let allowed = "it must be a whole number from 1 to 10000000";
+            assert_eq!(millicores(text), Err(allowed.to_owned()), "{text}");
+        }
+        assert!(connections("4097").is_err() && connections("4096").is_ok());
+    }
+}

@@ -1,6 +1,6 @@
 //! Keeps the total while pods come and go: each second the name is looked up, and the total is
-//! shared among the pods that are there. Who can't burn its share is left out for a while, and
-//! the others take it over at once.
+//! shared among the pods that are there. A pod that can't burn its share is excluded for a while,
+//! and the others take it over at once.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,20 +18,28 @@ use tokio::{
 };
 
 use super::{
-    pod::{self, Pod, Trouble},
+    pod::{self, BurnError, Callers, ErrorKind, Pod},
     share::{Millicores, Shares},
-    stats::{Entry, Ledger},
-    worker::hold,
+    stats::{PodStats, Stats},
+    worker::{self, keep_share},
 };
 
 /// As often as an autoscaler or a rollout may change anything.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How long a pod is left out: its burns would come and go with every look otherwise.
-const LEFT_OUT: Duration = Duration::from_secs(5);
+/// How long a pod is excluded after an error: otherwise its share would come and go every second.
+const EXCLUSION: Duration = Duration::from_secs(5);
 
-/// After the end: for the answers that say how far the burns came.
-const ANSWERS: Duration = Duration::from_secs(2);
+/// How long a busy pod is excluded at most, whatever its `Retry-After` says: that is when the first
+/// of its burns would end by itself, and it may be ended before.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// The share of what was asked for that must be achieved, where pods were too busy. Shares are
+/// taken over within milliseconds, so that less than a twentieth is missing if others could.
+const MIN_ACHIEVED: f64 = 0.95;
+
+/// How long to wait after the end for the answers that report what was burnt.
+const RESULTS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -42,219 +50,276 @@ pub struct Plan {
     pub time: Duration,
 }
 
-/// How far it is, each second and at the end.
+/// What has been burnt so far.
 #[derive(Clone, Debug)]
 pub struct Progress {
     /// Since the start; at most the whole time.
     pub elapsed: Duration,
-    /// CPU seconds that were asked for up to now.
+    /// CPU seconds that were asked for so far.
     pub asked_seconds: f64,
     /// How many pods have a share now.
     pub burning: usize,
     /// The sum of their shares.
     pub asked_millicores: u64,
-    /// All that ever were to burn something.
-    pub pods: BTreeMap<SocketAddr, Entry>,
-    /// What went wrong since the last time, each a sentence that names the pod.
-    pub troubles: Vec<String>,
-    /// Whether a pod refused its share: then asking for the same again makes no sense.
+    /// All pods that ever had a share.
+    pub pods: BTreeMap<SocketAddr, PodStats>,
+    /// What went wrong since the last report, each a sentence that names the pod.
+    pub errors: Vec<String>,
+    /// Whether a pod refused its share for good: the same command would fail again.
     pub refused: bool,
+    /// Whether a pod ran too many burns already (429).
+    pub busy: bool,
 }
 
 impl Progress {
-    /// CPU seconds achieved, as far as the pods have told.
+    /// CPU seconds achieved, as far as the pods have reported.
     pub fn achieved_seconds(&self) -> f64 {
         self.pods.values().map(|pod| pod.achieved_seconds).sum()
     }
 
-    /// Whether it was all in order: somebody burnt something, and nobody refused to.
-    pub fn is_good(&self) -> bool {
-        !self.refused && self.achieved_seconds() > 0.0
+    /// Whether it succeeded: something was burnt, no pod refused its share for good, and the others
+    /// took over from those that were too busy.
+    pub fn is_success(&self) -> bool {
+        let achieved = self.achieved_seconds();
+        let taken_over = !self.busy || achieved >= self.asked_seconds * MIN_ACHIEVED;
+        !self.refused && achieved > 0.0 && taken_over
     }
 }
 
 /// Burns until the time is over, a signal comes, or no pod at all could burn its first share.
-/// `lookup` says which pods there are: whenever it fails, those known before hold. `tell` is
-/// called each second; the end's state is returned.
-pub async fn steer<F>(
+/// `lookup` finds the pods; as long as it fails, the last ones are kept. `report` is called each
+/// second; the state at the end is returned.
+pub async fn run<F>(
     plan: Plan,
     lookup: impl FnMut() -> F + Send + 'static,
     mut signals: Signals,
-    mut tell: impl FnMut(&Progress),
+    mut report: impl FnMut(&Progress),
 ) -> Progress
 where
     F: Future<Output = Result<Vec<SocketAddr>, String>> + Send,
 {
-    let mut pods = Pods::new(plan);
-    let mut found = keep_looking(lookup);
+    let (mut pods, mut errors) = Pods::new(plan);
+    let mut lookups = look_up_every_second(lookup);
     let mut second = interval_at(pods.start + SECOND, SECOND);
     second.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
-            biased; // a full second is told before the end that comes with it
+            biased; // a full second is reported before the end that coincides with it
             _ = second.tick() => {
-                tell(&pods.progress());
-                pods.told.clear();
+                report(&pods.progress());
+                pods.errors.clear();
             }
             () = sleep_until(pods.end) => break,
             _ = signals.next() => {
-                pods.give_up();
+                pods.stop();
                 break;
             }
-            Some((pod, trouble)) = pods.troubles.recv() => pods.leave_out(pod, trouble),
-            Some(there) = found.recv() => pods.there = there,
+            Some((pod, error)) = errors.recv() => pods.exclude(pod, &error),
+            Some(found) = lookups.recv() => pods.found = found,
+            () = sleep_until(pods.next_inclusion()) => {}
         }
         pods.share();
-        if pods.is_hopeless() {
-            pods.give_up();
+        if pods.no_pod_can_burn() {
+            pods.stop();
             break;
         }
     }
-    // All burns are over now, or are ended, and say how far they came. A second signal doesn't
-    // wait for that: as the requests are given up, the burns end too.
+    // Every burn has ended, or is being ended, and reports what it burnt. A second signal doesn't
+    // wait for that: when the requests are given up, the burns end too.
     tokio::select! {
-        _ = timeout(ANSWERS, async { while pods.holding.join_next().await.is_some() {} }) => {}
+        _ = timeout(RESULTS_TIMEOUT, async { while pods.workers.join_next().await.is_some() {} }) => {}
         _ = signals.next() => {}
     }
     pods.progress()
 }
 
-/// Looks each second, beside everything else: a look-up may take longer than that.
-fn keep_looking<F>(
+/// Runs beside everything else, since a look-up may take longer than a second.
+fn look_up_every_second<F>(
     mut lookup: impl FnMut() -> F + Send + 'static,
 ) -> mpsc::Receiver<BTreeSet<SocketAddr>>
 where
     F: Future<Output = Result<Vec<SocketAddr>, String>> + Send,
 {
-    let (send, found) = mpsc::channel(1);
+    let (send, lookups) = mpsc::channel(1);
     tokio::spawn(async move {
         loop {
-            if let Ok(there) = lookup().await
-                && send.send(there.into_iter().collect()).await.is_err()
+            if let Ok(found) = lookup().await
+                && send.send(found.into_iter().collect()).await.is_err()
             {
                 return;
             }
             sleep(SECOND).await;
         }
     });
-    found
+    lookups
 }
 
-/// All pods, and what each is to burn.
+/// All pods, and the share of each.
 #[derive(Debug)]
 struct Pods {
     plan: Plan,
     start: Instant,
     end: Instant,
     http: Client,
-    ledger: Arc<Ledger>,
-    /// As the last look-up found them.
-    there: BTreeSet<SocketAddr>,
-    left_out: BTreeMap<SocketAddr, Instant>,
+    shared: Arc<worker::Shared>,
+    /// By the last look-up that succeeded.
+    found: BTreeSet<SocketAddr>,
+    excluded: BTreeMap<SocketAddr, Exclusion>,
     shares: Shares,
-    /// Each pod's share for the task that sees to it; without it the task ends.
-    wanted: BTreeMap<SocketAddr, watch::Sender<u32>>,
-    holding: JoinSet<()>,
-    trouble: mpsc::UnboundedSender<(SocketAddr, Trouble)>,
-    troubles: mpsc::UnboundedReceiver<(SocketAddr, Trouble)>,
-    told: Vec<String>,
+    /// Each worker's share; without it the worker ends.
+    senders: BTreeMap<SocketAddr, watch::Sender<u32>>,
+    workers: JoinSet<()>,
+    report_error: mpsc::UnboundedSender<(SocketAddr, BurnError)>,
+    errors: Vec<String>,
     refused: bool,
-    /// Of `--each`, whose total depends on how many pods there are: CPU seconds up to `asked_at`.
+    busy: bool,
+    /// CPU seconds up to `asked_at`. With `--each` they depend on how many pods there are.
     asked_seconds: f64,
     asked_at: Instant,
 }
 
+/// Of a pod that gets no share for a while.
+#[derive(Clone, Copy, Debug)]
+struct Exclusion {
+    until: Instant,
+    busy: bool,
+}
+
 impl Pods {
-    fn new(plan: Plan) -> Self {
-        let (trouble, troubles) = mpsc::unbounded_channel();
+    fn new(plan: Plan) -> (Self, mpsc::UnboundedReceiver<(SocketAddr, BurnError)>) {
+        let (report_error, errors) = mpsc::unbounded_channel();
         let start = Instant::now();
-        Self {
+        let end = start + plan.time;
+        let shared = worker::Shared {
+            end,
+            stats: Stats::default(),
+            callers: Callers::new(),
+        };
+        let pods = Self {
             plan,
             start,
-            end: start + plan.time,
+            end,
             http: pod::client(),
-            ledger: Arc::default(),
-            there: BTreeSet::new(),
-            left_out: BTreeMap::new(),
+            shared: Arc::new(shared),
+            found: BTreeSet::new(),
+            excluded: BTreeMap::new(),
             shares: Shares::new(),
-            wanted: BTreeMap::new(),
-            holding: JoinSet::new(),
-            trouble,
-            troubles,
-            told: Vec::new(),
+            senders: BTreeMap::new(),
+            workers: JoinSet::new(),
+            report_error,
+            errors: Vec::new(),
             refused: false,
+            busy: false,
             asked_seconds: 0.0,
             asked_at: start,
-        }
+        };
+        (pods, errors)
     }
 
-    /// Shares the total among those who are there and able. Only where a share changes anything
-    /// happens.
+    /// Shares the total among the pods that are there and not excluded. Only workers whose share
+    /// changes do anything.
     fn share(&mut self) {
-        self.count_what_was_asked();
+        self.count_asked_seconds();
         let now = Instant::now();
-        self.left_out.retain(|_, until| *until > now);
-        let able = |pod: &&SocketAddr| !self.left_out.contains_key(*pod);
-        let able: Vec<SocketAddr> = self.there.iter().filter(able).copied().collect();
-        self.shares = self.plan.millicores.among(&able, &self.shares);
-        // One that is only left out keeps its task, which waits for a share.
-        self.wanted.retain(|pod, _| self.there.contains(pod));
-        for (pod, wanted) in &self.wanted {
+        self.excluded.retain(|_, exclusion| exclusion.until > now);
+        let included = |pod: &&SocketAddr| !self.excluded.contains_key(*pod);
+        let included: Vec<SocketAddr> = self.found.iter().filter(included).copied().collect();
+        self.shares = self.plan.millicores.share_out(&included, &self.shares);
+        // The worker of an excluded pod stays, and waits for a share.
+        self.senders.retain(|pod, _| self.found.contains(pod));
+        for (pod, sender) in &self.senders {
             let share = self.shares.get(pod).copied().unwrap_or(0);
-            wanted.send_if_modified(|wanted| std::mem::replace(wanted, share) != share);
+            sender.send_if_modified(|current| std::mem::replace(current, share) != share);
         }
         for (pod, share) in &self.shares {
-            if !self.wanted.contains_key(pod) {
-                let (send, wanted) = watch::channel(*share);
-                self.wanted.insert(*pod, send);
-                let (ledger, trouble) = (self.ledger.clone(), self.trouble.clone());
-                let (pod, end) = (Pod::new(self.http.clone(), *pod), self.end);
-                self.holding
-                    .spawn(async move { hold(pod, wanted, end, &ledger, trouble).await });
+            if !self.senders.contains_key(pod) {
+                let (sender, share) = watch::channel(*share);
+                self.senders.insert(*pod, sender);
+                let (shared, errors) = (self.shared.clone(), self.report_error.clone());
+                let pod = Pod::new(self.http.clone(), *pod);
+                self.workers
+                    .spawn(async move { keep_share(pod, share, &shared, errors).await });
             }
         }
     }
 
-    fn leave_out(&mut self, pod: SocketAddr, trouble: Trouble) {
-        if !self.wanted.contains_key(&pod) {
-            return; // it has gone, and its burn with it
+    fn exclude(&mut self, pod: SocketAddr, error: &BurnError) {
+        if !self.senders.contains_key(&pod) {
+            return; // it isn't there any more
         }
-        self.refused |= trouble.refused;
-        self.told.push(format!("{pod}: {}", trouble.sentence));
-        self.left_out.insert(pod, Instant::now() + LEFT_OUT);
+        let busy = matches!(error.kind, ErrorKind::Busy(_));
+        self.busy |= busy;
+        self.refused |= error.kind == ErrorKind::Refused;
+        self.errors.push(format!("{pod}: {}", error.sentence));
+        let until = Instant::now() + exclusion_time(error.kind);
+        self.excluded.insert(pod, Exclusion { until, busy });
     }
 
-    /// Pods are there, none of them could burn its share, and none ever did.
-    fn is_hopeless(&self) -> bool {
-        !self.there.is_empty()
+    /// When the first exclusion ends.
+    fn next_inclusion(&self) -> Instant {
+        let ends = self.excluded.values().map(|exclusion| exclusion.until);
+        ends.min().unwrap_or(self.end)
+    }
+
+    /// Pods are there, but none of them has ever burnt anything, and none is merely busy.
+    fn no_pod_can_burn(&self) -> bool {
+        let mut stats = self.shared.stats.now().into_values();
+        !self.found.is_empty()
             && self.shares.is_empty()
-            && self.ledger.now().values().all(|pod| pod.pod.is_empty())
+            && !self.excluded.values().any(|exclusion| exclusion.busy)
+            && stats.all(|pod| pod.name.is_empty())
     }
 
-    /// The end is now. Nobody who wants anything is left, and so each burn is ended.
-    fn give_up(&mut self) {
+    /// Ends now. Without their shares' senders, the workers end their burns.
+    fn stop(&mut self) {
         self.end = Instant::now();
-        self.wanted.clear();
+        self.senders.clear();
     }
 
-    fn count_what_was_asked(&mut self) {
+    fn count_asked_seconds(&mut self) {
         let now = Instant::now().min(self.end);
-        let seconds = (now - self.asked_at).as_secs_f64();
-        let millicores = self.plan.millicores.of(self.shares.len());
-        self.asked_seconds += millicores / 1000.0 * seconds;
+        let seconds = now.saturating_duration_since(self.asked_at).as_secs_f64();
+        // Of `--each`, nobody takes over what a busy pod doesn't burn: it stays asked for.
+        let busy = |pod: &&SocketAddr| self.excluded.get(*pod).is_some_and(|it| it.busy);
+        let pods = self.shares.len() + self.found.iter().filter(busy).count();
+        self.asked_seconds += self.plan.millicores.total(pods) / 1000.0 * seconds;
         self.asked_at = now;
     }
 
     fn progress(&mut self) -> Progress {
-        self.count_what_was_asked();
+        self.count_asked_seconds();
         Progress {
             elapsed: self.start.elapsed().min(self.end - self.start),
             asked_seconds: self.asked_seconds,
             burning: self.shares.values().filter(|share| **share > 0).count(),
             asked_millicores: self.shares.values().copied().map(u64::from).sum(),
-            pods: self.ledger.now(),
-            troubles: self.told.clone(),
+            pods: self.shared.stats.now(),
+            errors: self.errors.clone(),
             refused: self.refused,
+            busy: self.busy,
+        }
+    }
+}
+
+fn exclusion_time(kind: ErrorKind) -> Duration {
+    match kind {
+        ErrorKind::Busy(Some(retry_after)) => retry_after.clamp(SECOND, MAX_RETRY_AFTER),
+        _ => EXCLUSION,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_pod_is_excluded_for_as_long_as_it_asked_for_within_bounds() {
+        for (retry_after, seconds) in [(0, 1), (7, 7), (3600, 30), (u64::MAX, 30)] {
+            let kind = ErrorKind::Busy(Some(Duration::from_secs(retry_after)));
+            assert_eq!(exclusion_time(kind), Duration::from_secs(seconds));
+        }
+        for kind in [ErrorKind::Busy(None), ErrorKind::Failed, ErrorKind::Refused] {
+            assert_eq!(exclusion_time(kind), EXCLUSION, "{kind:?}");
         }
     }
 }

@@ -1,17 +1,18 @@
-//! The subcommand `burn`: so many millicores, by all pods behind a name together, for so long.
-//! The total stays while pods come and go, so that an autoscaler sees a load that is known.
+//! The subcommand `burn`: has all pods behind a name burn a number of millicores together. The total
+//! stays the same while pods come and go, so that an autoscaler sees a load that is known.
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | `share` | who burns how much |
-//! | `coordinator` | which pods there are, and their shares from second to second |
-//! | `worker` | one pod kept at its share, by one burn at a time |
-//! | `pod` | a burn over HTTP: start, look, end |
+//! | `coordinator` | which pods there are, and the share of each from second to second |
+//! | `share` | how a total is divided |
+//! | `worker` | keeps one pod at its share, by one burn at a time |
+//! | `pod` | a burn over HTTP: start, status, end |
 //! | `stats` | what each pod was asked for, and has achieved |
 //! | `report` | what is printed: a line a second, and the summary |
 //!
-//! A burn that is to change is ended and started anew, which takes some milliseconds. Left out:
-//! making up for those, and for what a pod was not granted below its CPU limit; both are shown.
+//! When a share changes, its burn is ended and a new one started, which takes some milliseconds.
+//! Left out: making up for those, and for what a pod doesn't burn because it stays below its CPU
+//! limit; both are shown.
 
 mod coordinator;
 mod pod;
@@ -32,37 +33,37 @@ use tokio::time::timeout;
 use crate::{bounds, client::resolver};
 
 pub use self::{
-    coordinator::{Plan, Progress, steer},
+    coordinator::{Plan, Progress, run},
     share::Millicores,
-    stats::Entry,
+    stats::PodStats,
 };
 use report::Report;
 
-/// Have all pods behind a name burn CPU, in all or each: exit 0 when they did, else 1
+/// Have all pods behind a name burn CPU, together or each: exit 0 when they did, else 1
 #[derive(Clone, Debug, clap::Args)]
 pub struct Burn {
-    /// Whose addresses are to burn, such as `chesterheadless:5000`, a headless Service
+    /// The name whose addresses burn, such as `chesterpods:5000`, a headless Service
     #[arg(value_parser = target)]
     target: Target,
 
-    /// How much, in thousandths of a core: shared out among the pods, whole numbers to each
+    /// How much, in thousandths of a core, from 1 to 10000000: divided among the pods
     #[arg(long, value_parser = bounds::millicores, allow_hyphen_values = true)]
     millicores: u32,
 
-    /// For how long
+    /// For how long, at most a year
     #[arg(long = "for", value_parser = positive_duration, allow_hyphen_values = true)]
     time: Duration,
 
-    /// So much by each pod, whatever that is in all
+    /// Have each pod burn that much, instead of all pods together
     #[arg(long)]
     each: bool,
 
-    /// Print JSON, an object on each line, to be read by a program
+    /// Print JSON, one object per line, for a program to read
     #[arg(long)]
     json: bool,
 }
 
-/// A name, or an address, and a port.
+/// A name or an address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Target {
     host: String,
@@ -78,10 +79,10 @@ fn target(text: &str) -> Result<Target, String> {
     } else {
         format!("http://{text}")
     };
-    let wrong = || "a target is written as host:port".to_owned();
-    let url: Uri = http_url(&url).map_err(|_| wrong())?;
+    let invalid = || "a target is written as host:port".to_owned();
+    let url: Uri = http_url(&url).map_err(|_| invalid())?;
     if url.path() != "/" || url.query().is_some() {
-        return Err(wrong());
+        return Err(invalid());
     }
     let authority = url.authority().expect("http_url saw to it");
     Ok(Target {
@@ -90,17 +91,18 @@ fn target(text: &str) -> Result<Target, String> {
     })
 }
 
-/// The first look-up: the name may be wrong, and then nobody should wait.
-const FIRST_LOOKUP: Duration = Duration::from_secs(5);
+/// How long the first look-up may take: a wrong name should be reported soon.
+const FIRST_LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Burn {
     /// Burns until the time is over or a signal comes; then ends all burns. Exit 1 when a pod
-    /// refused its share, when none could be reached, or when the name is not known at the start.
+    /// refused its share for good, when none could be reached, when the others couldn't take over
+    /// from a pod that runs too many burns, or when the name can't be resolved at the start.
     pub async fn run(self, signals: Signals) -> ExitCode {
         let Target { host, port } = &self.target;
-        let first = timeout(FIRST_LOOKUP, resolver::lookup(host, *port))
+        let first = timeout(FIRST_LOOKUP_TIMEOUT, resolver::lookup(host, *port))
             .await
-            .unwrap_or_else(|_| Err(format!("no answer within {FIRST_LOOKUP:?}")));
+            .unwrap_or_else(|_| Err(format!("no answer within {FIRST_LOOKUP_TIMEOUT:?}")));
         if let Err(why) = first {
             eprintln!("the name {host} can't be resolved: {why}");
             return ExitCode::FAILURE;
@@ -109,7 +111,7 @@ impl Burn {
             millicores: if self.each {
                 Millicores::Each(self.millicores)
             } else {
-                Millicores::InAll(self.millicores)
+                Millicores::Total(self.millicores)
             },
             time: self.time,
         };
@@ -119,15 +121,15 @@ impl Burn {
             let target = target.clone();
             async move {
                 let mut found = resolver::lookup(&target.host, target.port).await?;
-                // A pod with an address of either family is one pod. IPv4 comes first.
+                // A pod with an address of each family is one pod. IPv4 is preferred.
                 let ipv4 = found.iter().any(SocketAddr::is_ipv4);
                 found.retain(|address| address.is_ipv4() == ipv4);
                 Ok(found)
             }
         };
-        let end = steer(plan, lookup, signals, |progress| report.second(progress)).await;
+        let end = coordinator::run(plan, lookup, signals, |progress| report.second(progress)).await;
         report.summary(&end);
-        if end.is_good() {
+        if end.is_success() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
@@ -142,8 +144,8 @@ mod tests {
     #[test]
     fn a_target_is_a_name_or_an_address_and_a_port() {
         for (text, host, port) in [
-            ("chesterheadless:5000", "chesterheadless", 5000),
-            ("chesterheadless", "chesterheadless", 5000),
+            ("chesterpods:5000", "chesterpods", 5000),
+            ("chesterpods", "chesterpods", 5000),
             ("http://10.0.0.1:5002/", "10.0.0.1", 5002),
             ("http://10.0.0.1", "10.0.0.1", 5000),
             ("[::1]:5001", "::1", 5001),
@@ -161,7 +163,7 @@ mod tests {
             "x y",
             "x/?a",
         ] {
-            assert!(target(text).is_err(), "'{text}' is no target");
+            assert!(target(text).is_err(), "'{text}' is not a target");
         }
     }
 }

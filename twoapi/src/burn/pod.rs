@@ -1,17 +1,27 @@
-//! One pod's side of it, over HTTP: start a burn, look how far it is, end it. A burn is a request
-//! that is answered when the burn is over; it ends within 50 ms when the request is given up.
+//! One pod's burns over HTTP: start one, see how far it is, end it. A burn is a request that is
+//! answered when the burn has ended; when the request is given up, the burn ends within 50 ms.
 
-use std::{error::Error, net::SocketAddr, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    hash::{BuildHasher, RandomState},
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
-use axum::http::header::ACCEPT;
+use axum::http::{
+    StatusCode,
+    header::{ACCEPT, RETRY_AFTER},
+};
 use reqwest::{Client, Response, redirect::Policy};
 use serde_json::Value;
 
 /// A connection inside a cluster takes milliseconds.
-const CONNECT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A pod answers in milliseconds, also while it burns.
-const ANSWER: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A pod that is asked to burn. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -20,25 +30,58 @@ pub(super) struct Pod {
     pub(super) address: SocketAddr,
 }
 
-/// A burn that was asked for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ask {
+/// What a pod is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct BurnRequest {
     pub(super) millicores: u32,
     pub(super) time: Duration,
+    /// Of this burn alone, so that no other caller's burn is taken for it.
+    pub(super) caller: Caller,
 }
 
-/// What a burn came to.
+/// The name by which a pod lists a burn, and by which it is ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Caller(String);
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Names this run's burns. The process's ID would not do: in a container it is always 1.
+#[derive(Debug)]
+pub(super) struct Callers {
+    run: u64,
+    last: AtomicU64,
+}
+
+impl Callers {
+    pub(super) fn new() -> Self {
+        Self {
+            // The standard library seeds its hash maps at random.
+            run: RandomState::new().hash_one(()),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn next(&self) -> Caller {
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        Caller(format!("twoapi-burn-{:016x}-{number}", self.run))
+    }
+}
+
+/// How a burn ended.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Came {
+pub(super) struct BurnResult {
     pub(super) wall_seconds: f64,
     /// CPU seconds.
     pub(super) achieved_seconds: f64,
 }
 
-/// A burn as it runs.
+/// A burn that runs.
 #[derive(Clone, Debug)]
-pub(super) struct Running {
-    pub(super) id: u64,
+pub(super) struct BurnStatus {
     /// Less than asked where the pod has to stay below its CPU limit.
     pub(super) granted_millicores: u32,
     /// CPU seconds so far.
@@ -47,46 +90,56 @@ pub(super) struct Running {
     pub(super) pod: String,
 }
 
-/// Why a burn didn't start, or didn't go on.
+/// Why a burn didn't start, or ended early.
 #[derive(Clone, Debug)]
-pub(super) struct Trouble {
+pub(super) struct BurnError {
+    pub(super) kind: ErrorKind,
     pub(super) sentence: String,
-    /// The pod won't do it: asking for the same once more makes no sense.
-    pub(super) refused: bool,
-    /// How far it came.
-    pub(super) came: Option<Came>,
+    /// What was burnt nevertheless.
+    pub(super) result: Option<BurnResult>,
 }
 
-impl Trouble {
-    pub(super) fn new(sentence: impl Into<String>) -> Self {
+/// What can be expected of the pod from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ErrorKind {
+    /// It can't be reached, is stopping, or somebody ended its burn: it may burn again soon.
+    Failed,
+    /// 429: it runs as many burns as it may, and told (or didn't) when to ask again.
+    Busy(Option<Duration>),
+    /// Any other 4xx: the same request would be refused again.
+    Refused,
+}
+
+impl BurnError {
+    pub(super) fn failed(sentence: impl Into<String>) -> Self {
         Self {
+            kind: ErrorKind::Failed,
             sentence: sentence.into(),
-            refused: false,
-            came: None,
+            result: None,
         }
     }
 }
 
-/// As every failure of a request is told: by its innermost cause.
-impl From<reqwest::Error> for Trouble {
+/// Every failure of a request is reported by its innermost cause.
+impl From<reqwest::Error> for BurnError {
     fn from(error: reqwest::Error) -> Self {
         if error.is_timeout() {
-            return Self::new("it doesn't answer");
+            return Self::failed("it doesn't answer");
         }
         let mut cause: &dyn Error = &error;
         while let Some(next) = cause.source() {
             cause = next;
         }
-        Self::new(cause.to_string())
+        Self::failed(cause.to_string())
     }
 }
 
-/// What all pods are asked with.
+/// The HTTP client for all pods.
 pub(super) fn client() -> Client {
     let client = Client::builder()
         .no_proxy()
         .redirect(Policy::none())
-        .connect_timeout(CONNECT);
+        .connect_timeout(CONNECT_TIMEOUT);
     let client = client.build();
     client.expect("without TLS and proxies there is nothing that can fail")
 }
@@ -100,43 +153,48 @@ impl Pod {
         format!("http://{}{path}", self.address)
     }
 
-    /// Burns, and returns when that is over. Dropping this future ends the burn.
-    pub(super) async fn burn(&self, ask: Ask) -> Result<Came, Trouble> {
-        let minutes = ask.time.as_secs_f64() / 60.0;
-        let millicores = ask.millicores;
-        let path = format!("/test/highcpu?minutes={minutes:.9}&millicores={millicores}");
+    /// Burns, and returns when the burn has ended. Dropping this future ends the burn.
+    pub(super) async fn burn(&self, request: &BurnRequest) -> Result<BurnResult, BurnError> {
+        let minutes = request.time.as_secs_f64() / 60.0;
+        let (millicores, caller) = (request.millicores, &request.caller);
+        let path =
+            format!("/test/highcpu?minutes={minutes:.9}&millicores={millicores}&caller={caller}");
         let request = self.http.get(self.url(&path));
         let response = request.header(ACCEPT, "application/json").send().await?;
         let status = response.status();
+        let retry_after = retry_after(&response);
         let body = response.bytes().await?;
-        let came = came(&body);
-        match came {
-            Some(came) if status.is_success() => Ok(came),
-            _ => Err(Trouble {
-                sentence: match came {
+        let result = burn_result(&body);
+        match result {
+            Some(result) if status.is_success() => Ok(result),
+            _ => Err(BurnError {
+                kind: match status {
+                    StatusCode::TOO_MANY_REQUESTS => ErrorKind::Busy(retry_after),
+                    // A success of another kind is no oneapi's.
+                    _ if status.is_client_error() || status.is_success() => ErrorKind::Refused,
+                    _ => ErrorKind::Failed,
+                },
+                sentence: match result {
                     Some(_) => "it is stopping".to_owned(),
                     None => format!("{status}: {}", String::from_utf8_lossy(&body)),
                 },
-                refused: status.is_client_error() || status.is_success(),
-                came,
+                result,
             }),
         }
     }
 
-    /// How far this burn is; none when it isn't there (yet, or any more).
-    pub(super) async fn look(&self, ask: Ask) -> Result<Option<Running>, Trouble> {
-        let request = self.http.get(self.url("/burns")).timeout(ANSWER);
+    /// How far this caller's burn is; none when it doesn't run yet, or any more.
+    pub(super) async fn status(&self, caller: &Caller) -> Result<Option<BurnStatus>, BurnError> {
+        let request = self.http.get(self.url("/burns")).timeout(ANSWER_TIMEOUT);
         let response = request.send().await?;
-        let pod = name(&response);
+        let pod = pod_name(&response);
         let list: Value = serde_json::from_slice(&response.bytes().await?).unwrap_or_default();
-        let own = list
-            .as_array()
+        let burns = list.as_array().into_iter().flatten();
+        let own = burns
             .into_iter()
-            .flatten()
-            .find(|burn| is(burn, ask));
+            .find(|burn| burn["caller"] == caller.0.as_str());
         Ok(own.and_then(|burn| {
-            Some(Running {
-                id: burn["id"].as_u64()?,
+            Some(BurnStatus {
                 granted_millicores: u32::try_from(burn["granted_millicores"].as_u64()?).ok()?,
                 achieved_seconds: burn["achieved_seconds"].as_f64()?,
                 pod,
@@ -144,31 +202,30 @@ impl Pod {
         }))
     }
 
-    /// Ends a burn; its own request is then answered.
-    pub(super) async fn end(&self, id: u64) -> Result<(), Trouble> {
-        let request = self.http.delete(self.url(&format!("/burns/{id}")));
-        request.timeout(ANSWER).send().await?;
+    /// Ends this caller's burn, if it runs; its own request is then answered.
+    pub(super) async fn end(&self, caller: &Caller) -> Result<(), BurnError> {
+        let path = format!("/burns?caller={caller}");
+        let request = self.http.delete(self.url(&path));
+        request.timeout(ANSWER_TIMEOUT).send().await?;
         Ok(())
     }
 }
 
-/// The list doesn't say whose a burn is. But its length was what was left to the nanosecond when
-/// it was asked for: nobody else's is the same.
-fn is(burn: &Value, ask: Ask) -> bool {
-    let seconds = ask.time.as_secs_f64() * f64::from(ask.millicores) / 1000.0;
-    let same = |listed: f64| (listed - seconds).abs() < 1e-6 * seconds.max(1.0);
-    burn["asked_millicores"] == ask.millicores && burn["asked_seconds"].as_f64().is_some_and(same)
+/// In seconds, as oneapi gives it; a date is not understood.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    Some(Duration::from_secs(seconds.parse().ok()?))
 }
 
-fn name(response: &Response) -> String {
+fn pod_name(response: &Response) -> String {
     let name = response.headers().get("pod");
     let name = name.and_then(|name| name.to_str().ok());
     name.unwrap_or_default().to_owned()
 }
 
-fn came(body: &[u8]) -> Option<Came> {
+fn burn_result(body: &[u8]) -> Option<BurnResult> {
     let report: Value = serde_json::from_slice(body).ok()?;
-    Some(Came {
+    Some(BurnResult {
         wall_seconds: report["wall_seconds"].as_f64()?,
         achieved_seconds: report["achieved_seconds"].as_f64()?,
     })

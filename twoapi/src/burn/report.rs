@@ -1,12 +1,12 @@
-//! What `burn` prints: a line a second, on a terminal one line that is written over, what went
-//! wrong as it happens, and at the end the summary. With `--json` each second is an object on a
-//! line of its own, and the summary the last; seconds are CPU seconds, but for `elapsed_seconds`:
+//! What `burn` prints: a line a second, on a terminal one line that is overwritten, errors as they
+//! happen, and the summary at the end. With `--json` each line is an object, and the summary the
+//! last one; all seconds but `elapsed_seconds` are CPU seconds:
 //!
 //! ```json
 //! {"kind":"second","elapsed_seconds":1.0,"asked_seconds":0.9,"achieved_seconds":0.898,
 //!  "pods":[{"pod":"chesterapi-1","address":"10.244.0.12:5000","asked_millicores":300,
 //!           "granted_millicores":300,"asked_seconds":0.3,"achieved_seconds":0.299,
-//!           "trouble":null}],"troubles":[]}
+//!           "error":null}],"errors":[]}
 //! {"kind":"summary", …the same of all}
 //! ```
 
@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 
 use crate::terminal::{Terminal, print, rounded};
 
-use super::{coordinator::Progress, stats::Entry};
+use super::{coordinator::Progress, stats::PodStats};
 
-/// What was printed last.
+/// Prints, and knows what it printed last.
 #[derive(Debug)]
 pub(super) struct Report {
     json: bool,
@@ -43,8 +43,8 @@ impl Report {
         if self.json {
             return print(&format!("{}\n", fields("second", progress)));
         }
-        for trouble in &progress.troubles {
-            self.terminal.aside(trouble);
+        for error in &progress.errors {
+            self.terminal.aside(error);
         }
         let (elapsed, achieved) = (progress.elapsed.as_secs_f64(), progress.achieved_seconds());
         let now = (achieved - self.achieved) / (elapsed - self.elapsed).max(0.001) * 1000.0;
@@ -55,7 +55,8 @@ impl Report {
             progress.burning,
             progress.asked_millicores,
         );
-        let withheld: u32 = progress.pods.values().map(Entry::withheld).sum();
+        let withheld = progress.pods.values().map(PodStats::withheld);
+        let withheld: u64 = withheld.map(u64::from).sum();
         if withheld > 0 {
             write!(line, ", {withheld}m not granted").expect("a string takes what it is given");
         }
@@ -66,11 +67,11 @@ impl Report {
         if self.json {
             return print(&format!("{}\n", fields("summary", progress)));
         }
-        for trouble in &progress.troubles {
-            self.terminal.aside(trouble);
+        for error in &progress.errors {
+            self.terminal.aside(error);
         }
         let mut text = String::from("\n");
-        let mut row = |name: &str, asked: f64, achieved: f64, trouble: &str| {
+        let mut row = |name: &str, asked: f64, achieved: f64, error: &str| {
             let share = if asked > 0.0 {
                 achieved / asked * 100.0
             } else {
@@ -79,23 +80,18 @@ impl Report {
             writeln!(
                 text,
                 "{}",
-                format!("{name:<40} {asked:>10.3} {achieved:>10.3} {share:>7.2} %  {trouble}")
+                format!("{name:<40} {asked:>10.3} {achieved:>10.3} {share:>7.2} %  {error}")
                     .trim_end()
             )
             .expect("a string takes what it is given");
         };
         for (address, pod) in &progress.pods {
-            let name = format!("{} {address}", pod.pod);
-            let trouble = pod.trouble.as_deref().unwrap_or_default();
-            row(
-                name.trim(),
-                pod.asked_seconds,
-                pod.achieved_seconds,
-                trouble,
-            );
+            let name = format!("{} {address}", pod.name);
+            let error = pod.error.as_deref().unwrap_or_default();
+            row(name.trim(), pod.asked_seconds, pod.achieved_seconds, error);
         }
         let (asked, achieved) = (progress.asked_seconds, progress.achieved_seconds());
-        row("in all", asked, achieved, "");
+        row("total", asked, achieved, "");
         let head = format!("\n{:<40} {:>10} {:>10}", "CPU seconds", "asked", "achieved");
         self.terminal.end(&format!("{head}{text}"));
     }
@@ -104,13 +100,13 @@ impl Report {
 fn fields(kind: &str, progress: &Progress) -> Value {
     let pods = progress.pods.iter().map(|(address, pod)| {
         json!({
-            "pod": pod.pod,
+            "pod": pod.name,
             "address": address.to_string(),
             "asked_millicores": pod.asked_millicores,
             "granted_millicores": pod.granted_millicores,
             "asked_seconds": rounded(pod.asked_seconds),
             "achieved_seconds": rounded(pod.achieved_seconds),
-            "trouble": pod.trouble,
+            "error": pod.error,
         })
     });
     json!({
@@ -119,6 +115,6 @@ fn fields(kind: &str, progress: &Progress) -> Value {
         "asked_seconds": rounded(progress.asked_seconds),
         "achieved_seconds": rounded(progress.achieved_seconds()),
         "pods": pods.collect::<Vec<_>>(),
-        "troubles": progress.troubles,
+        "errors": progress.errors,
     })
 }

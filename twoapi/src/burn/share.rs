@@ -1,42 +1,45 @@
-//! Who burns how much: whole millicores that sum up to the total, exactly.
+//! How much each pod burns: whole millicores that sum up to the total exactly.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-/// What each of these pods is to burn.
+/// The millicores of each pod.
 pub(super) type Shares = BTreeMap<SocketAddr, u32>;
 
 /// How much is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Millicores {
     /// By all pods together.
-    InAll(u32),
+    Total(u32),
     /// By each pod.
     Each(u32),
 }
 
 impl Millicores {
-    /// Divides it as evenly as whole numbers can be. What can't be divided goes to those who
-    /// have it already, `now`, so that no burn is started anew for nothing.
-    pub(super) fn among(self, pods: &[SocketAddr], now: &Shares) -> Shares {
+    /// Divides it as evenly as whole numbers allow. The remainder goes to pods that have it already
+    /// by the `current` shares, so that no burn is replaced needlessly.
+    pub(super) fn share_out(self, pods: &[SocketAddr], current: &Shares) -> Shares {
         let total = match self {
             Self::Each(each) => return pods.iter().map(|pod| (*pod, each)).collect(),
-            Self::InAll(total) => total,
+            Self::Total(total) => total,
         };
         let count = u32::try_from(pods.len()).unwrap_or(u32::MAX);
-        let (Some(even), Some(over)) = (total.checked_div(count), total.checked_rem(count)) else {
+        let (Some(even), Some(remainder)) = (total.checked_div(count), total.checked_rem(count))
+        else {
             return Shares::new();
         };
         let mut pods = pods.to_vec();
-        pods.sort_by_key(|pod| (now.get(pod) != Some(&(even + 1)), *pod));
-        let more = |turn| u32::from(turn < over as usize);
+        pods.sort_by_key(|pod| (current.get(pod) != Some(&(even + 1)), *pod));
+        let extra = |index| u32::from(index < remainder as usize);
         let shares = pods.into_iter().enumerate();
-        shares.map(|(turn, pod)| (pod, even + more(turn))).collect()
+        shares
+            .map(|(index, pod)| (pod, even + extra(index)))
+            .collect()
     }
 
-    /// What is asked for of so many pods.
-    pub(super) fn of(self, pods: usize) -> f64 {
+    /// What is asked of so many pods together.
+    pub(super) fn total(self, pods: usize) -> f64 {
         match self {
-            Self::InAll(total) => total.into(),
+            Self::Total(total) => total.into(),
             Self::Each(each) => f64::from(each) * pods as f64,
         }
     }
@@ -52,7 +55,7 @@ mod tests {
     }
 
     fn shared(total: u32, last: &[u8], now: &Shares) -> Vec<u32> {
-        let shares = Millicores::InAll(total).among(&pods(last), now);
+        let shares = Millicores::Total(total).share_out(&pods(last), now);
         shares.into_values().collect()
     }
 
@@ -61,14 +64,14 @@ mod tests {
         let none = Shares::new();
         assert_eq!(shared(900, &[1, 2, 3], &none), [300, 300, 300]);
         assert_eq!(shared(1000, &[1, 2, 3], &none), [334, 333, 333]);
-        assert_eq!(shared(2, &[1, 2, 3], &none), [1, 1, 0], "some get none");
-        assert!(shared(2, &[], &none).is_empty(), "nobody is there");
-        let each = Millicores::Each(250).among(&pods(&[1, 2]), &none);
+        assert_eq!(shared(2, &[1, 2, 3], &none), [1, 1, 0], "one pod gets none");
+        assert!(shared(2, &[], &none).is_empty(), "there is no pod");
+        let each = Millicores::Each(250).share_out(&pods(&[1, 2]), &none);
         assert_eq!(each.into_values().collect::<Vec<_>>(), [250, 250]);
     }
 
     #[test]
-    fn who_has_the_odd_millicore_keeps_it() {
+    fn the_pod_that_has_the_remainder_keeps_it() {
         let now: Shares = pods(&[2, 3]).into_iter().zip([334, 333]).collect();
         assert_eq!(shared(1000, &[1, 2, 3], &now), [333, 334, 333]);
     }

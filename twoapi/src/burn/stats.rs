@@ -1,4 +1,4 @@
-//! What each pod was asked for and has achieved, as far as is known at the moment.
+//! What each pod was asked for and has achieved, as far as it is known.
 
 use std::{
     collections::BTreeMap,
@@ -7,91 +7,91 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::pod::{Came, Running};
+use super::pod::{BurnResult, BurnStatus};
 
-/// All pods that ever had a share.
+/// Of all pods that ever had a share.
 #[derive(Debug, Default)]
-pub(super) struct Ledger(Mutex<BTreeMap<SocketAddr, Entry>>);
+pub(super) struct Stats(Mutex<BTreeMap<SocketAddr, PodStats>>);
 
-/// One pod's.
+/// Of one pod.
 #[derive(Clone, Debug, Default)]
-pub struct Entry {
-    /// As it calls itself; empty before it has said so.
-    pub pod: String,
-    /// CPU seconds, of the burns that it took.
+pub struct PodStats {
+    /// Its name, as it reported it; empty before that.
+    pub name: String,
+    /// CPU seconds, of all burns that it accepted.
     pub asked_seconds: f64,
-    /// CPU seconds, of the burn that runs too, as the pod reported last.
+    /// CPU seconds, including the burn that runs, as the pod reported last.
     pub achieved_seconds: f64,
-    /// What it burns now.
+    /// Of the burn that runs.
     pub asked_millicores: u32,
-    /// Less than asked where the pod has to stay below its CPU limit; 0 before it has said so.
+    /// Less than asked where the pod has to stay below its CPU limit; 0 before it has reported it.
     pub granted_millicores: u32,
-    /// Why it burns nothing, or did the last time.
-    pub trouble: Option<String>,
+    /// Why it burns nothing, or last burnt nothing.
+    pub error: Option<String>,
     began: Option<Instant>,
     /// Of the burn that runs.
     achieved_now: f64,
 }
 
-impl Ledger {
+impl Stats {
     pub(super) fn begin(&self, address: SocketAddr, millicores: u32) {
-        let mut entries = self.entries();
-        let entry = entries.entry(address).or_default();
-        entry.asked_millicores = millicores;
-        entry.granted_millicores = 0;
-        entry.began = Some(Instant::now());
-        entry.achieved_now = 0.0;
+        let mut pods = self.pods();
+        let pod = pods.entry(address).or_default();
+        pod.asked_millicores = millicores;
+        pod.granted_millicores = 0;
+        pod.began = Some(Instant::now());
+        pod.achieved_now = 0.0;
     }
 
-    pub(super) fn seen(&self, address: SocketAddr, running: Running) {
-        let mut entries = self.entries();
-        let entry = entries.entry(address).or_default();
-        entry.pod = running.pod;
-        entry.granted_millicores = running.granted_millicores;
-        entry.achieved(running.achieved_seconds);
-        entry.trouble = None;
+    pub(super) fn update(&self, address: SocketAddr, status: BurnStatus) {
+        let mut pods = self.pods();
+        let pod = pods.entry(address).or_default();
+        pod.name = status.pod;
+        pod.granted_millicores = status.granted_millicores;
+        pod.achieved(status.achieved_seconds);
+        pod.error = None;
     }
 
-    /// A burn is over; without a last report what was seen last holds.
-    pub(super) fn end(&self, address: SocketAddr, came: Option<Came>) {
-        let mut entries = self.entries();
-        let entry = entries.entry(address).or_default();
-        let began = entry.began.take();
+    /// A burn has ended; without a result, its last status counts.
+    pub(super) fn end(&self, address: SocketAddr, result: Option<BurnResult>) {
+        let mut pods = self.pods();
+        let pod = pods.entry(address).or_default();
+        let began = pod.began.take();
         let mut wall = began.map_or(0.0, |began| began.elapsed().as_secs_f64());
-        if let Some(came) = came {
-            wall = came.wall_seconds;
-            entry.achieved(came.achieved_seconds);
-        } else if entry.achieved_now == 0.0 {
-            wall = 0.0; // it never burnt, as far as is known
+        if let Some(result) = result {
+            wall = result.wall_seconds;
+            pod.achieved(result.achieved_seconds);
+        } else if pod.achieved_now == 0.0 {
+            wall = 0.0; // as far as is known it never burnt
         }
-        entry.asked_seconds += wall * f64::from(entry.asked_millicores) / 1000.0;
-        entry.asked_millicores = 0;
-        entry.granted_millicores = 0;
-        entry.achieved_now = 0.0;
+        pod.asked_seconds += wall * f64::from(pod.asked_millicores) / 1000.0;
+        pod.asked_millicores = 0;
+        pod.granted_millicores = 0;
+        pod.achieved_now = 0.0;
     }
 
-    pub(super) fn trouble(&self, address: SocketAddr, sentence: &str) {
-        let mut entries = self.entries();
-        entries.entry(address).or_default().trouble = Some(sentence.to_owned());
+    pub(super) fn error(&self, address: SocketAddr, sentence: &str) {
+        let mut pods = self.pods();
+        pods.entry(address).or_default().error = Some(sentence.to_owned());
     }
 
-    /// As it is now, with what runs.
-    pub(super) fn now(&self) -> BTreeMap<SocketAddr, Entry> {
-        let mut entries = self.entries().clone();
-        for entry in entries.values_mut() {
-            let wall = entry.began.map_or(Duration::ZERO, |began| began.elapsed());
-            entry.asked_seconds += wall.as_secs_f64() * f64::from(entry.asked_millicores) / 1000.0;
+    /// As of now, including the burns that run.
+    pub(super) fn now(&self) -> BTreeMap<SocketAddr, PodStats> {
+        let mut pods = self.pods().clone();
+        for pod in pods.values_mut() {
+            let wall = pod.began.map_or(Duration::ZERO, |began| began.elapsed());
+            pod.asked_seconds += wall.as_secs_f64() * f64::from(pod.asked_millicores) / 1000.0;
         }
-        entries
+        pods
     }
 
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, Entry>> {
+    fn pods(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, PodStats>> {
         self.0.lock().expect("nobody panics with it")
     }
 }
 
-impl Entry {
-    /// Millicores that the pod keeps back to stay below its CPU limit, as far as it has told.
+impl PodStats {
+    /// Millicores that the pod keeps back to stay below its CPU limit, as far as it has reported.
     pub(super) fn withheld(&self) -> u32 {
         match self.granted_millicores {
             0 => 0,

@@ -1,9 +1,9 @@
-//! Keeps one pod at its share: one burn at a time, ended and started anew when the share changes.
+//! Keeps one pod burning at its share: one burn at a time, which is ended and replaced when the
+//! share changes.
 
 use std::{
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -13,141 +13,150 @@ use tokio::{
 };
 
 use super::{
-    pod::{Ask, Came, Pod, Trouble},
-    stats::Ledger,
+    pod::{BurnError, BurnRequest, BurnResult, Caller, Callers, Pod},
+    stats::Stats,
 };
 
 /// Burns are no longer than any oneapi may have its MAX_MINUTES, and follow one another: the
 /// milliseconds between two are nothing in a minute.
-const LONGEST: Duration = Duration::from_secs(60);
+const MAX_BURN: Duration = Duration::from_secs(60);
 
-/// So little can't be burnt any more.
-const SHORTEST: Duration = Duration::from_millis(1);
+/// A shorter burn can't be made.
+const MIN_BURN: Duration = Duration::from_millis(1);
 
-/// How often a pod is asked how far it is: what is told each second is no older than that, and
+/// How often a pod's burn is looked up: what is reported each second is no older than that, and
 /// no more is unknown of a burn whose pod dies.
-const LOOK: Duration = Duration::from_millis(250);
+const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Looks in a row that may fail before the pod counts as gone: one may have been sent over a
+/// Failures in a row after which the pod counts as gone: one request may have been sent over a
 /// connection that was just being closed.
-const FAILED: u32 = 2;
+const MAX_FAILED_LOOKUPS: u32 = 2;
 
-/// How long a burn's answer may take once the pod was told to end it: it does within 50 ms.
-const ENDS: Duration = Duration::from_millis(500);
+/// How long to wait for a burn's answer after the pod was asked to end it, which takes 50 ms.
+const END_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long it may take if it wasn't there to be ended: it was over, and is on its way.
-const UNDER_WAY: Duration = Duration::from_millis(20);
+/// When to ask again: the burn's request may still have been on its way.
+const END_RETRY: Duration = Duration::from_millis(100);
 
-/// A burn that is over earlier than this before its time was ended by somebody.
+/// How long to wait for the answer of a burn that a pod couldn't be asked to end.
+const UNREACHABLE_TIMEOUT: Duration = Duration::from_millis(20);
+
+/// A burn that ends earlier than this before its time was ended by somebody.
 const EARLY: Duration = Duration::from_millis(50);
 
-/// Burns what is wanted until `end`, or until nobody is left who could want anything. After a
-/// trouble it waits to be told anew.
-pub(super) async fn hold(
+/// What a worker has in common with the others.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) end: Instant,
+    pub(super) stats: Stats,
+    pub(super) callers: Callers,
+}
+
+/// Burns the share until the end, or until its sender is dropped. After an error it waits for
+/// another share.
+pub(super) async fn keep_share(
     pod: Pod,
-    mut wanted: watch::Receiver<u32>,
-    end: Instant,
-    ledger: &Ledger,
-    troubles: UnboundedSender<(SocketAddr, Trouble)>,
+    mut share: watch::Receiver<u32>,
+    shared: &Shared,
+    errors: UnboundedSender<(SocketAddr, BurnError)>,
 ) {
     loop {
-        let millicores = *wanted.borrow_and_update();
-        let left = end.saturating_duration_since(Instant::now());
-        if left < SHORTEST || wanted.has_changed().is_err() {
+        let millicores = *share.borrow_and_update();
+        let left = shared.end.saturating_duration_since(Instant::now());
+        if left < MIN_BURN || share.has_changed().is_err() {
             return;
         }
         if millicores > 0 {
-            let time = left.min(LONGEST);
-            let ask = Ask { millicores, time };
-            ledger.begin(pod.address, millicores);
-            match one_burn(&pod, ask, &mut wanted, ledger).await {
-                Ok(came) => {
-                    ledger.end(pod.address, came);
+            let request = BurnRequest {
+                millicores,
+                time: left.min(MAX_BURN),
+                caller: shared.callers.next(),
+            };
+            shared.stats.begin(pod.address, millicores);
+            match one_burn(&pod, &request, &mut share, &shared.stats).await {
+                Ok(result) => {
+                    shared.stats.end(pod.address, result);
                     continue;
                 }
-                Err(trouble) => {
-                    ledger.end(pod.address, trouble.came);
-                    ledger.trouble(pod.address, &trouble.sentence);
-                    // Who would hear of it has ended: so does this, below.
-                    drop(troubles.send((pod.address, trouble)));
+                Err(error) => {
+                    shared.stats.end(pod.address, error.result);
+                    shared.stats.error(pod.address, &error.sentence);
+                    // Without a receiver the share's sender is dropped too, see below.
+                    drop(errors.send((pod.address, error)));
                 }
             }
         }
         tokio::select! {
-            changed = wanted.changed() => if changed.is_err() { return },
-            () = sleep_until(end) => return,
+            changed = share.changed() => if changed.is_err() { return },
+            () = sleep_until(shared.end) => return,
         }
     }
 }
 
-/// Until it is over, or something else is wanted.
+/// Burns until its time is over, or the share changes.
 async fn one_burn(
     pod: &Pod,
-    ask: Ask,
-    wanted: &mut watch::Receiver<u32>,
-    ledger: &Ledger,
-) -> Result<Option<Came>, Trouble> {
+    request: &BurnRequest,
+    share: &mut watch::Receiver<u32>,
+    stats: &Stats,
+) -> Result<Option<BurnResult>, BurnError> {
     let began = Instant::now();
-    let id = AtomicU64::new(0);
-    let mut answer = pin!(pod.burn(ask));
+    let mut answer = pin!(pod.burn(request));
     tokio::select! {
-        came = &mut answer => match came {
-            Ok(came) if began.elapsed() + EARLY < ask.time => Err(Trouble {
-                came: Some(came),
-                ..Trouble::new("somebody ended its burn")
+        result = &mut answer => match result {
+            Ok(result) if began.elapsed() + EARLY < request.time => Err(BurnError {
+                result: Some(result),
+                ..BurnError::failed("somebody ended its burn")
             }),
-            came => came.map(Some),
+            result => result.map(Some),
         },
-        trouble = follow(pod, ask, &id, ledger) => Err(trouble),
-        _ = wanted.changed() => Ok(end(pod, ask, id.into_inner(), answer).await),
+        error = watch_status(pod, &request.caller, stats) => Err(error),
+        _ = share.changed() => Ok(end(pod, &request.caller, answer).await),
     }
 }
 
-/// Looks how far it is, until the pod can't be asked any more: then what it burns on can't be
-/// known, and the others should take it over.
-async fn follow(pod: &Pod, ask: Ask, id: &AtomicU64, ledger: &Ledger) -> Trouble {
+/// Looks up how far the burn is, until the pod can't be reached any more: then it is unknown what
+/// it burns, and the others should take over.
+async fn watch_status(pod: &Pod, caller: &Caller, stats: &Stats) -> BurnError {
     let mut failed = 0;
     loop {
-        sleep(LOOK).await;
-        match pod.look(ask).await {
-            Ok(running) => {
+        sleep(STATUS_INTERVAL).await;
+        match pod.status(caller).await {
+            Ok(status) => {
                 failed = 0;
-                if let Some(running) = running {
-                    id.store(running.id, Ordering::Relaxed);
-                    ledger.seen(pod.address, running);
+                if let Some(status) = status {
+                    stats.update(pod.address, status);
                 }
             }
-            Err(trouble) => {
+            Err(error) => {
                 failed += 1;
-                if failed == FAILED {
-                    return trouble;
+                if failed == MAX_FAILED_LOOKUPS {
+                    return error;
                 }
             }
         }
     }
 }
 
-/// Has the pod end it, so that its answer tells how far it came. Where that doesn't work, it
-/// ends as the request is given up.
+/// Has the pod end the burn, so that its answer reports what was burnt. Where that doesn't work,
+/// the burn ends as its request is given up.
 async fn end(
     pod: &Pod,
-    ask: Ask,
-    mut id: u64,
-    answer: Pin<&mut impl Future<Output = Result<Came, Trouble>>>,
-) -> Option<Came> {
-    let told = async {
-        if id == 0 {
-            id = pod.look(ask).await.ok()??.id;
+    caller: &Caller,
+    mut answer: Pin<&mut impl Future<Output = Result<BurnResult, BurnError>>>,
+) -> Option<BurnResult> {
+    let deadline = Instant::now() + END_TIMEOUT;
+    loop {
+        let limit = deadline.saturating_duration_since(Instant::now());
+        let wait = match timeout(limit, pod.end(caller)).await {
+            Ok(Ok(())) => END_RETRY,
+            _ => UNREACHABLE_TIMEOUT,
+        };
+        match timeout(wait, &mut answer).await {
+            Ok(Ok(result)) => return Some(result),
+            Ok(Err(error)) => return error.result,
+            Err(_) if wait == END_RETRY && Instant::now() < deadline => {}
+            Err(_) => return None,
         }
-        pod.end(id).await.ok()
-    };
-    let patience = match timeout(ENDS, told).await {
-        Ok(Some(())) => ENDS,
-        _ => UNDER_WAY,
-    };
-    match timeout(patience, answer).await {
-        Ok(Ok(came)) => Some(came),
-        Ok(Err(trouble)) => trouble.came,
-        Err(_) => None,
     }
 }

@@ -19,6 +19,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY chassis/Cargo.toml chassis/
 COPY oneapi/Cargo.toml oneapi/
 COPY twoapi/Cargo.toml twoapi/
+COPY pair/Cargo.toml pair/
 COPY e2e/Cargo.toml e2e/
 RUN sed -i '/^\[\[/,/^$/d' */Cargo.toml \
  && for member in */; do mkdir "$member/src" && echo '//! Empty.' > "$member/src/lib.rs"; done \

@@ -393,6 +393,26 @@ async fn a_signal_ends_it_with_its_summary() {
 }
 
 #[tokio::test]
+async fn a_second_signal_does_not_wait_and_is_no_success() {
+    let server = Server::start(|_| Act::Hang).await;
+    let address = server.address;
+    let line = format!("load http://{address}/ --rate 5 --for 1h --timeout 1h --json");
+    let child = twoapi(&line).stdout(Stdio::piped()).spawn().unwrap();
+    let pid = child.id().to_string();
+    let interrupt = || Command::new("kill").args(["-s", "INT", &pid]).status();
+    while server.seen().0 < 2 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    interrupt().unwrap();
+    // Both arrive, however close together: the first one ends the pace, which takes a moment.
+    sleep(Duration::from_millis(200)).await;
+    interrupt().unwrap();
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+    let told = Told::by(&output.await.unwrap());
+    assert_eq!(told.counts(), (130, 0, 0), "none has been answered");
+}
+
+#[tokio::test]
 async fn without_json_it_is_for_people() {
     let server = Server::start(|n| Act::Answer(if n == 0 { NO } else { YES })).await;
     let address = server.address;

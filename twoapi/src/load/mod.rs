@@ -123,7 +123,7 @@ impl Load {
 
     /// Sends requests until the time is over or a signal comes, then waits for those in flight; a
     /// second signal doesn't wait. Exit 0 when nothing failed, 1 when something did or the target
-    /// can't be reached.
+    /// can't be reached, 130 or 143 by a second signal.
     pub async fn run(self, signals: Signals) -> ExitCode {
         on_one_thread(self.send(signals))
     }
@@ -173,17 +173,19 @@ impl Load {
         let report = Report::new(self.json, self.time);
         let mut second = interval_at(start + SECOND, SECOND);
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut stop_requested = false;
+        let mut stopping = false;
+        let mut abandoned = None;
         loop {
             tokio::select! {
                 _ = second.tick() => {
                     report.second(start.elapsed().as_secs(), &shared.tally.take_second());
                 }
-                _ = signals.next() => {
-                    if stop_requested {
+                signal = signals.next() => {
+                    if stopping {
+                        abandoned = Some(signal);
                         break;
                     }
-                    stop_requested = true;
+                    stopping = true;
                     shared.pace.end(&timer);
                 }
                 ended = senders.join_next() => match ended {
@@ -200,10 +202,11 @@ impl Load {
         }
         let all = shared.tally.take_all();
         report.summary(elapsed, &all);
-        if all.failed() == 0 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
+        match abandoned {
+            // What became of the requests in flight is not known.
+            Some(signal) => ExitCode::from(signal.exit_code()),
+            None if all.failed() == 0 => ExitCode::SUCCESS,
+            None => ExitCode::FAILURE,
         }
     }
 }

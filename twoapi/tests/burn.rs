@@ -435,6 +435,7 @@ async fn a_busy_pod_is_waited_for_and_what_nobody_burnt_is_a_failure() {
         let end = name.burn(millicores, 2.0, none).await.unwrap();
         assert!(!end.is_success() && !end.refused, "{end:?}");
         assert_eq!(end.elapsed, Duration::from_secs(2), "{end:?}");
+        assert!(end.achieved_seconds().is_sign_positive(), "{end:?}");
         is_close(end.asked_seconds, 0.4);
         let off = end.achieved_seconds() - achieved;
         assert!(off.abs() < 0.02, "{achieved}: {end:?}");

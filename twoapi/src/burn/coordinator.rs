@@ -74,7 +74,9 @@ pub struct Progress {
 impl Progress {
     /// CPU seconds achieved, as far as the pods have reported.
     pub fn achieved_seconds(&self) -> f64 {
-        self.pods.values().map(|pod| pod.achieved_seconds).sum()
+        // `sum` of nothing is -0, which would be printed.
+        let achieved = self.pods.values().map(|pod| pod.achieved_seconds);
+        achieved.fold(0.0, |sum, seconds| sum + seconds)
     }
 
     /// Whether it succeeded: something was burnt, no pod refused its share for good, and the others

@@ -1,4 +1,4 @@
-//! What both clients print with: at once, and on a terminal with a bar that is written over.
+//! How both clients print: each line at once, and on a terminal a progress bar that is overwritten.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -7,22 +7,22 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// Standard output, and whether somebody watches it.
+/// Standard output, and whether it is a terminal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terminal {
-    watched: bool,
+    is_terminal: bool,
 }
 
 impl Terminal {
     pub(crate) fn stdout() -> Self {
         Self {
-            watched: io::stdout().is_terminal(),
+            is_terminal: io::stdout().is_terminal(),
         }
     }
 
-    /// A line of its own; on a terminal it takes the place of the one before.
+    /// A line of progress; on a terminal it replaces the one before.
     pub(crate) fn progress(self, done: Duration, all: Duration, line: &str) {
-        if self.watched {
+        if self.is_terminal {
             let share = done.as_secs_f64() / all.as_secs_f64();
             print(&format!("\r{} {line}\x1b[K", bar(share)));
         } else {
@@ -30,26 +30,27 @@ impl Terminal {
         }
     }
 
-    /// A line that stays, in between.
-    pub(crate) fn aside(self, line: &str) {
-        let clear = if self.watched { "\r\x1b[K" } else { "" };
+    /// A line that stays, between lines of progress.
+    pub(crate) fn message(self, line: &str) {
+        let clear = if self.is_terminal { "\r\x1b[K" } else { "" };
         print(&format!("{clear}{line}\n"));
     }
 
-    /// Ends what is written over, and then says this.
+    /// Ends the progress, and then prints this.
     pub(crate) fn end(self, text: &str) {
-        let end_of_bar = if self.watched { "\n" } else { "" };
+        let end_of_bar = if self.is_terminal { "\n" } else { "" };
         print(&format!("{end_of_bar}{text}"));
     }
 }
 
-/// At once: whoever reads along wants each line as it is known. Nobody may be left to read.
+/// Flushes, since a reader wants each line when it is known, and ignores that nobody may be left to
+/// read it.
 pub(crate) fn print(text: &str) {
     let mut out = io::stdout().lock();
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
-/// To three digits behind the point: more of them are noise.
+/// To three decimal places: more of them are noise.
 pub(crate) fn rounded(number: f64) -> Value {
     json!((number * 1000.0).round() / 1000.0)
 }

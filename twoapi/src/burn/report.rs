@@ -44,7 +44,7 @@ impl Report {
             return print(&format!("{}\n", fields("second", progress)));
         }
         for error in &progress.errors {
-            self.terminal.aside(error);
+            self.terminal.message(error);
         }
         let (elapsed, achieved) = (progress.elapsed.as_secs_f64(), progress.achieved_seconds());
         let now = (achieved - self.achieved) / (elapsed - self.elapsed).max(0.001) * 1000.0;
@@ -68,7 +68,7 @@ impl Report {
             return print(&format!("{}\n", fields("summary", progress)));
         }
         for error in &progress.errors {
-            self.terminal.aside(error);
+            self.terminal.message(error);
         }
         let mut text = String::from("\n");
         let mut row = |name: &str, asked: f64, achieved: f64, error: &str| {

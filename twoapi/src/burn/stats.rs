@@ -86,7 +86,7 @@ impl Stats {
     }
 
     fn pods(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, PodStats>> {
-        self.0.lock().expect("nobody panics with it")
+        self.0.lock().expect("no holder of this lock panics")
     }
 }
 

@@ -1,5 +1,5 @@
 //! Looks names up, for every client here: the call to oneapi, `load` and `burn`. Left out: a cache,
-//! since nobody asks more than once a second, and a cached answer would hide that pods come and go.
+//! since no client asks more than once a second, and a cached answer would hide that pods come and go.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

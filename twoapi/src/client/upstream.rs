@@ -32,7 +32,7 @@ struct Inner {
 /// How a call failed.
 #[derive(Debug)]
 pub(crate) enum CallError {
-    /// 502: nobody listens there, or the connection broke.
+    /// 502: nothing listens there, or the connection broke.
     Unreachable(reqwest::Error),
     /// 504: connected or not, the answer did not come in time.
     TooSlow(reqwest::Error),

@@ -27,7 +27,7 @@ use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 
 use super::target::Target;
 
-/// Who answered with success: the pod and its version, as the response's headers say.
+/// What answered with success: the pod and its version, as the response's headers say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Answered {
     pub(super) pod: String,

@@ -1,6 +1,6 @@
 //! When each request is due: number i at i / rate seconds after the start, whatever becomes of
-//! the others. A thread of its own keeps the time: tokio's timers know milliseconds only, and at
-//! some thousand requests a second those would be most of what is measured.
+//! the others. A thread of its own does the timing: tokio's timers are only exact to a millisecond,
+//! which would be most of what is measured at some thousand requests a second.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},

@@ -1,5 +1,5 @@
-//! What `load` prints: a line a second, on a terminal one line that is written over, and at the
-//! end the summary. With `--json` each is an object on a line of its own, the summary the last:
+//! What `load` prints: a line a second, on a terminal one line that is overwritten, and the summary
+//! at the end. With `--json` each line is an object, and the summary the last one:
 //!
 //! ```json
 //! {"kind":"second","second":1,"requests":50,"ok":49,"failed":{"refused":1},
@@ -8,7 +8,7 @@
 //! {"kind":"summary","seconds":60.001,"rate":50.0, …the same of all}
 //! ```
 //!
-//! A second counts the requests that were over within it. The last one may be less than a second.
+//! A second counts the requests that ended within it. The last one may be shorter than a second.
 
 use std::{fmt::Write as _, time::Duration};
 

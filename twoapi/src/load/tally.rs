@@ -1,4 +1,4 @@
-//! Counts and latencies, of the second that runs and of all.
+//! Counts and latencies, of the current second and of all seconds.
 
 use std::{
     collections::BTreeMap,
@@ -22,13 +22,13 @@ struct Counts {
     all: Count,
 }
 
-/// What became of the requests that were over within some time.
+/// What became of the requests that ended within some time.
 #[derive(Debug, Default)]
 pub(super) struct Count {
     pub(super) ok: BTreeMap<Answered, u64>,
     pub(super) failed: BTreeMap<Failure, u64>,
-    /// Of all requests, also those that failed: a stall doesn't count for less because somebody
-    /// gave up on it.
+    /// Of all requests, including those that failed: a stall doesn't count for less because the
+    /// client gave up.
     pub(super) latencies: Latencies,
 }
 
@@ -42,7 +42,7 @@ impl Tally {
         }
     }
 
-    /// What came in since this was called last.
+    /// What was counted since the last call.
     pub(super) fn take_second(&self) -> Count {
         let mut counts = self.counts();
         let second = std::mem::take(&mut counts.second);
@@ -50,13 +50,13 @@ impl Tally {
         second
     }
 
-    /// All, once the last second has been taken.
+    /// The total, once the last second has been taken.
     pub(super) fn take_all(&self) -> Count {
         std::mem::take(&mut self.counts().all)
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().expect("nobody panics with it")
+        self.0.lock().expect("no holder of this lock panics")
     }
 }
 

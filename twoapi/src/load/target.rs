@@ -72,7 +72,10 @@ impl Target {
 
     /// The next address: they take turns.
     pub(super) fn address(&self) -> SocketAddr {
-        let addresses = self.addresses.read().expect("nobody panics with it");
+        let addresses = self
+            .addresses
+            .read()
+            .expect("no holder of this lock panics");
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         addresses[next % addresses.len()]
     }
@@ -104,7 +107,10 @@ impl Target {
     fn update(&self, found: &[SocketAddr]) {
         let found = of_family(found, self.ipv4);
         if !found.is_empty() {
-            *self.addresses.write().expect("nobody panics with it") = found;
+            *self
+                .addresses
+                .write()
+                .expect("no holder of this lock panics") = found;
         }
     }
 }

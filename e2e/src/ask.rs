@@ -1,190 +1,179 @@
-//! A request to a pod or a Service, as a learner makes it: curl to its IP where that can be
-//! reached from here, else through the API server's proxy (kind on macOS, a cluster far away).
-//! The first request finds out which; `ASK=direct` or `ASK=proxy` says it.
+//! A request to a pod or a Service, as a learner makes it: with curl to its IP where that can be
+//! reached from here, else through the API server's proxy (kind on macOS, a remote cluster).
+//! [`reach`](crate::reach) says which way is tried first.
 //!
-//! It leaves out headers: the proxy doesn't hand them on.
+//! It has no access to headers, since the proxy doesn't pass them on.
 
-use std::{env, process::Command, time::Duration};
+use std::{process::Command, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
-use crate::story::Story;
-
-/// How pods are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// curl to the IP.
-    Direct,
-    /// `kubectl get --raw` through the API server.
-    Proxy,
-}
+use crate::{namespace::Namespace, reach::Way};
 
 /// How long an ordinary answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a burn may take: no lesson asks for more than two minutes.
-const BURN_PATIENCE: Duration = Duration::from_secs(150);
+const BURN_TIMEOUT: Duration = Duration::from_secs(150);
 
-/// What is asked of whom.
+/// How long a connection to an IP may take to be established. It takes a millisecond where there
+/// is a route at all; a lost SYN is sent again after 1 s.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Who is asked for what.
 #[derive(Clone, Copy, Debug)]
 struct Request<'a> {
     method: &'static str,
-    /// As the API server's proxy names it: `pods/NAME:PORT`.
-    object: &'a str,
+    /// `pod` or `service`.
+    kind: &'static str,
+    name: &'a str,
     port: u16,
     path: &'a str,
-    patience: Duration,
+    timeout: Duration,
 }
 
-impl Story<'_> {
-    /// The body of a pod's answer.
-    ///
-    /// # Errors
-    /// When it doesn't answer, or with anything but 2xx: the status and the sentence.
-    pub fn ask(&self, pod: &str, port: u16, path: &str) -> Result<String> {
-        self.ask_pod("GET", pod, port, path, PATIENCE)
-    }
+/// Why there is no answer to use.
+enum Failure {
+    /// Nothing was reached in this way, so the request was not handled; another way may do.
+    Unreached(anyhow::Error),
+    /// Somebody was reached, and didn't answer with 2xx.
+    Failed(anyhow::Error),
+}
 
-    /// Has a pod burn, and gives its report, which is JSON.
-    ///
-    /// # Errors
-    /// As for [`ask`](Self::ask).
-    pub fn burn(&self, pod: &str, query: &str) -> Result<Value> {
-        let path = format!("/test/highcpu?{query}");
-        let report = self.ask_pod("GET", pod, 5000, &path, BURN_PATIENCE)?;
-        serde_json::from_str(&report).with_context(|| format!("no report: {report}"))
-    }
+/// The body of a pod's answer.
+///
+/// # Errors
+/// When it doesn't answer, or with another status than 2xx: the status and the body.
+pub fn pod(namespace: &Namespace<'_>, pod: &str, port: u16, path: &str) -> Result<String> {
+    request(namespace, ordinary("GET", "pod", pod, port, path))
+}
 
-    /// Ends a pod's burns.
-    ///
-    /// # Errors
-    /// As for [`ask`](Self::ask).
-    pub fn end_burns(&self, pod: &str) -> Result<()> {
-        self.ask_pod("DELETE", pod, 5000, "/burns", PATIENCE)
-            .map(drop)
-    }
+/// The body of the answer of one of a Service's pods.
+///
+/// # Errors
+/// As for [`pod`].
+pub fn service(namespace: &Namespace<'_>, service: &str, port: u16, path: &str) -> Result<String> {
+    request(namespace, ordinary("GET", "service", service, port, path))
+}
 
-    /// A pod's `/info`.
-    ///
-    /// # Errors
-    /// As for [`ask`](Self::ask).
-    pub fn info(&self, pod: &str, port: u16) -> Result<Value> {
-        serde_json::from_str(&self.ask(pod, port, "/info")?).context("/info is JSON")
-    }
+/// A pod's `/info`.
+///
+/// # Errors
+/// As for [`pod`].
+pub fn info(namespace: &Namespace<'_>, name: &str, port: u16) -> Result<Value> {
+    serde_json::from_str(&pod(namespace, name, port, "/info")?).context("/info is not JSON")
+}
 
-    /// The body of the answer of one of a Service's pods.
-    ///
-    /// # Errors
-    /// As for [`ask`](Self::ask).
-    pub fn ask_service(&self, service: &str, port: u16, path: &str) -> Result<String> {
-        let ip = || {
-            let service = self.json(&format!("get service {service}"))?;
-            let ip = service["spec"]["clusterIP"]
-                .as_str()
-                .context("it has no IP")?;
-            Ok(ip.to_owned())
+/// Has a pod burn until it is done; returns its report.
+///
+/// # Errors
+/// As for [`pod`].
+pub fn burn(namespace: &Namespace<'_>, pod: &str, query: &str) -> Result<Value> {
+    let path = format!("/test/highcpu?{query}");
+    let report = request(
+        namespace,
+        Request {
+            timeout: BURN_TIMEOUT,
+            ..ordinary("GET", "pod", pod, 5000, &path)
+        },
+    )?;
+    serde_json::from_str(&report).with_context(|| format!("the report is not JSON: {report}"))
+}
+
+/// Ends all burns of a pod.
+///
+/// # Errors
+/// As for [`pod`].
+pub fn end_burns(namespace: &Namespace<'_>, pod: &str) -> Result<()> {
+    request(namespace, ordinary("DELETE", "pod", pod, 5000, "/burns")).map(drop)
+}
+
+fn ordinary<'a>(
+    method: &'static str,
+    kind: &'static str,
+    name: &'a str,
+    port: u16,
+    path: &'a str,
+) -> Request<'a> {
+    Request {
+        method,
+        kind,
+        name,
+        port,
+        path,
+        timeout: ANSWER_TIMEOUT,
+    }
+}
+
+fn request(namespace: &Namespace<'_>, request: Request<'_>) -> Result<String> {
+    let Request {
+        method,
+        kind,
+        name,
+        port,
+        path,
+        ..
+    } = request;
+    let reach = &namespace.cluster.reach;
+    let ways = reach.order();
+    let mut reasons = Vec::new();
+    for (index, way) in ways.iter().enumerate() {
+        let answer = match way {
+            Way::Direct => directly(namespace, request),
+            Way::Proxy => through_proxy(namespace, request),
         };
-        let request = Request {
-            method: "GET",
-            object: &format!("services/{service}:{port}"),
-            port,
-            path,
-            patience: PATIENCE,
-        };
-        self.request(ip, request)
-            .with_context(|| format!("asking the Service {service} for :{port}{path}"))
-    }
-
-    fn ask_pod(
-        &self,
-        method: &'static str,
-        pod: &str,
-        port: u16,
-        path: &str,
-        patience: Duration,
-    ) -> Result<String> {
-        let ip = || {
-            let pod = self.json(&format!("get pod {pod}"))?;
-            let ip = pod["status"]["podIP"]
-                .as_str()
-                .context("it has no IP yet")?;
-            Ok(ip.to_owned())
-        };
-        let request = Request {
-            method,
-            object: &format!("pods/{pod}:{port}"),
-            port,
-            path,
-            patience,
-        };
-        self.request(ip, request)
-            .with_context(|| format!("asking the pod {pod} for {method} :{port}{path}"))
-    }
-
-    fn request(&self, ip: impl Fn() -> Result<String>, request: Request<'_>) -> Result<String> {
-        let way = match (self.cluster.way.get(), env::var("ASK").as_deref()) {
-            (_, Ok("direct")) => Way::Direct,
-            (_, Ok("proxy")) => Way::Proxy,
-            (Some(way), _) => *way,
-            (None, _) => {
-                let livez = Request {
-                    method: "GET",
-                    path: "/livez",
-                    patience: PATIENCE,
-                    ..request
-                };
-                let way = match (curl(&ip()?, livez), self.proxied(livez)) {
-                    (Err(_), Ok(_)) => Way::Proxy,
-                    _ => Way::Direct,
-                };
-                *self.cluster.way.get_or_init(|| way)
+        match answer {
+            Ok(body) => {
+                reach.delivered(*way, &ways[..=index]);
+                return Ok(body);
             }
-        };
-        match way {
-            Way::Direct => {
-                let Request {
-                    method,
-                    object,
-                    path,
-                    ..
-                } = request;
-                let (status, body) = curl(&ip()?, request)?;
-                self.note(&format!(
-                    "$ curl -X {method} {object}{path}\n{status}: {body}"
-                ));
-                ensure!((200..300).contains(&status), "{status}: {body}");
-                Ok(body)
+            Err(Failure::Failed(error)) => {
+                reach.delivered(*way, &ways[..=index]);
+                return Err(error.context(format!("{method} :{port}{path} of the {kind} {name}")));
             }
-            Way::Proxy => self.proxied(request),
+            Err(Failure::Unreached(error)) => reasons.push(format!("{way:?}: {error:#}")),
         }
     }
+    bail!(
+        "{method} :{port}{path} of the {kind} {name} reached nobody: {}",
+        reasons.join("; ")
+    )
+}
 
-    fn proxied(&self, request: Request<'_>) -> Result<String> {
-        let Request {
-            method,
-            object,
-            path,
-            ..
-        } = request;
-        let (namespace, verb) = (
-            &self.namespace,
-            if method == "GET" { "get" } else { "delete" },
-        );
-        // No `--request-timeout`: kubectl would tell the pod of it, as one more parameter.
-        self.kubectl(&format!(
-            "{verb} --raw /api/v1/namespaces/{namespace}/{object}/proxy{path}"
-        ))
+/// With curl to the IP.
+fn directly(namespace: &Namespace<'_>, request: Request<'_>) -> Result<String, Failure> {
+    let object = namespace
+        .json(&format!("get {} {}", request.kind, request.name))
+        .map_err(Failure::Failed)?;
+    let ip = match request.kind {
+        "pod" => &object["status"]["podIP"],
+        _ => &object["spec"]["clusterIP"],
+    };
+    let ip = ip
+        .as_str()
+        .ok_or_else(|| Failure::Failed(anyhow!("it has no IP yet")))?;
+    let (status, body) = curl(ip, request)?;
+    let Request {
+        method, name, path, ..
+    } = request;
+    namespace.note(&format!(
+        "$ curl -X {method} {name}{path}\n{status}: {body}"
+    ));
+    if (200..300).contains(&status) {
+        Ok(body)
+    } else {
+        Err(Failure::Failed(anyhow!("{status}: {body}")))
     }
 }
 
 /// One request on a connection of its own: the status, and the body.
-fn curl(ip: &str, request: Request<'_>) -> Result<(u16, String)> {
+fn curl(ip: &str, request: Request<'_>) -> Result<(u16, String), Failure> {
     let Request {
         method,
         port,
         path,
-        patience,
+        timeout,
         ..
     } = request;
     let host = if ip.contains(':') {
@@ -194,31 +183,137 @@ fn curl(ip: &str, request: Request<'_>) -> Result<(u16, String)> {
     };
     let output = Command::new("curl")
         .args(["--silent", "--show-error", "--globoff", "--noproxy", "*"])
-        // As the proxy asks: a burn then answers with its report.
-        .args([
-            "--request",
-            method,
-            "--header",
-            "Accept: application/json, */*",
-        ])
-        .args([
-            "--max-time",
-            &patience.as_secs().to_string(),
-            "--write-out",
-            "\n%{http_code}",
-        ])
+        .args(["--request", method])
+        // As the API server's proxy asks: a burn then answers with its report.
+        .args(["--header", "Accept: application/json, */*"])
+        .args(["--connect-timeout", &CONNECT_TIMEOUT.as_secs().to_string()])
+        .args(["--max-time", &timeout.as_secs().to_string()])
+        .args(["--write-out", "\n%{time_connect} %{http_code}"])
         .arg(format!("http://{host}:{port}{path}"))
         .output()
-        .context("curl can't be started: is it installed?")?;
-    if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+        .context("curl can't be started: is it installed?")
+        .map_err(Failure::Failed)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (body, written) = text.rsplit_once('\n').unwrap_or_default();
+    let (connected, status) = written.split_once(' ').unwrap_or_default();
+    if output.status.success() {
+        let status = status
+            .parse()
+            .context("curl wrote no status")
+            .map_err(Failure::Failed)?;
+        return Ok((status, body.to_owned()));
     }
-    let text = String::from_utf8(output.stdout).context("the answer is no text")?;
-    let (body, status) = text
-        .rsplit_once('\n')
-        .expect("curl writes the status on a line");
-    Ok((
-        status.parse().context("curl writes a status")?,
-        body.to_owned(),
-    ))
+    let error = anyhow!(
+        "{}",
+        String::from_utf8_lossy(&output.stderr).trim().to_owned()
+    );
+    // Without a connection the time that it took is 0.
+    if connected.parse().is_ok_and(|seconds: f64| seconds > 0.0) {
+        Err(Failure::Failed(error))
+    } else {
+        Err(Failure::Unreached(error))
+    }
+}
+
+/// With `kubectl get --raw` or `delete --raw` through the API server.
+fn through_proxy(namespace: &Namespace<'_>, request: Request<'_>) -> Result<String, Failure> {
+    let Request {
+        method,
+        kind,
+        name,
+        port,
+        path,
+        ..
+    } = request;
+    let verb = if method == "GET" { "get" } else { "delete" };
+    // No `--request-timeout`: kubectl would pass it on to the pod as one more parameter.
+    namespace
+        .kubectl(&format!(
+            "{verb} --raw /api/v1/namespaces/{}/{kind}s/{name}:{port}/proxy{path}",
+            namespace.name
+        ))
+        .map_err(|error| {
+            if was_not_delivered(&error.to_string()) {
+                Failure::Unreached(error)
+            } else {
+                Failure::Failed(error)
+            }
+        })
+}
+
+/// Whether kubectl failed before a pod had the request: kubectl reports the API server's own
+/// failures and a pod's statuses alike, and differs in its words only.
+fn was_not_delivered(error: &str) -> bool {
+    [
+        "error trying to reach service",
+        "no endpoints available for service",
+        "Unable to connect to the server",
+    ]
+    .iter()
+    .any(|words| error.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        thread,
+    };
+
+    use super::*;
+
+    fn to(port: u16) -> Request<'static> {
+        ordinary("GET", "pod", "any", port, "/test")
+    }
+
+    #[test]
+    fn a_closed_port_is_told_from_a_connection_that_breaks() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let _ = connection.read(&mut [0; 1024]).unwrap();
+        });
+        let answer = curl("127.0.0.1", to(port));
+        assert!(
+            matches!(answer, Err(Failure::Failed(_))),
+            "it was reached and hung up: the request may have been handled"
+        );
+        server.join().unwrap();
+        let answer = curl("127.0.0.1", to(port));
+        assert!(
+            matches!(answer, Err(Failure::Unreached(_))),
+            "nobody listens any more"
+        );
+    }
+
+    #[test]
+    fn an_answer_keeps_its_status_and_its_body() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let _ = connection.read(&mut [0; 1024]).unwrap();
+            let answer = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 9\r\n\r\nnot\nready";
+            connection.write_all(answer.as_bytes()).unwrap();
+        });
+        let Ok((status, body)) = curl("127.0.0.1", to(port)) else {
+            panic!("it answers");
+        };
+        assert_eq!((status, body.as_str()), (503, "not\nready"));
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn what_the_api_server_could_not_deliver_is_told_from_what_a_pod_answered() {
+        assert!(was_not_delivered(
+            "kubectl get: Error from server (ServiceUnavailable): error trying to reach service: \
+             dial tcp 10.244.0.12:5000: connect: connection refused"
+        ));
+        assert!(!was_not_delivered(
+            "kubectl get: Error from server (ServiceUnavailable): the server is currently unable \
+             to handle the request"
+        ));
+    }
 }

@@ -1,5 +1,5 @@
-//! The load Job of `k8s/lessons/load.yaml`, and what it counts. The Job prints a line a second;
-//! what happens between two looks at its totals is counted to what was done in between.
+//! The load Job of `k8s/lessons/load.yaml`, and what it counts. Its containers print a line each
+//! second; the difference of two totals belongs to what was done between them.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,8 @@ use serde_json::Value;
 use crate::{
     logs::Lines,
     manifest,
-    story::{SOON, Story},
+    namespace::{Namespace, SOON},
+    pods,
 };
 
 const FILE: &str = "k8s/lessons/load.yaml";
@@ -26,7 +27,7 @@ const SHORT_LOADS: u32 = 4;
 /// What was asked, and what came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// All that are over.
+    /// Those that were answered or failed.
     pub requests: u64,
     /// Those that failed, by how.
     pub failed: BTreeMap<String, u64>,
@@ -35,12 +36,12 @@ pub struct Count {
 }
 
 impl Count {
-    /// All that failed.
+    /// The number of those that failed.
     pub fn failures(&self) -> u64 {
         self.failed.values().sum()
     }
 
-    /// How they failed, in words: `12 refused, 3 status 503`.
+    /// How they failed, as text: `12 refused, 3 status 503`.
     pub fn kinds(&self) -> String {
         let kinds: Vec<String> = self
             .failed
@@ -79,63 +80,60 @@ impl Sub<&Self> for Count {
 #[derive(Debug)]
 pub struct Load(Vec<(String, Lines)>);
 
-impl Story<'_> {
-    /// Starts the Job, so many short requests a second in all; returns when every container has
-    /// had answers.
+impl Load {
+    /// Starts the Job with `rate` short requests per second in all; returns when every container
+    /// has had answers.
     ///
     /// # Errors
     /// When it doesn't start.
-    pub fn load(&self, rate: u32) -> Result<Load> {
+    pub fn start(namespace: &Namespace<'_>, rate: u32) -> Result<Self> {
         let each = format!("--rate={}", rate.div_ceil(SHORT_LOADS));
-        let text = manifest::read(FILE, self.cluster, &self.namespace)?;
+        let text = manifest::read(FILE, namespace.cluster, &namespace.name)?;
         ensure!(text.contains(RATE), "{FILE} says {RATE}");
-        self.apply_text(FILE, &text.replace(RATE, &each))?;
-        let pod = self.until("the load runs", SOON, || {
-            let list = self.json("get pods -l batch.kubernetes.io/job-name=load")?;
+        namespace.apply_text(FILE, &text.replace(RATE, &each))?;
+        let pod = namespace.until("the load runs", SOON, || {
+            let list = namespace.json("get pods -l batch.kubernetes.io/job-name=load")?;
             let running = |pod: &&Value| pod["status"]["phase"] == "Running";
             let pod = list["items"].as_array().into_iter().flatten().find(running);
             Ok(pod.cloned())
         })?;
-        let mut following = Vec::new();
         let containers = pod["spec"]["containers"]
             .as_array()
             .context("it has containers")?;
-        for container in containers.iter().filter_map(|it| it["name"].as_str()) {
-            let mut kubectl = self.cluster.kubectl();
-            kubectl.args(["-n", &self.namespace, "logs", "--follow"]);
-            kubectl.args([crate::pods::name(&pod), "-c", container]);
-            following.push((container.to_owned(), Lines::of(&mut kubectl)?));
-        }
-        let load = Load(following);
-        self.until("each load has had answers", SOON, || {
-            let all = load.0.iter().map(|(_, lines)| count(lines));
-            Ok(all
-                .into_iter()
-                .all(|count| count.requests > 0)
-                .then_some(()))
+        let following = containers
+            .iter()
+            .filter_map(|container| container["name"].as_str())
+            .map(|container| {
+                let lines = Lines::follow(namespace, pods::name(&pod), container)?;
+                Ok((container.to_owned(), lines))
+            })
+            .collect::<Result<_>>()?;
+        let load = Self(following);
+        namespace.until("each load has had answers", SOON, || {
+            let mut counts = load.0.iter().map(|(_, lines)| count(lines));
+            Ok(counts.all(|count| count.requests > 0).then_some(()))
         })?;
         Ok(load)
     }
 
-    /// Ends the Job, when what it had in flight is over; gives what each container counted.
+    /// Ends the Job when its requests in flight are over; returns what each container counted.
     ///
     /// # Errors
     /// When it doesn't end.
-    pub fn end_load(&self, load: Load) -> Result<Vec<(String, Count)>> {
-        self.kubectl("delete job load --wait=false")?;
+    pub fn end(self, namespace: &Namespace<'_>) -> Result<Vec<(String, Count)>> {
+        namespace.kubectl("delete job load --wait=false")?;
         let mut counts = Vec::new();
-        for (container, lines) in load.0 {
+        for (container, lines) in self.0 {
             let lines = lines.end()?;
             counts.push((container, sum(lines.iter().map(|(_, line)| line.as_str()))));
         }
-        self.kubectl("wait --for=delete pod -l batch.kubernetes.io/job-name=load --timeout=60s")?;
+        namespace
+            .kubectl("wait --for=delete pod -l batch.kubernetes.io/job-name=load --timeout=60s")?;
         Ok(counts)
     }
-}
 
-impl Load {
-    /// All that has been counted up to now, and what fails in the next few seconds for it: a
-    /// request that is lost now is told when it has timed out, 5 s after it was due.
+    /// All that was counted up to now, and what fails late because of it: a request that is lost
+    /// now is reported when it has timed out, 5 s after it was due.
     ///
     /// # Errors
     /// When the lines stop coming.
@@ -143,13 +141,13 @@ impl Load {
         self.total_after(7)
     }
 
-    /// All that has been counted up to now: waits for lines that were printed after this moment,
-    /// so that whatever is over by now is in it.
+    /// All that was counted up to now. It waits for lines that are printed after this moment, so
+    /// that whatever is over by now is included.
     ///
     /// # Errors
     /// When the lines stop coming.
     pub fn total(&self) -> Result<Count> {
-        // The second that runs, and the one in which what failed in it is told.
+        // The current second, and the one in which its failures are reported.
         self.total_after(2)
     }
 
@@ -174,7 +172,7 @@ impl Load {
             }
             thread::sleep(Duration::from_millis(100));
         }
-        bail!("the load has stopped telling")
+        bail!("the load has stopped reporting")
     }
 }
 

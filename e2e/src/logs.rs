@@ -1,77 +1,65 @@
-//! What containers say until they end: `kubectl logs --follow`. When a pod has been deleted its
-//! logs are gone too, so who wants to read its last words must listen before.
+//! What containers log until they end: `kubectl logs --follow`. The logs of a deleted pod are gone
+//! with it, so its last lines have to be followed.
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::story::{SOON, Story};
+use crate::{
+    background::Background,
+    namespace::{Namespace, SOON},
+};
 
-/// A container's lines as they come, each with when it came.
+/// A container's lines as they come, each with the time when it came.
 #[derive(Debug)]
 pub struct Lines {
-    child: Child,
+    process: Background,
     seen: Arc<Mutex<Vec<(Instant, String)>>>,
-    reader: JoinHandle<()>,
 }
 
 impl Lines {
-    /// Runs what follows a log.
+    /// Follows the log of a container.
     ///
     /// # Errors
-    /// When it can't be started.
-    pub fn of(command: &mut Command) -> Result<Self> {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("kubectl can't be started")?;
-        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+    /// When kubectl can't be started.
+    pub fn follow(namespace: &Namespace<'_>, pod: &str, container: &str) -> Result<Self> {
+        let mut kubectl = namespace.cluster.kubectl();
+        kubectl
+            .args(["-n", &namespace.name, "logs", "--follow", pod])
+            .args(["-c", container]);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let reader = {
             let seen = seen.clone();
-            thread::spawn(move || {
-                for line in output.lines().map_while(Result::ok) {
+            move |output| {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
                     seen.lock()
                         .expect("nobody panics with it")
                         .push((Instant::now(), line));
                 }
-            })
+            }
         };
-        Ok(Self {
-            child,
-            seen,
-            reader,
-        })
+        let process = Background::start(&mut kubectl, reader)?;
+        Ok(Self { process, seen })
     }
 
-    /// What came so far.
+    /// The lines so far.
     pub fn so_far(&self) -> Vec<(Instant, String)> {
         self.seen.lock().expect("nobody panics with it").clone()
     }
 
-    /// Waits until the container has ended and all is said.
+    /// Waits until the container has ended; returns all lines.
     ///
     /// # Errors
     /// When that takes too long.
-    pub fn end(mut self) -> Result<Vec<(Instant, String)>> {
-        let start = Instant::now();
-        while self.child.try_wait()?.is_none() {
-            if start.elapsed() > SOON {
-                drop(self.child.kill());
-                bail!("the container has not ended after {SOON:?}");
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        drop(self.reader.join());
+    pub fn end(self) -> Result<Vec<(Instant, String)>> {
+        self.process
+            .wait(SOON)
+            .context("while waiting until the container has ended")?;
         Ok(std::mem::take(
             &mut *self.seen.lock().expect("nobody panics with it"),
         ))
@@ -82,38 +70,26 @@ impl Lines {
 #[derive(Debug)]
 pub struct Following(Vec<(String, Lines)>);
 
-/// The same when all have ended.
+/// The logs of the same containers after all have ended.
 #[derive(Debug)]
 pub struct Logs(Vec<(String, Vec<Value>)>);
 
-impl Story<'_> {
-    /// Begins to follow the logs of these containers; returns when the first lines are there.
-    ///
-    /// # Errors
-    /// When kubectl fails.
-    pub fn follow_logs(&self, pod: &str, containers: &[&str]) -> Result<Following> {
-        let mut following = Vec::new();
-        for container in containers {
-            let mut kubectl = self.cluster.kubectl();
-            kubectl.args([
-                "-n",
-                &self.namespace,
-                "logs",
-                "--follow",
-                pod,
-                "-c",
-                container,
-            ]);
-            following.push(((*container).to_owned(), Lines::of(&mut kubectl)?));
-        }
-        self.until("the logs are followed", SOON, || {
-            let begun = following
-                .iter()
-                .all(|(_, lines)| !lines.so_far().is_empty());
-            Ok(begun.then_some(()))
-        })?;
-        Ok(Following(following))
-    }
+/// Follows the logs of these containers; returns when each has a line.
+///
+/// # Errors
+/// When kubectl fails.
+pub fn follow(namespace: &Namespace<'_>, pod: &str, containers: &[&str]) -> Result<Following> {
+    let following = containers
+        .iter()
+        .map(|name| Ok(((*name).to_owned(), Lines::follow(namespace, pod, name)?)))
+        .collect::<Result<Vec<_>>>()?;
+    namespace.until("the logs are followed", SOON, || {
+        let begun = following
+            .iter()
+            .all(|(_, lines)| !lines.so_far().is_empty());
+        Ok(begun.then_some(()))
+    })?;
+    Ok(Following(following))
 }
 
 impl Following {

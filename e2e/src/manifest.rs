@@ -1,5 +1,5 @@
-//! The shipped files, as they are but for three words: the registry, the tag, and the namespace
-//! of the story. What else a lesson changes, it changes by kubectl, as a learner does.
+//! The shipped files, in which only the registry, the tag and the namespace are replaced. What
+//! else a lesson changes, it changes with kubectl, as a learner does.
 
 use std::{fs, path::PathBuf};
 

@@ -1,9 +1,10 @@
-//! What the stories read from a pod's JSON, under the names that kubectl shows.
+//! Single pods: what the stories read from their JSON, under the names that kubectl shows, and
+//! waiting for one to get there.
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use serde_json::Value;
 
-use crate::story::{SOON, Story};
+use crate::namespace::{Namespace, SOON};
 
 /// A pod's name.
 pub fn name(pod: &Value) -> &str {
@@ -21,7 +22,7 @@ pub fn is_ready(pod: &Value) -> bool {
         })
 }
 
-/// Whether it has been told to stop.
+/// Whether it has been deleted and is stopping.
 pub fn is_stopping(pod: &Value) -> bool {
     pod["metadata"]["deletionTimestamp"].is_string()
 }
@@ -37,7 +38,7 @@ pub fn image<'a>(pod: &'a Value, container: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-/// The status of one of its containers; null before the kubelet has said any.
+/// The status of one of its containers; null before the kubelet has reported any.
 pub fn container<'a>(pod: &'a Value, container: &str) -> &'a Value {
     pod["status"]["containerStatuses"]
         .as_array()
@@ -63,173 +64,51 @@ pub fn ended<'a>(pod: &'a Value, name: &str) -> Option<&'a Value> {
     .find(|it| it.is_object())
 }
 
-impl Story<'_> {
-    /// One pod.
-    ///
-    /// # Errors
-    /// When it isn't there.
-    pub fn pod(&self, name: &str) -> Result<Value> {
-        self.json(&format!("get pod {name}"))
-    }
+/// The pod of that name.
+///
+/// # Errors
+/// When it doesn't exist.
+pub fn get(namespace: &Namespace<'_>, name: &str) -> Result<Value> {
+    namespace.json(&format!("get pod {name}"))
+}
 
-    /// The Deployment's pods that aren't stopping.
-    ///
-    /// # Errors
-    /// When kubectl fails.
-    pub fn pods(&self) -> Result<Vec<Value>> {
-        let list = self.json("get pods -l app=chesterapi")?;
-        let pods = list["items"].as_array().context("a list has items")?;
-        Ok(pods
-            .iter()
-            .filter(|pod| !is_stopping(pod))
-            .cloned()
-            .collect())
-    }
+/// Waits until a pod is Ready.
+///
+/// # Errors
+/// When it takes too long.
+pub fn ready(namespace: &Namespace<'_>, name: &str) -> Result<Value> {
+    let timeout = SOON.as_secs();
+    namespace.kubectl(&format!(
+        "wait --for=condition=Ready pod/{name} --timeout={timeout}s"
+    ))?;
+    get(namespace, name)
+}
 
-    /// Waits until so many of the Deployment's pods are Ready, and no other is there that isn't
-    /// stopping; gives them.
-    ///
-    /// # Errors
-    /// When it takes too long.
-    pub fn ready_pods(&self, count: usize) -> Result<Vec<Value>> {
-        self.until(&format!("{count} pods are Ready"), SOON, || {
-            let pods = self.pods()?;
-            Ok((pods.len() == count && pods.iter().all(is_ready)).then_some(pods))
-        })
-    }
+/// Waits until a container has been restarted; returns the pod.
+///
+/// # Errors
+/// When it takes too long.
+pub fn restarted(namespace: &Namespace<'_>, pod: &str, container: &str) -> Result<Value> {
+    let what = format!("{container} of {pod} has been restarted");
+    namespace.until(&what, SOON, || {
+        let pod = get(namespace, pod)?;
+        Ok((restarts(&pod, container) > 0).then_some(pod))
+    })
+}
 
-    /// Waits until a pod is Ready.
-    ///
-    /// # Errors
-    /// When it takes too long.
-    pub fn ready(&self, name: &str) -> Result<Value> {
-        self.kubectl(&format!(
-            "wait --for=condition=Ready pod/{name} --timeout={}s",
-            SOON.as_secs()
-        ))?;
-        self.pod(name)
-    }
-
-    /// Waits until a container has been started again; gives the pod.
-    ///
-    /// # Errors
-    /// When it takes too long.
-    pub fn restarted(&self, pod: &str, container: &str) -> Result<Value> {
-        self.until(
-            &format!("{container} of {pod} has been restarted"),
-            SOON,
-            || {
-                let pod = self.pod(pod)?;
-                Ok((restarts(&pod, container) > 0).then_some(pod))
-            },
-        )
-    }
-
-    /// Waits for an event about an object, of that reason and with these words in it.
-    ///
-    /// # Errors
-    /// When none comes.
-    pub fn event(&self, object: &str, reason: &str, words: &str) -> Result<String> {
-        self.until(
-            &format!("an event {reason} of {object} says \"{words}\""),
-            SOON,
-            || {
-                let events = self.json(&format!(
-                    "get events --field-selector involvedObject.name={object},reason={reason}"
-                ))?;
-                let messages = events["items"].as_array().into_iter().flatten();
-                Ok(messages
-                    .filter_map(|event| event["message"].as_str())
-                    .find(|message| message.contains(words))
-                    .map(str::to_owned))
-            },
-        )
-    }
-
-    /// The Deployment from the shipped files, with its Service and its budget, all pods Ready.
-    ///
-    /// # Errors
-    /// When it doesn't come up.
-    pub fn deploy(&self) -> Result<Vec<Value>> {
-        self.apply("k8s/deployment.yaml")?;
-        self.apply("k8s/service.yaml")?;
-        self.apply("k8s/pdb.yaml")?;
-        self.rolled_out()?;
-        self.ready_pods(3)
-    }
-
-    /// The same in place of one that was changed, itself changed by these patches from the start.
-    ///
-    /// # Errors
-    /// When it doesn't come up.
-    pub fn deploy_anew(&self, patches: &[&str]) -> Result<()> {
-        self.kubectl("delete deployment chesterdeployment --ignore-not-found")?;
-        self.kubectl(&format!(
-            "wait --for=delete pod -l app=chesterapi --timeout={}s",
-            SOON.as_secs()
-        ))?;
-        self.apply("k8s/deployment.yaml")?;
-        patches.iter().try_for_each(|patch| self.patch(patch))?;
-        self.rolled_out()
-    }
-
-    /// Asks for a pod's eviction, as a node's drain does.
-    ///
-    /// # Errors
-    /// When the disruption budget doesn't allow it now.
-    pub fn evict(&self, pod: &str) -> Result<()> {
-        let namespace = &self.namespace;
-        self.kubectl_with(
-            &format!("create --raw /api/v1/namespaces/{namespace}/pods/{pod}/eviction -f -"),
-            &format!(
-                r#"{{"apiVersion":"policy/v1","kind":"Eviction","metadata":{{"name":"{pod}","namespace":"{namespace}"}}}}"#
-            ),
-        )
-        .map(drop)
-    }
-
-    /// Changes the Deployment by a shipped patch.
-    ///
-    /// # Errors
-    /// When kubectl fails, or the patch changes nothing.
-    pub fn patch(&self, file: &str) -> Result<()> {
-        let said = self.kubectl(&format!(
-            "patch deployment chesterdeployment --patch-file {}",
-            crate::manifest::path(file).display()
-        ))?;
-        if said.contains("no change") {
-            bail!("{file} changes nothing");
-        }
-        Ok(())
-    }
-
-    /// Gives both containers the images of that version.
-    ///
-    /// # Errors
-    /// When kubectl fails.
-    pub fn update_to(&self, tag: &str) -> Result<()> {
-        let (oneapi, twoapi) = (
-            self.cluster.image("oneapi", tag),
-            self.cluster.image("twoapi", tag),
-        );
-        self.kubectl(&format!(
-            "set image deployment/chesterdeployment oneapi={oneapi} twoapi={twoapi}"
-        ))?;
-        Ok(())
-    }
-
-    /// Waits until the Deployment's rollout is done.
-    ///
-    /// # Errors
-    /// When it fails or takes too long.
-    pub fn rolled_out(&self) -> Result<()> {
-        let said = self.kubectl(&format!(
-            "rollout status deployment/chesterdeployment --timeout={}s",
-            SOON.as_secs()
-        ))?;
-        if !said.contains("successfully rolled out") {
-            bail!("rollout status says: {said}");
-        }
-        Ok(())
-    }
+/// Waits for an event about an object, with that reason and these words in its message.
+///
+/// # Errors
+/// When none comes.
+pub fn event(namespace: &Namespace<'_>, object: &str, reason: &str, words: &str) -> Result<String> {
+    let what = format!("an event {reason} of {object} says \"{words}\"");
+    let get = format!("get events --field-selector involvedObject.name={object},reason={reason}");
+    namespace.until(&what, SOON, || {
+        let events = namespace.json(&get)?;
+        let messages = events["items"].as_array().into_iter().flatten();
+        Ok(messages
+            .filter_map(|event| event["message"].as_str())
+            .find(|message| message.contains(words))
+            .map(str::to_owned))
+    })
 }

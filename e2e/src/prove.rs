@@ -10,9 +10,10 @@ use std::{
 use anyhow::{Result, ensure};
 
 use crate::{
+    deployment,
     load::{Count, Load},
-    pods::{is_ready, name},
-    story::{SOON, Story},
+    namespace::{Namespace, SOON},
+    pods::{self, is_ready, name},
 };
 
 /// How much of it.
@@ -140,13 +141,13 @@ pub const TWINS: &[Twin] = &[
 /// # Errors
 /// When something can't be done; a request that fails is no error here, but a figure in a row.
 pub fn good(
-    story: &Story<'_>,
+    namespace: &Namespace<'_>,
     plan: Plan,
     mut tell: impl FnMut(&Row),
 ) -> Result<(Vec<Row>, Counts)> {
-    story.deploy()?;
-    let (tag, next) = (&story.cluster.tag, &story.cluster.next);
-    let load = story.load(plan.rate)?;
+    deployment::deploy(namespace)?;
+    let (tag, next) = (&namespace.cluster.tag, &namespace.cluster.next);
+    let load = Load::start(namespace, plan.rate)?;
     let mut rows = Vec::new();
     let mut done = |row: Row| {
         tell(&row);
@@ -159,39 +160,49 @@ pub fn good(
             (next, tag)
         };
         let action = format!("rolling update {from} to {to}");
-        done(measure(story, &load, &action, 3, || {
-            story.update_to(to)?;
-            story.rolled_out()
+        done(measure(namespace, &load, &action, 3, || {
+            deployment::update_to(namespace, to)?;
+            deployment::rolled_out(namespace)
         })?);
     }
-    done(measure(story, &load, "rollback (rollout undo)", 3, || {
-        story.kubectl("rollout undo deployment/chesterdeployment")?;
-        story.rolled_out()
-    })?);
+    done(measure(
+        namespace,
+        &load,
+        "rollback (rollout undo)",
+        3,
+        || {
+            namespace.kubectl("rollout undo deployment/chesterdeployment")?;
+            deployment::rolled_out(namespace)
+        },
+    )?);
     for (from, to) in [(3, 10), (10, 3)] {
         done(measure(
-            story,
+            namespace,
             &load,
             &format!("scale {from} to {to}"),
             to,
             || {
-                story.kubectl(&format!(
+                namespace.kubectl(&format!(
                     "scale deployment chesterdeployment --replicas={to}"
                 ))?;
-                story.ready_pods(to).map(drop)
+                deployment::ready_pods(namespace, to).map(drop)
             },
         )?);
     }
-    done(measure(story, &load, "eviction of every pod", 3, || {
-        evict_all(story)
-    })?);
+    done(measure(
+        namespace,
+        &load,
+        "eviction of every pod",
+        3,
+        || evict_all(namespace),
+    )?);
     // The ground of those twins that need one: with all else as it should be, it loses nothing.
     let slow = "rolling update to pods slow to start";
-    done(measure(story, &load, slow, 3, || {
-        story.patch(SLOW_START)?;
-        story.rolled_out()
+    done(measure(namespace, &load, slow, 3, || {
+        deployment::patch(namespace, SLOW_START)?;
+        deployment::rolled_out(namespace)
     })?);
-    let counts = story.end_load(load)?;
+    let counts = load.end(namespace)?;
     Ok((rows, counts))
 }
 
@@ -199,19 +210,19 @@ pub fn good(
 ///
 /// # Errors
 /// When something can't be done.
-pub fn twin(story: &Story<'_>, plan: Plan, twin: &Twin) -> Result<Row> {
+pub fn twin(namespace: &Namespace<'_>, plan: Plan, twin: &Twin) -> Result<Row> {
     let patches: Vec<&str> = twin.ground.into_iter().chain([twin.patch]).collect();
-    story.deploy_anew(&patches)?;
-    settled(story, 3)?;
-    let load = story.load(plan.rate)?;
-    let mut row = measure(story, &load, twin.name, 3, || match twin.action {
+    deployment::redeploy(namespace, &patches)?;
+    settled(namespace, 3)?;
+    let load = Load::start(namespace, plan.rate)?;
+    let mut row = measure(namespace, &load, twin.name, 3, || match twin.action {
         Action::Update => {
-            story.update_to(&story.cluster.next)?;
-            story.rolled_out()
+            deployment::update_to(namespace, &namespace.cluster.next)?;
+            deployment::rolled_out(namespace)
         }
-        Action::Kill => kill_all(story),
+        Action::Kill => kill_all(namespace),
     })?;
-    story.end_load(load)?;
+    load.end(namespace)?;
     row.why = (row.count.failures() > 0).then_some(twin.why);
     Ok(row)
 }
@@ -219,7 +230,7 @@ pub fn twin(story: &Story<'_>, plan: Plan, twin: &Twin) -> Result<Row> {
 /// Does something under load, and counts what the load saw from before it until every pod that
 /// had to go is gone.
 fn measure(
-    story: &Story<'_>,
+    namespace: &Namespace<'_>,
     load: &Load,
     action: &str,
     pods: usize,
@@ -229,7 +240,7 @@ fn measure(
     let start = Instant::now();
     act()?;
     let took = start.elapsed();
-    settled(story, pods)?;
+    settled(namespace, pods)?;
     let count = load.total_with_late()? - &before;
     ensure!(count.requests > 0, "{action}: the load asked nothing");
     Ok(Row {
@@ -241,39 +252,38 @@ fn measure(
 }
 
 /// Waits until so many pods are ready and none is stopping any more.
-fn settled(story: &Story<'_>, pods: usize) -> Result<()> {
-    story.until(
-        &format!("{pods} pods are ready and no other is left"),
+fn settled(namespace: &Namespace<'_>, count: usize) -> Result<()> {
+    namespace.until(
+        &format!("{count} pods are ready and no other is left"),
         SOON,
         || {
-            let list = story.json("get pods -l app=chesterapi")?;
-            let all = list["items"].as_array().map_or(0, Vec::len);
-            let ready = story.pods()?.iter().filter(|pod| is_ready(pod)).count();
-            Ok((all == pods && ready == pods).then_some(()))
+            let all = deployment::all_pods(namespace)?;
+            let settled = |pod| is_ready(pod) && !pods::is_stopping(pod);
+            Ok((all.len() == count && all.iter().all(settled)).then_some(()))
         },
     )
 }
 
 /// As a node's drain does it: pod by pod, each when the budget allows.
-fn evict_all(story: &Story<'_>) -> Result<()> {
-    for pod in &story.ready_pods(3)? {
-        story.until(&format!("{} may be evicted", name(pod)), SOON, || {
-            Ok(story.evict(name(pod)).ok())
+fn evict_all(namespace: &Namespace<'_>) -> Result<()> {
+    for pod in &deployment::ready_pods(namespace, 3)? {
+        namespace.until(&format!("{} may be evicted", name(pod)), SOON, || {
+            Ok(deployment::evict(namespace, name(pod)).ok())
         })?;
     }
-    story.ready_pods(3).map(drop)
+    deployment::ready_pods(namespace, 3).map(drop)
 }
 
-fn kill_all(story: &Story<'_>) -> Result<()> {
-    for pod in &story.ready_pods(3)? {
+fn kill_all(namespace: &Namespace<'_>) -> Result<()> {
+    for pod in &deployment::ready_pods(namespace, 3)? {
         for service in ["oneapi", "twoapi"] {
             let name = name(pod);
-            story.kubectl(&format!("exec {name} -c {service} -- /{service} kill KILL"))?;
+            namespace.kubectl(&format!("exec {name} -c {service} -- /{service} kill KILL"))?;
         }
     }
-    for pod in &story.ready_pods(3)? {
+    for pod in &deployment::ready_pods(namespace, 3)? {
         for service in ["oneapi", "twoapi"] {
-            story.restarted(name(pod), service)?;
+            pods::restarted(namespace, name(pod), service)?;
         }
     }
     Ok(())

@@ -1,90 +1,61 @@
-//! Runs stories side by side, and tells how long each took. Arguments choose those whose names
-//! contain one of them; `--list` names them all.
+//! Runs stories side by side, and prints how long each took. Arguments choose those whose names
+//! contain one of them; `--list` prints all names.
 
-use std::{
-    env,
-    panic::{self, AssertUnwindSafe},
-    process::ExitCode,
-    sync::Mutex,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{env, process::ExitCode, sync::Mutex, thread, time::Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use crate::{
     cluster::Cluster,
-    story::{Security, Story},
+    namespace::Namespace,
+    story::{self, Security},
 };
 
-/// Stories mostly wait for kubelets, so more of them than a small machine has cores may run at
-/// once; with more than this, the pods of one would wait for those of another.
+/// How many stories run at once. They mostly wait for kubelets, so there may be more of them than
+/// a small machine has cores; with more than this, the pods of one would wait for those of another.
 const SIDE_BY_SIDE: usize = 4;
 
-/// One lesson's story.
+/// A story: an end-to-end test of one story.
 #[derive(Clone, Copy, Debug)]
-pub struct Lesson {
-    /// What it is called; its namespace is named after it.
+pub struct Story {
+    /// Its name, by which it is chosen; its namespace is named after it.
     pub name: &'static str,
-    /// The story itself.
-    pub tell: fn(&Story<'_>) -> Result<()>,
+    /// The test.
+    pub test: fn(&Namespace<'_>) -> Result<()>,
     /// What its namespace enforces.
     pub security: Security,
-    /// A namespace that the story itself makes, since the tutorial names it.
-    pub namespace: Option<&'static str>,
-    /// Whether it measures, and so wants the cluster for itself.
+    /// Whether it measures, and so needs the cluster for itself.
     pub alone: bool,
 }
 
-impl Lesson {
-    /// A story in a namespace of its own, beside others.
-    pub const fn new(name: &'static str, tell: fn(&Story<'_>) -> Result<()>) -> Self {
+impl Story {
+    /// A story in a `restricted` namespace, which may run beside others.
+    pub const fn new(name: &'static str, test: fn(&Namespace<'_>) -> Result<()>) -> Self {
         Self {
             name,
-            tell,
+            test,
             security: Security::Restricted,
-            namespace: None,
             alone: false,
         }
     }
-
-    fn run(&self, cluster: &Cluster) -> (Duration, Option<String>) {
-        let start = Instant::now();
-        let own = format!("chester-{}", self.name.replace('_', "-"));
-        let failure = match Story::begin(cluster, self.namespace.unwrap_or(&own)) {
-            Err(error) => Some(format!("{error:#}")),
-            Ok(story) => {
-                let told = panic::catch_unwind(AssertUnwindSafe(|| {
-                    if self.namespace.is_none() {
-                        story.make_namespace(self.security)?;
-                    }
-                    (self.tell)(&story)
-                }));
-                story.end(&told.unwrap_or_else(|_| Err(anyhow!("it panicked"))))
-            }
-        };
-        (start.elapsed(), failure)
-    }
 }
 
-/// Runs those of the lessons that the arguments choose: those that may first, side by side, then
-/// those that want to be alone.
-pub fn run(lessons: &[Lesson]) -> ExitCode {
+/// Runs the stories that the arguments choose: first those that may run side by side, then those
+/// that need the cluster for themselves.
+pub fn run(stories: &[Story]) -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--list") {
-        lessons
-            .iter()
-            .for_each(|lesson| println!("{}", lesson.name));
+        stories.iter().for_each(|story| println!("{}", story.name));
         return ExitCode::SUCCESS;
     }
-    let chosen: Vec<Lesson> = lessons
+    let chosen: Vec<Story> = stories
         .iter()
-        .filter(|lesson| {
+        .filter(|story| {
             let mut words = arguments
                 .iter()
                 .filter(|word| !word.starts_with('-'))
                 .peekable();
-            words.peek().is_none() || words.any(|word| lesson.name.contains(word.as_str()))
+            words.peek().is_none() || words.any(|word| story.name.contains(word.as_str()))
         })
         .copied()
         .collect();
@@ -105,27 +76,39 @@ pub fn run(lessons: &[Lesson]) -> ExitCode {
         cluster.image("oneapi", &cluster.tag),
         cluster.image("twoapi", &cluster.tag)
     );
+    match story::namespaces_of_other_runs(&cluster) {
+        Ok(others) if others.is_empty() => {}
+        Ok(others) => println!(
+            "Other runs have namespaces here: {}. When those runs are over, this deletes them: \
+             kubectl delete namespaces -l {}",
+            others.join(", "),
+            story::LABEL
+        ),
+        Err(error) => {
+            eprintln!("{error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
     let start = Instant::now();
     let failed = Mutex::new(0);
-    let (alone, beside): (Vec<Lesson>, Vec<Lesson>) =
-        chosen.iter().partition(|lesson| lesson.alone);
-    for (lessons, threads) in [(beside, SIDE_BY_SIDE), (alone, 1)] {
-        let waiting = Mutex::new(lessons.into_iter());
+    let (alone, side_by_side): (Vec<Story>, Vec<Story>) =
+        chosen.iter().partition(|story| story.alone);
+    for (stories, threads) in [(side_by_side, SIDE_BY_SIDE), (alone, 1)] {
+        let waiting = Mutex::new(stories.into_iter());
         thread::scope(|scope| {
             for _ in 0..threads {
                 scope.spawn(|| {
-                    while let Some(lesson) = next(&waiting) {
-                        let (took, failure) = lesson.run(&cluster);
-                        let word = if failure.is_none() {
-                            "ok    "
-                        } else {
-                            "FAILED"
-                        };
+                    while let Some(story) = next(&waiting) {
+                        let start = Instant::now();
+                        let name = story::namespace_name(&cluster, story.name);
+                        let result = story::run(&cluster, &name, story.security, story.test);
+                        let seconds = start.elapsed().as_secs_f64();
+                        let word = if result.is_ok() { "ok    " } else { "FAILED" };
                         let mut failed = failed.lock().expect("nobody panics with it");
-                        println!("{word} {:<24} {:>6.1} s", lesson.name, took.as_secs_f64());
-                        if let Some(why) = failure {
+                        println!("{word} {:<20} {seconds:>6.1} s  {name}", story.name);
+                        if let Err(report) = result {
                             *failed += 1;
-                            println!("{why}\n");
+                            println!("{report:#}\n");
                         }
                     }
                 });
@@ -146,6 +129,6 @@ pub fn run(lessons: &[Lesson]) -> ExitCode {
     }
 }
 
-fn next(waiting: &Mutex<impl Iterator<Item = Lesson>>) -> Option<Lesson> {
+fn next(waiting: &Mutex<impl Iterator<Item = Story>>) -> Option<Story> {
     waiting.lock().expect("nobody panics with it").next()
 }

@@ -1,61 +1,56 @@
-//! Pods coming and going, in the order in which the API server tells it: `kubectl get pods
-//! --watch`. For what is only true for a moment, and a look now and then would miss.
+//! How pods come and go, in the order in which the API server reports it: `kubectl get pods
+//! --watch`. It is for what is true for a moment only, which polling would miss.
 
 use std::{
     io::BufReader,
-    process::{Child, Stdio},
     sync::{Arc, Mutex},
-    thread::{self, JoinHandle},
     time::Instant,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Deserializer, Value};
 
-use crate::story::{SOON, Story};
+use crate::{
+    background::Background,
+    deployment,
+    namespace::{Namespace, SOON},
+};
 
 /// A change of a pod.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// When it was told.
+    /// When it was reported.
     pub at: Instant,
     /// `ADDED`, `MODIFIED` or `DELETED`.
     pub kind: String,
-    /// The pod as it is then.
+    /// The pod after the change.
     pub pod: Value,
 }
 
-/// A watch of the story's pods, from its start until it is [ended](Watch::end).
+/// A watch of the Deployment's pods, which runs until it is [ended](Watch::end) or dropped.
 #[derive(Debug)]
 pub struct Watch {
-    child: Child,
+    process: Background,
     seen: Arc<Mutex<Vec<Change>>>,
-    reader: JoinHandle<()>,
 }
 
-impl Story<'_> {
-    /// Begins to watch the Deployment's pods; returns when those that are there have been told.
+impl Watch {
+    /// Begins to watch the Deployment's pods; returns when those that exist have been reported.
     ///
     /// # Errors
     /// When kubectl fails.
-    pub fn watch(&self) -> Result<Watch> {
-        let there = self.pods()?.len();
-        let mut child = self
-            .cluster
-            .kubectl()
-            .args(["-n", &self.namespace, "get", "pods", "-l", "app=chesterapi"])
-            .args(["--watch", "--output-watch-events", "-o", "json"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("kubectl can't be started")?;
-        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+    pub fn start(namespace: &Namespace<'_>) -> Result<Self> {
+        let existing = deployment::pods(namespace)?.len();
+        let mut kubectl = namespace.cluster.kubectl();
+        kubectl
+            .args(["-n", &namespace.name, "get", "pods", "-l", "app=chesterapi"])
+            .args(["--watch", "--output-watch-events", "-o", "json"]);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let reader = {
             let seen = seen.clone();
-            thread::spawn(move || {
-                // Its end is the end of the process, perhaps in the middle of an object.
-                for event in Deserializer::from_reader(output)
+            move |output| {
+                // It ends with the process, perhaps in the middle of an object.
+                for event in Deserializer::from_reader(BufReader::new(output))
                     .into_iter::<Value>()
                     .map_while(Result::ok)
                 {
@@ -66,32 +61,26 @@ impl Story<'_> {
                     };
                     seen.lock().expect("nobody panics with it").push(change);
                 }
-            })
+            }
         };
-        let watch = Watch {
-            child,
+        let watch = Self {
+            process: Background::start(&mut kubectl, reader)?,
             seen,
-            reader,
         };
-        self.until("the watch has begun", SOON, || {
-            Ok((watch.so_far().len() >= there).then_some(()))
+        namespace.until("the watch has begun", SOON, || {
+            Ok((watch.so_far().len() >= existing).then_some(()))
         })?;
         Ok(watch)
     }
-}
 
-impl Watch {
-    /// What has been told so far.
+    /// The changes so far.
     pub fn so_far(&self) -> Vec<Change> {
         self.seen.lock().expect("nobody panics with it").clone()
     }
 
-    /// Ends the watch; gives all that was told.
-    pub fn end(mut self) -> Vec<Change> {
-        // It may have ended already; either way the reader comes to its end.
-        drop(self.child.kill());
-        drop(self.child.wait());
-        drop(self.reader.join());
+    /// Ends the watch; returns all changes.
+    pub fn end(self) -> Vec<Change> {
+        drop(self.process);
         std::mem::take(&mut *self.seen.lock().expect("nobody panics with it"))
     }
 }

@@ -7,14 +7,12 @@
 use std::{env, process::ExitCode};
 
 use e2e::{
-    Result, Story, bail,
+    Result, bail,
     cluster::Cluster,
+    namespace::Namespace,
     prove::{self, Plan, TWINS},
-    story::Security,
+    story::{self, Security},
 };
-
-/// A namespace of its own, beside the stories'.
-const NAMESPACE: &str = "chester-prove";
 
 fn main() -> ExitCode {
     match run() {
@@ -33,30 +31,20 @@ fn run() -> Result<bool> {
         updates: number("UPDATES", 5)?,
     };
     let cluster = Cluster::from_environment()?;
-    let story = Story::begin(&cluster, NAMESPACE)?;
-    let proven = story
-        .make_namespace(Security::Restricted)
-        .and_then(|()| tell(&story, plan));
-    let told = story.end(
-        &proven
-            .as_ref()
-            .map(drop)
-            .map_err(|error| e2e::anyhow!("{error:#}")),
-    );
-    if let Some(told) = told {
-        bail!("{told}");
-    }
-    proven
+    let name = story::namespace_name(&cluster, "prove");
+    story::run(&cluster, &name, Security::Restricted, |namespace| {
+        prove(namespace, plan)
+    })
 }
 
-fn tell(story: &Story<'_>, plan: Plan) -> Result<bool> {
+fn prove(namespace: &Namespace<'_>, plan: Plan) -> Result<bool> {
     println!(
         "Three replicas, {} short requests per second through the Service to both services, over\n\
          fresh and kept connections, and five that take 10 s each in flight all the time.\n",
         plan.rate
     );
     println!("{}", prove::header());
-    let (rows, counts) = prove::good(story, plan, |row| println!("{row}"))?;
+    let (rows, counts) = prove::good(namespace, plan, |row| println!("{row}"))?;
     println!("\nIn all, by load:");
     for (load, count) in &counts {
         println!("{load:<52} {:>9} {:>7}", count.requests, count.failures());
@@ -67,7 +55,7 @@ fn tell(story: &Story<'_>, plan: Plan) -> Result<bool> {
     println!("\nTwins, each of which differs in one thing, under the same load:\n");
     println!("{}", prove::header());
     for twin in TWINS {
-        let row = prove::twin(story, plan, twin)?;
+        let row = prove::twin(namespace, plan, twin)?;
         println!("{row}");
         proven &= row.count.failures() > 0;
     }

@@ -3,22 +3,21 @@
 //! an undo brings everything back.
 
 use e2e::{
-    Result, Story, ensure,
-    pods::{ended, image, is_ready, name},
-    story::SOON,
+    Namespace, Result, ask, deployment, ensure,
+    namespace::SOON,
+    pods::{self, ended, image, is_ready, name},
 };
 
-pub fn tell(story: &Story<'_>) -> Result<()> {
-    let good = story.deploy()?;
-    let cluster = story.cluster;
+pub fn run(namespace: &Namespace<'_>) -> Result<()> {
+    let good = deployment::deploy(namespace)?;
+    let cluster = namespace.cluster;
     let twoapi = cluster.image("twoapi", &cluster.tag);
     let wrong = cluster.image("oneapi", &cluster.tag);
 
     let update = format!("set image deployment/chesterdeployment twoapi={wrong} --record");
-    story.kubectl(&update)?;
-    let new = story.until("a container of a new pod has ended", SOON, || {
-        Ok(story
-            .pods()?
+    namespace.kubectl(&update)?;
+    let new = namespace.until("a container of a new pod has ended", SOON, || {
+        Ok(deployment::pods(namespace)?
             .into_iter()
             .find(|pod| image(pod, "twoapi") == wrong && ended(pod, "twoapi").is_some()))
     })?;
@@ -33,59 +32,58 @@ pub fn tell(story: &Story<'_>) -> Result<()> {
         "its last words name the port: {said}"
     );
 
-    let status = story.fails("rollout status deployment/chesterdeployment --timeout=5s")?;
+    let status = namespace.fails("rollout status deployment/chesterdeployment --timeout=5s")?;
     ensure!(
         status.contains("Waiting for deployment"),
         "the rollout does not finish: {status}"
     );
     for pod in &good {
-        let pod = story.pod(name(pod))?;
+        let pod = pods::get(namespace, name(pod))?;
         ensure!(is_ready(&pod), "the old pod {} is still Ready", name(&pod));
-        story.ask(name(&pod), 5001, "/test/calloneapi")?;
+        ask::pod(namespace, name(&pod), 5001, "/test/calloneapi")?;
     }
-    story.ask_service("chesterservice", 5001, "/test/calloneapi")?;
+    ask::service(namespace, "chesterservice", 5001, "/test/calloneapi")?;
 
-    let history = story.kubectl("rollout history deployment/chesterdeployment")?;
+    let history = namespace.kubectl("rollout history deployment/chesterdeployment")?;
     ensure!(
         history.contains("set image deployment/chesterdeployment"),
         "--record has put the command into the history: {history}"
     );
-    let first = story.kubectl("rollout history deployment/chesterdeployment --revision=1")?;
+    let first = namespace.kubectl("rollout history deployment/chesterdeployment --revision=1")?;
     ensure!(
         first.contains(&twoapi),
         "revision 1 has twoapi's image: {first}"
     );
-    let second = story.kubectl("rollout history deployment/chesterdeployment --revision=2")?;
+    let second = namespace.kubectl("rollout history deployment/chesterdeployment --revision=2")?;
     ensure!(
         second.contains(&wrong),
         "revision 2 has oneapi's image twice: {second}"
     );
 
-    story.kubectl("rollout undo deployment/chesterdeployment --to-revision=1")?;
-    same_as_before(story, &good)?;
+    namespace.kubectl("rollout undo deployment/chesterdeployment --to-revision=1")?;
+    same_as_before(namespace, &good)?;
 
     // What was revision 1 is the newest now, under a new number.
-    let gone = story.fails("rollout undo deployment/chesterdeployment --to-revision=1")?;
+    let gone = namespace.fails("rollout undo deployment/chesterdeployment --to-revision=1")?;
     ensure!(
         gone.contains("unable to find specified revision 1"),
         "an undo takes a revision's number away: {gone}"
     );
-    let history = story.kubectl("rollout history deployment/chesterdeployment")?;
+    let history = namespace.kubectl("rollout history deployment/chesterdeployment")?;
     ensure!(
         revisions(&history) == [2, 3],
         "and gives it the next one: {history}"
     );
 
     // Broken once more, and undone without a number: back to the one before.
-    story.kubectl(&update)?;
-    story.kubectl("rollout undo deployment/chesterdeployment")?;
-    same_as_before(story, &good)
+    namespace.kubectl(&update)?;
+    namespace.kubectl("rollout undo deployment/chesterdeployment")?;
+    same_as_before(namespace, &good)
 }
 
-fn same_as_before(story: &Story<'_>, good: &[e2e::Value]) -> Result<()> {
-    story.rolled_out()?;
-    let mut names: Vec<String> = story
-        .ready_pods(3)?
+fn same_as_before(namespace: &Namespace<'_>, good: &[e2e::Value]) -> Result<()> {
+    deployment::rolled_out(namespace)?;
+    let mut names: Vec<String> = deployment::ready_pods(namespace, 3)?
         .iter()
         .map(|pod| name(pod).to_owned())
         .collect();

@@ -2,32 +2,38 @@
 
 use std::{thread, time::Duration};
 
-use e2e::{Context, Result, Story, Value, ensure, pods::name, story::SOON};
+use e2e::{
+    Context, Namespace, Result, Value, ask, deployment, ensure,
+    namespace::SOON,
+    pods::{self, name, restarts},
+};
 
 /// `kubectl top` agrees with what was asked to within 10 %.
-pub fn top(story: &Story<'_>) -> Result<()> {
+pub fn top(namespace: &Namespace<'_>) -> Result<()> {
     const ASKED: f64 = 300.0;
-    story.deploy()?;
-    let pod = name(&story.pods()?[0]).to_owned();
+    deployment::deploy(namespace)?;
+    let pod = name(&deployment::pods(namespace)?[0]).to_owned();
     thread::scope(|scope| {
-        let burn = scope.spawn(|| story.burn(&pod, "minutes=1.5&millicores=300"));
-        // metrics-server looks every 15 s or so, at what was used since it last looked: the first
-        // figures are of a time in which the burn had only begun.
-        let seen = story.until("kubectl top says 300m, give or take 10 %", SOON, || {
+        let burn = scope.spawn(|| ask::burn(namespace, &pod, "minutes=1.5&millicores=300"));
+        // metrics-server measures every 15 s or so what was used since its last measurement: the
+        // first figures are of a time in which the burn had only begun.
+        let seen = namespace.until("kubectl top says 300m, give or take 10 %", SOON, || {
             ensure!(
                 !burn.is_finished(),
                 "the burn was over before kubectl top had seen it"
             );
-            let top = story.kubectl(&format!("top pod {pod} --containers --no-headers"));
+            let top = namespace.kubectl(&format!("top pod {pod} --containers --no-headers"));
             Ok(top
                 .ok()
                 .as_deref()
                 .and_then(of_oneapi)
                 .filter(|used| (used / ASKED - 1.0).abs() <= 0.1))
-        })?;
-        story.note(&format!("kubectl top said {seen}m"));
-        story.end_burns(&pod)?;
-        burn.join().expect("no panic in asking").map(drop)
+        });
+        // Also after a failure, or the story would wait for the burn's end.
+        ask::end_burns(namespace, &pod)?;
+        burn.join().expect("asking doesn't panic")?;
+        namespace.note(&format!("kubectl top showed {}m", seen?));
+        Ok(())
     })
 }
 
@@ -42,13 +48,11 @@ fn of_oneapi(top: &str) -> Option<f64> {
 }
 
 /// Below the limit nothing is throttled, at the limit the kernel does it; `/info` shows it.
-pub fn limit(story: &Story<'_>) -> Result<()> {
-    story.deploy()?;
-    let pod = name(&story.pods()?[0]).to_owned();
-    let restarts =
-        |story: &Story<'_>| -> Result<u64> { Ok(e2e::pods::restarts(&story.pod(&pod)?, "oneapi")) };
+pub fn limit(namespace: &Namespace<'_>) -> Result<()> {
+    deployment::deploy(namespace)?;
+    let pod = name(&deployment::pods(namespace)?[0]).to_owned();
 
-    let kept = story.burn(&pod, "minutes=0.2&millicores=1000")?;
+    let kept = ask::burn(namespace, &pod, "minutes=0.2&millicores=1000")?;
     ensure!(
         kept["granted_millicores"] == 475,
         "5 % below the limit of 500: {kept}"
@@ -62,7 +66,7 @@ pub fn limit(story: &Story<'_>) -> Result<()> {
         "so the kernel has next to nothing to throttle: {kept}"
     );
 
-    let forced = story.burn(&pod, "minutes=0.2&millicores=1000&force=true")?;
+    let forced = ask::burn(namespace, &pod, "minutes=0.2&millicores=1000&force=true")?;
     ensure!(forced["granted_millicores"] == 1000, "as asked: {forced}");
     let share = forced["throttled_share"]
         .as_f64()
@@ -75,40 +79,41 @@ pub fn limit(story: &Story<'_>) -> Result<()> {
         "the limit holds, at half a core: {forced}"
     );
 
-    let info = story.info(&pod, 5000)?;
+    let info = ask::info(namespace, &pod, 5000)?;
     let throttled = &info["usage"]["throttling"]["throttled_periods"];
     ensure!(
         throttled.as_u64() > Some(50),
         "/info shows the throttled periods: {info}"
     );
-    ensure!(restarts(story)? == 0, "no probe failed for it");
+    let restarts = restarts(&pods::get(namespace, &pod)?, "oneapi");
+    ensure!(restarts == 0, "no probe failed for it");
     Ok(())
 }
 
 /// Two pods on one node that both want all of it get shares as their requests are: 1 to 3.
-pub fn requests(story: &Story<'_>) -> Result<()> {
-    story.apply("k8s/lessons/cpu-requests.yaml")?;
-    story.ready("cpu-third")?;
-    story.ready("cpu-rest")?;
-    let cpus = story.info("cpu-third", 5000)?["limits"]["cpus"]
+pub fn requests(namespace: &Namespace<'_>) -> Result<()> {
+    namespace.apply("k8s/lessons/cpu-requests.yaml")?;
+    pods::ready(namespace, "cpu-third")?;
+    pods::ready(namespace, "cpu-rest")?;
+    let cpus = ask::info(namespace, "cpu-third", 5000)?["limits"]["cpus"]
         .as_f64()
         .context("/info says the CPUs")?;
     let query = format!("minutes=0.5&millicores={}", cpus * 1000.0);
     let (third, rest) = thread::scope(|scope| {
         let burns = ["cpu-third", "cpu-rest"].map(|pod| {
             let query = &query;
-            scope.spawn(move || story.burn(pod, query))
+            scope.spawn(move || ask::burn(namespace, pod, query))
         });
         // From when both run to before either ends: whoever is alone has it all.
-        let shares = while_both_burn(story);
+        let shares = while_both_burn(namespace);
         for (pod, burn) in ["cpu-third", "cpu-rest"].into_iter().zip(burns) {
-            story.end_burns(pod)?;
-            burn.join().expect("no panic in asking")?;
+            ask::end_burns(namespace, pod)?;
+            burn.join().expect("asking doesn't panic")?;
         }
         shares
     })?;
     let ratio = rest / third;
-    story.note(&format!("{third:.2} s and {rest:.2} s: {ratio:.2}"));
+    namespace.note(&format!("{third:.2} s and {rest:.2} s: {ratio:.2}"));
     ensure!(
         (ratio / 3.0 - 1.0).abs() <= 0.1,
         "requests of 300m and 100m promise three times as much, to within 10 %: {ratio:.2}"
@@ -117,10 +122,10 @@ pub fn requests(story: &Story<'_>) -> Result<()> {
 }
 
 /// CPU seconds that each of the two has used in the same 15 s.
-fn while_both_burn(story: &Story<'_>) -> Result<(f64, f64)> {
+fn while_both_burn(namespace: &Namespace<'_>) -> Result<(f64, f64)> {
     let achieved = |pod| {
-        story.until("it burns", SOON, || {
-            let burns: Value = serde_json::from_str(&story.ask(pod, 5000, "/burns")?)?;
+        namespace.until("it burns", SOON, || {
+            let burns: Value = serde_json::from_str(&ask::pod(namespace, pod, 5000, "/burns")?)?;
             Ok(burns[0]["achieved_seconds"].as_f64())
         })
     };

@@ -1,18 +1,16 @@
-//! Step 5: the namespace, and in it a Deployment of three pods behind a Service.
+//! Step 5: a Deployment of three pods behind a Service, in a namespace from `k8s/ns.yaml`.
 
 use std::collections::BTreeSet;
 
-use e2e::{Context, Result, Story, ensure, pods::name, story::SOON};
+use e2e::{Context, Namespace, Result, ask, deployment, ensure, namespace::SOON, pods::name};
 
-pub fn tell(story: &Story<'_>) -> Result<()> {
-    story.apply("k8s/ns.yaml")?;
-    story.own_namespace()?;
-    let pods = story.deploy()?;
+pub fn run(namespace: &Namespace<'_>) -> Result<()> {
+    let pods = deployment::deploy(namespace)?;
 
     let mut said = BTreeSet::new();
     for pod in &pods {
         let ip = pod["status"]["podIP"].as_str().context("a pod has an IP")?;
-        let answer = story.ask(name(pod), 5001, "/test/calloneapi")?;
+        let answer = ask::pod(namespace, name(pod), 5001, "/test/calloneapi")?;
         ensure!(
             answer == format!("one api response is ip is {ip}"),
             "{} says its own IP {ip}: {answer}",
@@ -20,15 +18,15 @@ pub fn tell(story: &Story<'_>) -> Result<()> {
         );
         said.insert(format!("ip is {ip}"));
 
-        let info = story.info(name(pod), 5000)?;
-        let tag = &story.cluster.tag;
+        let info = ask::info(namespace, name(pod), 5000)?;
+        let tag = &namespace.cluster.tag;
         ensure!(
             info["version"] == tag.as_str(),
             "/info says the version {tag}: {info}"
         );
         ensure!(info["pod"] == name(pod), "/info says the pod: {info}");
         ensure!(
-            info["namespace"] == story.namespace.as_str(),
+            info["namespace"] == namespace.name.as_str(),
             "/info says the namespace: {info}"
         );
         ensure!(
@@ -43,8 +41,8 @@ pub fn tell(story: &Story<'_>) -> Result<()> {
     ensure!(said.len() == 3, "three pods have three IPs: {said:?}");
 
     let mut heard = BTreeSet::new();
-    story.until("the Service has reached all three", SOON, || {
-        heard.insert(story.ask_service("chesterservice", 5000, "/test")?);
+    namespace.until("the Service has reached all three", SOON, || {
+        heard.insert(ask::service(namespace, "chesterservice", 5000, "/test")?);
         Ok((heard.len() == 3).then_some(()))
     })?;
     ensure!(

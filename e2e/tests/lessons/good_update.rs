@@ -2,17 +2,17 @@
 //! new version.
 
 use e2e::{
-    Result, Story, ensure,
+    Namespace, Result, ask, deployment, ensure,
     pods::{image, name},
 };
 
-pub fn tell(story: &Story<'_>) -> Result<()> {
-    let old = story.deploy()?;
-    let cluster = story.cluster;
+pub fn run(namespace: &Namespace<'_>) -> Result<()> {
+    let old = deployment::deploy(namespace)?;
+    let cluster = namespace.cluster;
     let oneapi = cluster.image("oneapi", &cluster.next);
-    story.update_to(&cluster.next)?;
-    story.rolled_out()?;
-    for pod in &story.ready_pods(3)? {
+    deployment::update_to(namespace, &cluster.next)?;
+    deployment::rolled_out(namespace)?;
+    for pod in &deployment::ready_pods(namespace, 3)? {
         ensure!(
             old.iter().all(|before| name(before) != name(pod)),
             "{} is a new pod",
@@ -24,7 +24,7 @@ pub fn tell(story: &Story<'_>) -> Result<()> {
             name(pod)
         );
         for port in [5000, 5001] {
-            let info = story.info(name(pod), port)?;
+            let info = ask::info(namespace, name(pod), port)?;
             ensure!(
                 info["version"] == cluster.next.as_str(),
                 "/info on port {port} says {}: {info}",

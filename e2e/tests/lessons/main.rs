@@ -1,5 +1,6 @@
-//! The tutorial's steps, each a story told on a real cluster: one file a lesson, in the tutorial's
-//! order. `make e2e` runs them all; a word chooses: `make e2e STORIES=restart`.
+//! The stories: each step of the tutorial as an end-to-end test on a real cluster, one file per
+//! lesson, in the tutorial's order. `make e2e` runs all of them; `make e2e STORIES=restart` runs
+//! those whose names contain that word.
 
 #![allow(missing_docs, unreachable_pub)]
 
@@ -23,54 +24,51 @@ mod two_containers;
 use std::process::ExitCode;
 
 use e2e::{
-    Result, Story,
-    runner::{self, Lesson},
+    Namespace, Result,
+    runner::{self, Story},
     story::Security,
 };
 
 fn main() -> ExitCode {
     runner::run(&[
-        Lesson {
-            security: Security::AsDefault,
-            ..Lesson::new("one_container", one_container::tell)
+        Story {
+            security: Security::Unrestricted,
+            ..Story::new("one_container", one_container::run)
         },
-        Lesson::new("two_containers", two_containers::tell),
-        Lesson::new("probe_http", probes::http),
-        Lesson::new("probe_tcp", probes::tcp),
-        Lesson::new("probe_exec", probes::exec),
-        Lesson::new("restart_always", restart_policies::always),
-        Lesson::new("restart_onfailure", restart_policies::on_failure),
-        Lesson::new("restart_never", restart_policies::never),
-        Lesson::new(
+        Story::new("two_containers", two_containers::run),
+        Story::new("probe_http", probes::http),
+        Story::new("probe_tcp", probes::tcp),
+        Story::new("probe_exec", probes::exec),
+        Story::new("restart_always", restart_policies::always),
+        Story::new("restart_onfailure", restart_policies::on_failure),
+        Story::new("restart_never", restart_policies::never),
+        Story::new(
             "liveness_never",
             restart_policies::killed_and_never_restarted,
         ),
-        Lesson {
-            namespace: Some("chesterns"),
-            ..Lesson::new("deployment", deployment::tell)
-        },
-        Lesson::new("broken_update", broken_update::tell),
-        Lesson::new("good_update", good_update::tell),
-        Lesson::new("recreate", recreate::tell),
-        Lesson::new("scale", scale::tell),
-        Lesson::new("never_ready", never_ready::tell),
-        Lesson::new("surge_careful", surge::careful),
-        Lesson::new("surge_none", surge::none),
-        Lesson::new("min_ready", surge::min_ready),
-        Lesson::new("sidecar", stop_order::sidecar),
-        Lesson::new("prestop", stop_order::prestop),
+        Story::new("deployment", deployment::run),
+        Story::new("broken_update", broken_update::run),
+        Story::new("good_update", good_update::run),
+        Story::new("recreate", recreate::run),
+        Story::new("scale", scale::run),
+        Story::new("never_ready", never_ready::run),
+        Story::new("surge_careful", surge::careful),
+        Story::new("surge_none", surge::none),
+        Story::new("min_ready", surge::min_ready),
+        Story::new("sidecar", stop_order::sidecar),
+        Story::new("prestop", stop_order::prestop),
         alone("kubectl_top", cpu::top),
         alone("cpu_limit", cpu::limit),
         alone("resize", resize::tell),
         alone("cpu_requests", cpu::requests),
-        alone("autoscaler", autoscaler::tell),
-        alone("nobody_notices", nobody_notices::tell),
+        alone("autoscaler", autoscaler::run),
+        alone("nobody_notices", nobody_notices::run),
     ])
 }
 
-const fn alone(name: &'static str, tell: fn(&Story<'_>) -> Result<()>) -> Lesson {
-    Lesson {
+const fn alone(name: &'static str, test: fn(&Namespace<'_>) -> Result<()>) -> Story {
+    Story {
         alone: true,
-        ..Lesson::new(name, tell)
+        ..Story::new(name, test)
     }
 }

@@ -2,21 +2,20 @@
 //! `progressDeadlineSeconds` are over, and an undo clears it away.
 
 use e2e::{
-    Result, Story, ensure,
-    pods::{is_ready, name},
-    story::SOON,
+    Namespace, Result, ask, deployment, ensure,
+    namespace::SOON,
+    pods::{self, is_ready, name},
 };
 
-pub fn tell(story: &Story<'_>) -> Result<()> {
-    let good = story.deploy()?;
-    story.patch("k8s/lessons/never-ready.patch.yaml")?;
-    let status = story.fails("rollout status deployment/chesterdeployment --timeout=60s")?;
+pub fn run(namespace: &Namespace<'_>) -> Result<()> {
+    let good = deployment::deploy(namespace)?;
+    deployment::patch(namespace, "k8s/lessons/never-ready.patch.yaml")?;
+    let status = namespace.fails("rollout status deployment/chesterdeployment --timeout=60s")?;
     ensure!(
         status.contains("exceeded its progress deadline"),
         "the rollout fails when its deadline is over: {status}"
     );
-    let (old, new): (Vec<_>, Vec<_>) = story
-        .pods()?
+    let (old, new): (Vec<_>, Vec<_>) = deployment::pods(namespace)?
         .into_iter()
         .partition(|pod| good.iter().any(|before| name(before) == name(pod)));
     ensure!(
@@ -27,19 +26,20 @@ pub fn tell(story: &Story<'_>) -> Result<()> {
         !new.is_empty() && !new.iter().any(is_ready),
         "the new ones are there, none ready"
     );
-    story.event(
+    pods::event(
+        namespace,
         name(&new[0]),
         "Unhealthy",
         "Readiness probe failed: HTTP probe failed with statuscode: 503",
     )?;
-    story.ask_service("chesterservice", 5001, "/test/calloneapi")?;
+    ask::service(namespace, "chesterservice", 5001, "/test/calloneapi")?;
 
-    story.kubectl("rollout undo deployment/chesterdeployment")?;
+    namespace.kubectl("rollout undo deployment/chesterdeployment")?;
     // Until the controller has seen it, `rollout status` still tells of the failure.
-    story.until("the rollout is well again", SOON, || {
-        Ok(story.rolled_out().ok())
+    namespace.until("the rollout is well again", SOON, || {
+        Ok(deployment::rolled_out(namespace).ok())
     })?;
-    let pods = story.ready_pods(3)?;
+    let pods = deployment::ready_pods(namespace, 3)?;
     ensure!(
         pods.iter()
             .all(|pod| good.iter().any(|before| name(before) == name(pod))),

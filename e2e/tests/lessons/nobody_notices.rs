@@ -2,7 +2,7 @@
 //! each twin does.
 
 use e2e::{
-    Result, Story, ensure,
+    Namespace, Result, ensure,
     prove::{self, Plan, TWINS},
 };
 
@@ -11,8 +11,8 @@ const PLAN: Plan = Plan {
     updates: 1,
 };
 
-pub fn tell(story: &Story<'_>) -> Result<()> {
-    let (rows, counts) = prove::good(story, PLAN, |row| story.note(&row.to_string()))?;
+pub fn run(namespace: &Namespace<'_>) -> Result<()> {
+    let (rows, counts) = prove::good(namespace, PLAN, |row| namespace.note(&row.to_string()))?;
     for row in &rows {
         ensure!(
             row.count.failures() == 0,
@@ -28,8 +28,8 @@ pub fn tell(story: &Story<'_>) -> Result<()> {
         );
     }
     for twin in TWINS {
-        let row = prove::twin(story, PLAN, twin)?;
-        story.note(&row.to_string());
+        let row = prove::twin(namespace, PLAN, twin)?;
+        namespace.note(&row.to_string());
         ensure!(
             row.count.failures() > 0,
             "{} is to lose requests, and lost none",

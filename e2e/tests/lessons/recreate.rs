@@ -1,19 +1,20 @@
 //! Step 8: the strategy Recreate: all old pods are gone before the first new one is there.
 
 use e2e::{
-    Result, Story, ensure,
+    Namespace, Result, deployment, ensure,
     pods::{image, name},
+    watch::Watch,
 };
 
-pub fn tell(story: &Story<'_>) -> Result<()> {
-    let old = story.deploy()?;
-    story.patch("k8s/lessons/recreate.patch.yaml")?;
+pub fn run(namespace: &Namespace<'_>) -> Result<()> {
+    let old = deployment::deploy(namespace)?;
+    deployment::patch(namespace, "k8s/lessons/recreate.patch.yaml")?;
 
-    let watch = story.watch()?;
-    let next = story.cluster.image("oneapi", &story.cluster.next);
-    story.update_to(&story.cluster.next)?;
-    story.rolled_out()?;
-    story.ready_pods(3)?;
+    let watch = Watch::start(namespace)?;
+    let next = namespace.cluster.image("oneapi", &namespace.cluster.next);
+    deployment::update_to(namespace, &namespace.cluster.next)?;
+    deployment::rolled_out(namespace)?;
+    deployment::ready_pods(namespace, 3)?;
     let changes = watch.end();
 
     let is_old = |pod: &e2e::Value| old.iter().any(|before| name(before) == name(pod));

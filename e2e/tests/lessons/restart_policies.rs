@@ -2,23 +2,23 @@
 //! the tutorial's own: liveness probes on paths that don't exist, with Never.
 
 use e2e::{
-    Result, Story, ensure,
-    pods::{ended, restarts},
-    story::SOON,
+    Namespace, Result, ensure,
+    namespace::SOON,
+    pods::{self, ended, restarts},
 };
 
-pub fn always(story: &Story<'_>) -> Result<()> {
-    story.apply("k8s/lessons/restart-always.yaml")?;
-    story.restarted("restart-always", "fails")?;
-    let pod = story.restarted("restart-always", "succeeds")?;
+pub fn always(namespace: &Namespace<'_>) -> Result<()> {
+    namespace.apply("k8s/lessons/restart-always.yaml")?;
+    pods::restarted(namespace, "restart-always", "fails")?;
+    let pod = pods::restarted(namespace, "restart-always", "succeeds")?;
     exit_codes(&pod)
 }
 
-pub fn on_failure(story: &Story<'_>) -> Result<()> {
-    story.apply("k8s/lessons/restart-onfailure.yaml")?;
+pub fn on_failure(namespace: &Namespace<'_>) -> Result<()> {
+    namespace.apply("k8s/lessons/restart-onfailure.yaml")?;
     // The second restart comes 10 s after the first: the other has had its time, too.
-    let pod = story.until("`fails` has been restarted twice", SOON, || {
-        let pod = story.pod("restart-onfailure")?;
+    let pod = namespace.until("`fails` has been restarted twice", SOON, || {
+        let pod = pods::get(namespace, "restart-onfailure")?;
         Ok((restarts(&pod, "fails") >= 2).then_some(pod))
     })?;
     ensure!(
@@ -28,10 +28,10 @@ pub fn on_failure(story: &Story<'_>) -> Result<()> {
     exit_codes(&pod)
 }
 
-pub fn never(story: &Story<'_>) -> Result<()> {
-    story.apply("k8s/lessons/restart-never.yaml")?;
-    let pod = story.until("the pod has failed", SOON, || {
-        let pod = story.pod("restart-never")?;
+pub fn never(namespace: &Namespace<'_>) -> Result<()> {
+    namespace.apply("k8s/lessons/restart-never.yaml")?;
+    let pod = namespace.until("the pod has failed", SOON, || {
+        let pod = pods::get(namespace, "restart-never")?;
         Ok((pod["status"]["phase"] == "Failed").then_some(pod))
     })?;
     for container in ["succeeds", "fails"] {
@@ -54,19 +54,19 @@ fn exit_codes(pod: &e2e::Value) -> Result<()> {
     Ok(())
 }
 
-pub fn killed_and_never_restarted(story: &Story<'_>) -> Result<()> {
+pub fn killed_and_never_restarted(namespace: &Namespace<'_>) -> Result<()> {
     let name = "liveness-never";
-    story.apply("k8s/lessons/liveness-never.yaml")?;
-    let pod = story.until("the pod has ended", SOON, || {
-        let pod = story.pod(name)?;
+    namespace.apply("k8s/lessons/liveness-never.yaml")?;
+    let pod = namespace.until("the pod has ended", SOON, || {
+        let pod = pods::get(namespace, name)?;
         let phase = &pod["status"]["phase"];
         Ok((phase == "Succeeded" || phase == "Failed").then_some(pod))
     })?;
-    story.event(name, "Unhealthy", "statuscode: 404")?;
+    pods::event(namespace, name, "Unhealthy", "statuscode: 404")?;
     for container in ["oneapi", "twoapi"] {
         // "failed liveness probe" of the first; the other is "stopped" with it, since nothing is
         // left that would be started again.
-        story.event(name, "Killing", container)?;
+        pods::event(namespace, name, "Killing", container)?;
         ensure!(restarts(&pod, container) == 0, "{container} stays dead");
         let end = ended(&pod, container).unwrap_or(&e2e::Value::Null);
         ensure!(

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use e2e::{Result, Story, ensure, pods::name};
+use e2e::{Namespace, Result, ask, deployment, ensure, pods::name};
 
-pub fn tell(story: &Story<'_>) -> Result<()> {
-    story.deploy()?;
-    story.kubectl("scale deployment chesterdeployment --replicas=10")?;
+pub fn run(namespace: &Namespace<'_>) -> Result<()> {
+    deployment::deploy(namespace)?;
+    namespace.kubectl("scale deployment chesterdeployment --replicas=10")?;
     let mut said = BTreeSet::new();
-    for pod in &story.ready_pods(10)? {
-        said.insert(story.ask(name(pod), 5001, "/test/calloneapi")?);
+    for pod in &deployment::ready_pods(namespace, 10)? {
+        said.insert(ask::pod(namespace, name(pod), 5001, "/test/calloneapi")?);
     }
     ensure!(said.len() == 10, "ten pods say ten IPs: {said:?}");
 
-    story.kubectl("scale deployment chesterdeployment --replicas=3")?;
-    for pod in &story.ready_pods(3)? {
-        story.ask(name(pod), 5001, "/test/calloneapi")?;
+    namespace.kubectl("scale deployment chesterdeployment --replicas=3")?;
+    for pod in &deployment::ready_pods(namespace, 3)? {
+        ask::pod(namespace, name(pod), 5001, "/test/calloneapi")?;
     }
     Ok(())
 }

@@ -3,22 +3,22 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Context, Result, Story, ensure};
+use e2e::{Context, Namespace, Result, ask, ensure, logs, pods};
 
 /// oneapi gets its signal when twoapi has ended.
-pub fn sidecar(story: &Story<'_>) -> Result<()> {
-    story.apply("k8s/lessons/sidecar.yaml")?;
-    story.ready("sidecar")?;
-    let answer = story.ask("sidecar", 5001, "/test/calloneapi")?;
+pub fn sidecar(namespace: &Namespace<'_>) -> Result<()> {
+    namespace.apply("k8s/lessons/sidecar.yaml")?;
+    pods::ready(namespace, "sidecar")?;
+    let answer = ask::pod(namespace, "sidecar", 5001, "/test/calloneapi")?;
     ensure!(
         answer.starts_with("one api response is ip is "),
         "twoapi reaches it: {answer}"
     );
 
-    let logs = story.follow_logs("sidecar", &["oneapi", "twoapi"])?;
-    story.kubectl("delete pod sidecar --wait=false")?;
+    let logs = logs::follow(namespace, "sidecar", &["oneapi", "twoapi"])?;
+    namespace.kubectl("delete pod sidecar --wait=false")?;
     // twoapi drains for 3 s: it still needs oneapi.
-    let answer = story.ask("sidecar", 5001, "/test/calloneapi")?;
+    let answer = ask::pod(namespace, "sidecar", 5001, "/test/calloneapi")?;
     ensure!(
         answer.starts_with("one api response is ip is "),
         "while it drains: {answer}"
@@ -34,16 +34,15 @@ pub fn sidecar(story: &Story<'_>) -> Result<()> {
 }
 
 /// The signal comes when the hook has slept; until then all goes on.
-pub fn prestop(story: &Story<'_>) -> Result<()> {
-    story.apply("k8s/lessons/prestop.yaml")?;
-    story.ready("prestop")?;
-    let logs = story.follow_logs("prestop", &["oneapi"])?;
+pub fn prestop(namespace: &Namespace<'_>) -> Result<()> {
+    namespace.apply("k8s/lessons/prestop.yaml")?;
+    pods::ready(namespace, "prestop")?;
+    let logs = logs::follow(namespace, "prestop", &["oneapi"])?;
     let deleted = Instant::now();
-    story.kubectl("delete pod prestop --wait=false")?;
+    namespace.kubectl("delete pod prestop --wait=false")?;
     while deleted.elapsed() < Duration::from_millis(2500) {
-        let ready = story
-            .ask("prestop", 5000, "/readyz")
-            .context("while the hook sleeps")?;
+        let ready =
+            ask::pod(namespace, "prestop", 5000, "/readyz").context("while the hook sleeps")?;
         ensure!(ready == "ok", "no signal yet: {ready}");
     }
     let logs = logs.end()?;

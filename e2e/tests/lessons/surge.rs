@@ -4,14 +4,14 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use e2e::{
-    Result, Story, Value, ensure,
+    Namespace, Result, Value, deployment, ensure,
     pods::{is_ready, is_stopping, name},
-    watch::Change,
+    watch::{Change, Watch},
 };
 
 /// One pod more at a time, and never one less.
-pub fn careful(story: &Story<'_>) -> Result<()> {
-    let counts = update(story, "k8s/lessons/careful-surge.patch.yaml")?;
+pub fn careful(namespace: &Namespace<'_>) -> Result<()> {
+    let counts = update(namespace, "k8s/lessons/careful-surge.patch.yaml")?;
     ensure!(
         counts.most == 4,
         "maxSurge 1: four pods at most, seen {counts:?}"
@@ -24,8 +24,8 @@ pub fn careful(story: &Story<'_>) -> Result<()> {
 }
 
 /// One pod less at a time, and never one more.
-pub fn none(story: &Story<'_>) -> Result<()> {
-    let counts = update(story, "k8s/lessons/no-surge.patch.yaml")?;
+pub fn none(namespace: &Namespace<'_>) -> Result<()> {
+    let counts = update(namespace, "k8s/lessons/no-surge.patch.yaml")?;
     ensure!(
         counts.most == 3,
         "maxSurge 0: three pods at most, seen {counts:?}"
@@ -38,13 +38,13 @@ pub fn none(story: &Story<'_>) -> Result<()> {
 }
 
 /// `minReadySeconds`: 5 here, one pod after the other, so three times that in all.
-pub fn min_ready(story: &Story<'_>) -> Result<()> {
-    story.deploy()?;
-    story.patch("k8s/lessons/careful-surge.patch.yaml")?;
-    story.patch("k8s/lessons/min-ready.patch.yaml")?;
+pub fn min_ready(namespace: &Namespace<'_>) -> Result<()> {
+    deployment::deploy(namespace)?;
+    deployment::patch(namespace, "k8s/lessons/careful-surge.patch.yaml")?;
+    deployment::patch(namespace, "k8s/lessons/min-ready.patch.yaml")?;
     let start = Instant::now();
-    story.update_to(&story.cluster.next)?;
-    story.rolled_out()?;
+    deployment::update_to(namespace, &namespace.cluster.next)?;
+    deployment::rolled_out(namespace)?;
     let took = start.elapsed().as_secs_f64();
     ensure!(
         took > 15.0,
@@ -59,13 +59,13 @@ struct Counts {
     fewest_ready: usize,
 }
 
-fn update(story: &Story<'_>, patch: &str) -> Result<Counts> {
-    story.deploy()?;
-    story.patch(patch)?;
-    let watch = story.watch()?;
-    story.update_to(&story.cluster.next)?;
-    story.rolled_out()?;
-    story.ready_pods(3)?;
+fn update(namespace: &Namespace<'_>, patch: &str) -> Result<Counts> {
+    deployment::deploy(namespace)?;
+    deployment::patch(namespace, patch)?;
+    let watch = Watch::start(namespace)?;
+    deployment::update_to(namespace, &namespace.cluster.next)?;
+    deployment::rolled_out(namespace)?;
+    deployment::ready_pods(namespace, 3)?;
     Ok(count(&watch.end()))
 }
 

@@ -71,8 +71,9 @@ pub fn run(stories: &[Story]) -> ExitCode {
         }
     };
     println!(
-        "{} stories, with {} and {}",
+        "{} stories in namespaces named chester-*-{}, with {} and {}",
         chosen.len(),
+        cluster.run,
         cluster.image("oneapi", &cluster.tag),
         cluster.image("twoapi", &cluster.tag)
     );

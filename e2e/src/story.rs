@@ -61,8 +61,9 @@ pub fn run<T>(
 /// # Errors
 /// When kubectl fails.
 pub fn namespaces_of_other_runs(cluster: &Cluster) -> Result<Vec<String>> {
-    let names = Namespace::new(cluster, "default")
-        .kubectl(&format!("get namespaces -l {LABEL} -o name"))?;
+    let names = Namespace::new(cluster, "default").kubectl(&format!(
+        "get namespaces -l {LABEL} --field-selector status.phase=Active -o name"
+    ))?;
     Ok(names
         .lines()
         .map(|name| name.trim_start_matches("namespace/").to_owned())

@@ -1,6 +1,9 @@
 //! What a known load shows: `kubectl top`, a limit and its throttling, requests under contention.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use e2e::{
     Context, Namespace, Result, Value, ask, deployment, ensure,
@@ -47,9 +50,15 @@ fn of_oneapi(top: &str) -> Option<f64> {
         .ok()
 }
 
-/// Below the limit nothing is throttled, at the limit the kernel does it; `/info` shows it.
+/// Below the limit nothing is throttled, at the limit the kernel does it; `/info` shows it. Neither
+/// restarts the container, although its liveness probe would notice within the time of a burn.
 pub fn limit(namespace: &Namespace<'_>) -> Result<()> {
     deployment::deploy(namespace)?;
+    deployment::patch(namespace, "k8s/lessons/eager-liveness.patch.yaml")?;
+    // So that the process can be halted below.
+    deployment::patch(namespace, "k8s/lessons/shared-processes.patch.yaml")?;
+    deployment::rolled_out(namespace)?;
+    deployment::ready_pods(namespace, 3)?;
     let pod = name(&deployment::pods(namespace)?[0]).to_owned();
 
     let kept = ask::burn(namespace, &pod, "minutes=0.2&millicores=1000")?;
@@ -86,7 +95,20 @@ pub fn limit(namespace: &Namespace<'_>) -> Result<()> {
         "/info shows the throttled periods: {info}"
     );
     let restarts = restarts(&pods::get(namespace, &pod)?, "oneapi");
-    ensure!(restarts == 0, "no probe failed for it");
+    ensure!(restarts == 0, "a CPU limit slows down, it doesn't kill");
+    let killing = format!("involvedObject.name={pod},reason=Killing");
+    let killed = namespace.kubectl(&format!("get events --field-selector {killing} -o name"))?;
+    ensure!(killed.is_empty(), "no restart has begun either: {killed}");
+
+    // The control: a process that answers nothing is noticed in less time than a burn took.
+    namespace.kubectl(&format!("exec {pod} -c oneapi -- /oneapi kill STOP"))?;
+    let halted = Instant::now();
+    pods::event(namespace, &pod, "Killing", "failed liveness probe")?;
+    let noticed = halted.elapsed().as_secs_f64();
+    ensure!(
+        noticed < wall,
+        "it took {noticed:.1} s to notice a halted process, and a burn {wall:.1} s"
+    );
     Ok(())
 }
 

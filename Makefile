@@ -73,26 +73,13 @@ load: ## puts both images on the nodes of a kind or minikube cluster, without a 
 	@scripts/need.sh docker images kubectl cluster
 	@scripts/load.sh
 
-deploy: target/deploy/kustomization.yaml ## applies the deployment, its service and its namespace, with the images at TAG
+deploy: ## applies the deployment, its service and its budget, with the images at TAG; makes NAMESPACE if there is none
 	@scripts/need.sh kubectl cluster
-	$(kubectl) apply -k target/deploy
+	@scripts/deploy.sh apply
 
-undeploy: target/deploy/kustomization.yaml ## removes what deploy made: the whole namespace
+undeploy: ## deletes what deploy made, the namespace only if deploy made it and nothing else is in it
 	@scripts/need.sh kubectl cluster
-	$(kubectl) delete -k target/deploy --ignore-not-found
-
-# Written anew each time, since the variables may differ from the last time's.
-.PHONY: target/deploy/kustomization.yaml
-target/deploy/kustomization.yaml:
-	@mkdir -p target/deploy
-	@printf '%s\n' \
-	  'apiVersion: kustomize.config.k8s.io/v1beta1' \
-	  'kind: Kustomization' \
-	  'resources: [../../k8s]' \
-	  'namespace: "$(NAMESPACE)"' \
-	  'images:' \
-	  '  - { name: "localhost:5005/oneapi", newName: "$(REGISTRY)/oneapi", newTag: "$(TAG)" }' \
-	  '  - { name: "localhost:5005/twoapi", newName: "$(REGISTRY)/twoapi", newTag: "$(TAG)" }' > $@
+	@scripts/deploy.sh delete
 
 e2e: ## runs each step of the tutorial on the cluster, with the images at TAG and NEXT
 	@scripts/need.sh cargo kubectl cluster

@@ -7,6 +7,7 @@
 mod autoscaler;
 mod broken_update;
 mod cpu;
+mod deploy;
 mod deployment;
 mod good_update;
 mod never_ready;
@@ -47,6 +48,11 @@ fn main() -> ExitCode {
             restart_policies::killed_and_never_restarted,
         ),
         Story::new("deployment", deployment::run),
+        Story {
+            security: Security::Unrestricted,
+            ..Story::new("deploy_existing", deploy::into_a_namespace_that_exists)
+        },
+        Story::new("deploy_new", deploy::into_a_new_namespace),
         Story::new("broken_update", broken_update::run),
         Story::new("good_update", good_update::run),
         Story::new("recreate", recreate::run),

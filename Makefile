@@ -1,5 +1,5 @@
-# The project's verbs; `make` alone lists them. Documents and CI call these and nothing else, so a
-# command stands here once. Kept to what GNU make 3.81 knows, which macOS has.
+# The project's verbs; `make` alone lists them. Documents and CI call these and nothing else, so that
+# each command is written once. It keeps to GNU make 3.81, since macOS has that.
 
 REGISTRY ?= localhost:5005
 TAG ?= 1.0
@@ -10,9 +10,11 @@ STORIES ?=
 RATE ?= 200
 UPDATES ?= 5
 DOCKER_BUILD_FLAGS ?=
+ONEAPI_PORT ?= 5000
+TWOAPI_PORT ?= 5001
 COMMIT ?= $(shell git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)
 
-# What the scripts and the stories are told. An engine of before 2023 has BuildKit, but off.
+# The scripts and the stories read these. A docker engine from before 2023 has BuildKit switched off.
 export REGISTRY TAG NEXT NAMESPACE CONTEXT RATE UPDATES
 export DOCKER_BUILDKIT = 1
 
@@ -30,27 +32,28 @@ help: ## lists the verbs and the variables
 	  'REGISTRY=$(REGISTRY)' 'where images are pushed, and the first part of their names' \
 	  'TAG=$(TAG)' 'their version: $(REGISTRY)/oneapi:$(TAG), $(REGISTRY)/twoapi:$(TAG)' \
 	  'NEXT=$(NEXT)' 'the version that a rolling update goes to, for e2e and prove' \
-	  'NAMESPACE=$(NAMESPACE)' 'where deploy puts things' \
+	  'NAMESPACE=$(NAMESPACE)' 'where deploy and undeploy work' \
 	  'CONTEXT=$(CONTEXT)' 'the kube context; none: the current one' \
-	  'STORIES=$(STORIES)' 'the stories that e2e tells, by words of their names; none: all' \
+	  'STORIES=$(STORIES)' 'the end-to-end tests that e2e runs, by words of their names; none: all' \
 	  'RATE=$(RATE)' 'short requests a second, in all, for prove' \
 	  'UPDATES=$(UPDATES)' 'rolling updates, for prove' \
+	  'ONEAPI_PORT=$(ONEAPI_PORT), TWOAPI_PORT=$(TWOAPI_PORT)' 'the ports of run' \
 	  'DOCKER_BUILD_FLAGS=$(DOCKER_BUILD_FLAGS)' 'more flags for docker build, such as --network host'
 
-run: ## builds both services, starts them on this machine and shows where they are; Ctrl-C stops both
+run: ## builds both services, starts them on this machine and prints their URLs; Ctrl-C stops both
 	@scripts/need.sh cargo
-	@scripts/run.sh
+	@ONEAPI_PORT='$(ONEAPI_PORT)' TWOAPI_PORT='$(TWOAPI_PORT)' COMMIT='$(COMMIT)' scripts/run.sh
 
 test: ## all tests that need neither a cluster nor docker
 	@scripts/need.sh cargo
 	cargo test --workspace --exclude e2e
-	cargo test -p e2e --lib
+	cargo test -p e2e --lib --test scripts
 
 test-metrics: ## has a real Prometheus scrape both services on this machine
 	@scripts/need.sh cargo curl prometheus
 	@scripts/test-metrics.sh
 
-lint: ## checks format, lints, documents, and the dependencies' licences if cargo-deny is there
+lint: ## checks format, lints, documents, and the dependencies' licences if cargo-deny is installed
 	@scripts/need.sh cargo
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -67,9 +70,9 @@ image: ## builds both images at TAG; `make image TAG=1.1` builds the next versio
 push: ## pushes both images to REGISTRY
 	@scripts/need.sh docker images
 	@for service in oneapi twoapi; do docker push '$(REGISTRY)'/$$service:'$(TAG)' || { \
-	  echo "The registry $(REGISTRY) doesn't take the image: does it run, and may you push there?" >&2; exit 1; }; done
+	  echo "$$service:$(TAG) could not be pushed to the registry $(REGISTRY): does it run, and may you push there? REGISTRY chooses another one." >&2; exit 1; }; done
 
-load: ## puts both images on the nodes of a kind or minikube cluster, without a registry
+load: ## copies both images to the nodes of a kind or minikube cluster, without a registry
 	@scripts/need.sh docker images kubectl cluster
 	@scripts/load.sh
 
@@ -81,7 +84,7 @@ undeploy: ## deletes what deploy made, the namespace only if deploy made it and 
 	@scripts/need.sh kubectl cluster
 	@scripts/deploy.sh delete
 
-e2e: ## runs each step of the tutorial on the cluster, with the images at TAG and NEXT
+e2e: ## runs each step of the tutorial as a test on the cluster, with the images at TAG and NEXT
 	@scripts/need.sh cargo kubectl cluster
 	cargo test -q -p e2e --test lessons -- $(STORIES)
 
@@ -97,6 +100,6 @@ bench-serve: ## measures requests per second, beside a bare hyper server
 	@scripts/need.sh cargo
 	cargo bench -p oneapi --bench serve
 
-clean: ## removes all that was built here, images aside
+clean: ## deletes all that was built here, except images
 	@scripts/need.sh cargo
 	cargo clean

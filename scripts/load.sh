@@ -1,12 +1,16 @@
 #!/bin/bash
-# `make load`: puts both images at TAG on the nodes of a kind or minikube cluster. Which of them it
-# is, and its name there, is asked of the first node; a context's name can be changed by anyone.
+# `make load`: copies both images at TAG to the nodes of a kind or minikube cluster. Which of the two
+# it is, and the cluster's name there, is read from the first node, since a kube context can have
+# any name.
 
 set -u
 
 images="$REGISTRY/oneapi:$TAG $REGISTRY/twoapi:$TAG"
 node=$(kubectl ${CONTEXT:+--context "$CONTEXT"} get nodes --output \
-  'jsonpath={.items[0].spec.providerID}|{.items[0].metadata.labels.minikube\.k8s\.io/name}') || exit 1
+  'jsonpath={.items[0].spec.providerID}|{.items[0].metadata.labels.minikube\.k8s\.io/name}') || {
+  echo "The cluster's nodes can't be read, so it can't be told whether it is kind's or minikube's." >&2
+  exit 1
+}
 
 # kind://docker/NAME/NODE on kind; minikube labels its nodes with the profile's name.
 case $node in
@@ -20,12 +24,12 @@ case $node in
     name=${node#*'|'}
     ;;
   *)
-    echo "The cluster is neither kind's nor minikube's: make push brings the images to a registry that its nodes pull from." >&2
+    echo "The cluster is neither kind's nor minikube's: push the images to a registry that its nodes pull from, with make push REGISTRY=REGISTRY." >&2
     exit 1
     ;;
 esac
 command -v "$tool" >/dev/null || {
-  echo "The cluster is $tool's, and $tool isn't installed here." >&2
+  echo "The cluster is $tool's, and $tool is not installed on this machine." >&2
   exit 1
 }
 
@@ -33,6 +37,9 @@ for image in $images; do
   case $tool in
     kind) kind load docker-image "$image" --name "$name" ;;
     minikube) minikube --profile "$name" image load "$image" ;;
-  esac || exit 1
+  esac || {
+    echo "$tool could not copy $image to the nodes of $name." >&2
+    exit 1
+  }
   echo "$image is on the nodes of $name."
 done

@@ -1,49 +1,63 @@
 #!/bin/bash
-# Whether what a verb of the Makefile needs is there: one sentence about the first thing that isn't,
-# and exit 1. The words: cargo, curl, prometheus, docker, kubectl, images (both at TAG, on this machine), cluster.
+# Checks that what a verb of the Makefile needs is available. Prints one sentence about the first
+# thing that isn't, and exits with 1. Its arguments are of: cargo, curl, prometheus, docker, images
+# (both at TAG, on this machine), kubectl, cluster.
 
 set -u
 
-missing() {
+fail() {
   echo "$1" >&2
   exit 1
 }
 
-there() {
-  command -v "$1" >/dev/null || missing "$1 is needed and isn't installed: $2"
+installed() {
+  command -v "$1" >/dev/null || fail "$1 is needed and not installed: $2 says how to install it."
+}
+
+# The last line of an error, which is the one that says what is wrong.
+last_line() {
+  printf '%s\n' "$1" | grep . | tail -n 1
 }
 
 for need in "$@"; do
   case $need in
     cargo)
-      there cargo "https://rustup.rs has it."
+      installed cargo https://rustup.rs
       ;;
     curl)
-      there curl "https://curl.se has it."
+      installed curl https://curl.se
       ;;
     prometheus)
-      there prometheus "https://prometheus.io/download has it, and Debian a package."
-      there promtool "it comes with Prometheus."
+      installed prometheus https://prometheus.io/download
+      installed promtool https://prometheus.io/download
       ;;
     docker)
-      there docker "https://docs.docker.com/engine/install has it."
-      docker version >/dev/null 2>&1 || missing "docker is installed, but its engine doesn't answer: does it run?"
+      installed docker https://docs.docker.com/engine/install
+      # Of the engine itself; the client alone would answer `docker --version`.
+      why=$(docker version --format '{{.Server.Version}}' 2>&1 >/dev/null) ||
+        fail "docker is installed, but its engine doesn't answer; start it, or get access to it: $(last_line "$why")"
       ;;
     images)
       for image in "$REGISTRY/oneapi:$TAG" "$REGISTRY/twoapi:$TAG"; do
         docker image inspect "$image" >/dev/null 2>&1 ||
-          missing "There is no image $image on this machine: make image with the same REGISTRY and TAG builds it."
+          fail "There is no image $image on this machine; this builds it: make image REGISTRY=$REGISTRY TAG=$TAG"
       done
       ;;
     kubectl)
-      there kubectl "https://kubernetes.io/docs/tasks/tools has it."
+      installed kubectl https://kubernetes.io/docs/tasks/tools
       ;;
     cluster)
       context=${CONTEXT:-$(kubectl config current-context 2>/dev/null)}
-      [ -n "$context" ] || missing "kubectl knows no cluster: there is no current kube context, and CONTEXT names none."
-      # 10 s: more than a cluster far away takes, less than a user's patience.
+      [ -n "$context" ] ||
+        fail "kubectl has no current context, so no cluster is chosen: kind create cluster makes one, CONTEXT=NAME chooses one of: kubectl config get-contexts"
+      kubectl config get-contexts "$context" >/dev/null 2>&1 ||
+        fail "There is no kube context $context: CONTEXT=NAME chooses one of: kubectl config get-contexts"
+      # 10 s: more than a remote cluster takes, less than a user's patience.
       why=$(kubectl --context "$context" get --raw /readyz --request-timeout=10s 2>&1 >/dev/null) ||
-        missing "No cluster answers in the kube context $context: $(printf '%s\n' "$why" | tail -n 1)"
+        fail "The cluster of the kube context $context doesn't answer; does it run? $(last_line "$why")"
+      ;;
+    *)
+      fail "scripts/need.sh doesn't know $need."
       ;;
   esac
 done

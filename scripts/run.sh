@@ -1,13 +1,44 @@
 #!/bin/bash
-# `make run`: builds both services and runs them on this machine, as the containers of one pod do:
-# they share its localhost. Says where they are as soon as both answer. Ctrl-C stops both in good
-# order, and again at once; when one of them ends by itself, the other is stopped too, exit 1.
+# `make run`: builds both services and runs them on this machine. They share its localhost, as the
+# containers of a pod share theirs. Prints their URLs as soon as both answer. Ctrl-C stops both in
+# good order, and a second Ctrl-C at once. When one of them ends by itself, the other is stopped
+# too, and the exit code is 1.
 #
-# Settings in the environment are passed on, all but LISTEN, which can't be the same for both.
-# It keeps to what bash 3.2 knows, since macOS has that: no `wait -n`.
+# ONEAPI_PORT and TWOAPI_PORT are the ports (5000 and 5001), COMMIT is built into both. Settings in
+# the environment are passed on, except LISTEN, which can't be the same for both; ONEAPI_URL follows
+# ONEAPI_PORT unless it is set. It keeps to bash 3.2, since macOS has that: no `wait -n`.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
+
+oneapi_port=${ONEAPI_PORT:-5000}
+twoapi_port=${TWOAPI_PORT:-5001}
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+for port in "ONEAPI_PORT=$oneapi_port" "TWOAPI_PORT=$twoapi_port"; do
+  number=${port#*=}
+  case $number in
+    [1-9] | [1-9][0-9] | [1-9][0-9][0-9] | [1-9][0-9][0-9][0-9] | [1-6][0-9][0-9][0-9][0-9]) ;;
+    *) number=65536 ;;
+  esac
+  [ "$number" -le 65535 ] || fail "${port%%=*} is a port from 1 to 65535, not \"${port#*=}\"."
+done
+[ "$oneapi_port" != "$twoapi_port" ] ||
+  fail "ONEAPI_PORT and TWOAPI_PORT are both $oneapi_port: each service needs a port of its own."
+export ONEAPI_URL=${ONEAPI_URL:-http://localhost:$oneapi_port/test}
+
+# Checked before the build, which may take a minute. Whoever accepts a connection has the port.
+for port in "ONEAPI_PORT=$oneapi_port" "TWOAPI_PORT=$twoapi_port"; do
+  number=${port#*=}
+  for host in 127.0.0.1 ::1; do
+    if (: <"/dev/tcp/$host/$number") 2>/dev/null; then
+      another=$((number < 65436 ? number + 100 : number - 100))
+      fail "Port $number is taken by another program (on macOS, 5000 is often AirPlay Receiver's): end that program, or choose another port, such as make run ${port%%=*}=$another"
+    fi
+  done
+done
 
 cargo build -p oneapi -p twoapi || exit 1
 built=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug
@@ -23,19 +54,19 @@ trap stop INT TERM HUP
 # Job control puts each service in a process group of its own, where the terminal's Ctrl-C doesn't
 # reach it: it gets one signal, from here. A second one would mean "at once".
 set -m
-"$built/oneapi" --listen '[::]:5000' </dev/null &
+"$built/oneapi" --listen "[::]:$oneapi_port" </dev/null &
 oneapi=$!
-"$built/twoapi" --listen '[::]:5001' </dev/null &
+"$built/twoapi" --listen "[::]:$twoapi_port" </dev/null &
 twoapi=$!
 set +m
-[ -z "$stopping" ] || stop # told while they were being started
+[ -z "$stopping" ] || stop # the signal came while they were being started
 
 running() {
   kill -0 "$1" 2>/dev/null
 }
 
-# In a tenth of a second nobody grows impatient, and 10 looks a second are nothing to a machine.
-look_again() {
+# 0.1 s is too short to be noticed, and 10 checks a second cost next to nothing.
+pause() {
   sleep 0.1
 }
 
@@ -45,36 +76,36 @@ answers() {
 
 shown=
 while running "$oneapi" && running "$twoapi"; do
-  # Asked from the far end: when this answers, both do. And then once more whether both run, since
-  # it may be another program that answered, on a port that one of them could not have.
-  if [ -z "$shown$stopping" ] && answers http://localhost:5001/test/calloneapi && answers http://localhost:5000/test; then
+  # twoapi asks oneapi for this, so when it answers, both do. Then check again that both run: the
+  # answer may be another program's, on a port that one of them could not have.
+  if [ -z "$shown$stopping" ] && answers "http://localhost:$twoapi_port/test/calloneapi" && answers "http://localhost:$oneapi_port/test"; then
     shown=yes
     if running "$oneapi" && running "$twoapi"; then
       echo
-      echo "  oneapi  http://localhost:5000/test"
-      echo "  twoapi  http://localhost:5001/test/calloneapi"
+      echo "  oneapi  http://localhost:$oneapi_port/test"
+      echo "  twoapi  http://localhost:$twoapi_port/test/calloneapi"
       echo
       echo "  Ctrl-C stops both."
       echo
     fi
   fi
-  look_again
+  pause
 done
 
-# Whoever ended without having been told to is what is wrong.
+# A service that has ended without a signal is what went wrong.
 culprit=
 if [ -z "$stopping" ]; then
   running "$oneapi" || culprit="oneapi"
   running "$twoapi" || culprit="${culprit:+$culprit and }twoapi"
   stop
 fi
-while running "$oneapi" || running "$twoapi"; do look_again; done
+while running "$oneapi" || running "$twoapi"; do pause; done
 wait "$oneapi"
 oneapi_code=$?
 wait "$twoapi"
 twoapi_code=$?
 
-[ -z "$culprit" ] || echo "$culprit ended without having been told to, so both are stopped." >&2
+[ -z "$culprit" ] || echo "$culprit ended by itself, so both are stopped." >&2
 if [ -n "$culprit" ] || [ "$oneapi_code$twoapi_code" != 00 ]; then
   echo "Exit codes: oneapi $oneapi_code, twoapi $twoapi_code." >&2
   exit 1

@@ -1,6 +1,6 @@
-//! What `make prove` proves: under load, a rolling update, a rollback, a scale-down and evictions
-//! lose no request; and each twin, which differs from the shipped Deployment in one thing, does.
-//! The story `nobody_notices` is the same, shorter.
+//! What `make prove` proves: under load, rolling updates, a rollback, scaling and evictions lose no
+//! request; and each twin of the Deployment, which lacks one thing, does. The story
+//! `nobody_notices` is a shorter run of the same.
 
 use std::{
     fmt,
@@ -34,7 +34,7 @@ pub struct Row {
     pub took: Duration,
     /// What was asked from the command until the last old pod was gone.
     pub count: Count,
-    /// Why it lost what it lost; the good ones have nothing to say.
+    /// Why requests were lost, if any were expected to be.
     pub why: Option<&'static str>,
 }
 
@@ -72,7 +72,7 @@ pub fn header() -> String {
 pub struct Twin {
     /// What it lacks.
     pub name: &'static str,
-    /// What is changed in the good one too, so that the difference shows.
+    /// A patch that alone loses nothing, and without which the loss would not show.
     ground: Option<&'static str>,
     /// The one thing.
     patch: &'static str,
@@ -86,10 +86,10 @@ enum Action {
     Kill,
 }
 
-/// Pods that take 3 s to start, as many do. Ours start in milliseconds, which covers up for much.
+/// Pods that take 3 s to start, as many do. Ours start in milliseconds, which would hide the loss.
 const SLOW_START: &str = "k8s/lessons/slow-start.patch.yaml";
 
-/// All of them. Each reason holds for the kinds of failure that are shown beside it.
+/// All twins. Each reason explains the kinds of failure that are printed beside it.
 pub const TWINS: &[Twin] = &[
     Twin {
         name: "no readiness probe",
@@ -110,7 +110,7 @@ pub const TWINS: &[Twin] = &[
         ground: None,
         patch: "k8s/lessons/recreate.patch.yaml",
         action: Action::Update,
-        why: "between the last old pod's end and the first new one's start nobody answers",
+        why: "nobody answered from when the old pods stopped serving until a new one was ready",
     },
     Twin {
         name: "maxUnavailable: 100%",
@@ -135,8 +135,8 @@ pub const TWINS: &[Twin] = &[
     },
 ];
 
-/// Deploys three pods, puts load on them, does all that is to go unnoticed, and tells each row as
-/// it is known. Gives the rows, and what each of the loads counted in all.
+/// Deploys three pods, puts load on them, and does all that must go unnoticed; calls `tell` with
+/// each row as soon as it is known. Returns the rows, and what each load counted in all.
 ///
 /// # Errors
 /// When something can't be done; a request that fails is no error here, but a figure in a row.
@@ -206,7 +206,7 @@ pub fn good(
     Ok((rows, counts))
 }
 
-/// Deploys a twin and does with it what costs it requests.
+/// Deploys a twin and does what makes it lose requests.
 ///
 /// # Errors
 /// When something can't be done.

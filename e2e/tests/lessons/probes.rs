@@ -1,4 +1,4 @@
-//! Step 3: the three kinds of probe, each seen passing and failing. In each file the first pod's
+//! Step 3: three probe mechanisms, each passing and failing. In each file the first pod's
 //! probe passes and the second's fails; failing shows as an event `Unhealthy` and a restart.
 
 use e2e::{

@@ -25,7 +25,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// long because a busy cluster is slow, and a story that fails for being slow teaches nothing.
 pub const SOON: Duration = Duration::from_secs(120);
 
-/// How long a call of kubectl may take. None is told to wait for longer; one that hangs is killed,
+/// How long a call of kubectl may take. None waits for longer by its arguments; one that hangs is killed,
 /// so that its story fails.
 const KUBECTL_TIMEOUT: Duration = Duration::from_secs(300);
 

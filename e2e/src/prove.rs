@@ -135,7 +135,7 @@ pub const TWINS: &[Twin] = &[
     },
 ];
 
-/// Deploys three pods, puts load on them, and does all that must go unnoticed; calls `tell` with
+/// Deploys three pods, puts load on them, and does all that must go unnoticed; calls `report` with
 /// each row as soon as it is known. Returns the rows, and what each load counted in all.
 ///
 /// # Errors
@@ -143,14 +143,14 @@ pub const TWINS: &[Twin] = &[
 pub fn good(
     namespace: &Namespace<'_>,
     plan: Plan,
-    mut tell: impl FnMut(&Row),
+    mut report: impl FnMut(&Row),
 ) -> Result<(Vec<Row>, Counts)> {
     deployment::deploy(namespace)?;
     let (tag, next) = (&namespace.cluster.tag, &namespace.cluster.next);
     let load = Load::start(namespace, plan.rate)?;
     let mut rows = Vec::new();
     let mut done = |row: Row| {
-        tell(&row);
+        report(&row);
         rows.push(row);
     };
     for update in 0..plan.updates {

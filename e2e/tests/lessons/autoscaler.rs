@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use e2e::{Namespace, Result, deployment, ensure};
 
-/// metrics-server and the autoscaler each look every 15 s, and it takes a few looks.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// metrics-server measures and the autoscaler reads every 15 s, and it takes several rounds.
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     deployment::deploy(namespace)?;
@@ -17,7 +17,7 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     namespace.apply("k8s/lessons/burn.yaml")?;
 
     // 350 millicores in all, 100 a pod: 3.5, and there are no half pods.
-    namespace.until("there are 4 pods", PATIENCE, || replicas_are(namespace, 4))?;
+    namespace.until("there are 4 pods", TIMEOUT, || replicas_are(namespace, 4))?;
     deployment::ready_pods(namespace, 4)?;
     let events = namespace.kubectl("get events --field-selector reason=SuccessfulRescale")?;
     ensure!(
@@ -28,7 +28,7 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     namespace.kubectl("wait --for=condition=Complete job/burn --timeout=180s")?;
     let said = namespace.kubectl("logs job/burn --tail=20")?;
     namespace.note(&said);
-    namespace.until("there is 1 pod again", PATIENCE, || {
+    namespace.until("there is 1 pod again", TIMEOUT, || {
         replicas_are(namespace, 1)
     })?;
     Ok(())

@@ -1,6 +1,5 @@
-//! Step 6: the tutorial's broken update: twoapi's container gets oneapi's image, so that two
-//! programs want port 5000 in one pod. The rollout gets stuck, the old pods go on answering, and
-//! an undo brings everything back.
+//! Step 6: an update that fails: twoapi's container gets oneapi's image, so that two programs in one
+//! pod need port 5000. The rollout gets stuck, the old pods still answer, and an undo restores all.
 
 use e2e::{
     Namespace, Result, ask, deployment, ensure,
@@ -29,7 +28,7 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     let said = end["message"].as_str().unwrap_or_default();
     ensure!(
         said.contains("port 5000 is taken"),
-        "its last words name the port: {said}"
+        "its termination message names the port: {said}"
     );
 
     let status = namespace.fails("rollout status deployment/chesterdeployment --timeout=5s")?;

@@ -112,7 +112,7 @@ pub fn limit(namespace: &Namespace<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Two pods on one node that both want all of it get shares as their requests are: 1 to 3.
+/// Two pods on one node that both want all CPUs get shares in the ratio of their requests, 1 to 3.
 pub fn requests(namespace: &Namespace<'_>) -> Result<()> {
     namespace.apply("k8s/lessons/cpu-requests.yaml")?;
     pods::ready(namespace, "cpu-third")?;

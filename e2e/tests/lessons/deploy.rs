@@ -1,4 +1,4 @@
-//! `make deploy` and `make undeploy`: what they leave alone is what somebody else has made.
+//! `make deploy` and `make undeploy` neither change nor delete what somebody else has created.
 
 use std::process::Command;
 
@@ -47,7 +47,8 @@ pub fn into_a_namespace_that_exists(namespace: &Namespace<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A namespace that deploy has made goes with it, but not with what others have put into it.
+/// Undeploy deletes a namespace that deploy has created, but not if others have put something into
+/// it.
 pub fn into_a_new_namespace(namespace: &Namespace<'_>) -> Result<()> {
     // The story's own namespace is there already; this one is deploy's.
     let name = format!("{}-made", namespace.name);

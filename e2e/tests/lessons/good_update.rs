@@ -1,5 +1,5 @@
-//! Step 7: a good update, from one version to the next: each pod is replaced by one that says the
-//! new version.
+//! Step 7: a good update, from one version to the next: each pod is replaced by one that reports
+//! the new version.
 
 use e2e::{
     Namespace, Result, ask, deployment, ensure,

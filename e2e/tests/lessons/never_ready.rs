@@ -1,5 +1,5 @@
-//! A version that never becomes ready: the rollout stops with all old pods in place, fails when
-//! `progressDeadlineSeconds` are over, and an undo clears it away.
+//! A version that never becomes ready: the rollout stops with all old pods in place and fails
+//! after `progressDeadlineSeconds`, and an undo restores it.
 
 use e2e::{
     Namespace, Result, ask, deployment, ensure,
@@ -35,7 +35,7 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     ask::service(namespace, "chesterservice", 5001, "/test/calloneapi")?;
 
     namespace.kubectl("rollout undo deployment/chesterdeployment")?;
-    // Until the controller has seen it, `rollout status` still tells of the failure.
+    // Until the controller has seen the undo, `rollout status` still reports the failure.
     namespace.until("the rollout is well again", SOON, || {
         Ok(deployment::rolled_out(namespace).ok())
     })?;

@@ -1,4 +1,4 @@
-//! Step 1: one pod with one container, made by hand.
+//! Step 1: one pod with one container, created by hand.
 
 use e2e::{Context, Namespace, Result, ask, ensure, pods};
 
@@ -12,9 +12,12 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
 
     let wide = namespace.kubectl("get pod oneapi -o wide")?;
     ensure!(wide.contains(ip), "kubectl shows the pod's IP {ip}: {wide}");
-    let told = namespace.kubectl("describe pod oneapi")?;
+    let description = namespace.kubectl("describe pod oneapi")?;
     for words in [image.as_str(), ip, "Started", "5000/TCP"] {
-        ensure!(told.contains(words), "describe says {words}: {told}");
+        ensure!(
+            description.contains(words),
+            "describe says {words}: {description}"
+        );
     }
 
     let answer = ask::pod(namespace, "oneapi", 5000, "/test")?;

@@ -35,7 +35,7 @@ fn fails(namespace: &Namespace<'_>, pod: &str, words: &str) -> Result<()> {
     Ok(())
 }
 
-/// Called when the other pod, of the same age, has been probed to death.
+/// Checked after the other pod, of the same age, has been restarted for its failed probe.
 fn passes(namespace: &Namespace<'_>, pod: &str, containers: &[&str]) -> Result<()> {
     let seen = pods::ready(namespace, pod)?;
     for container in containers {

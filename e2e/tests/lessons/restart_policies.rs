@@ -1,5 +1,5 @@
-//! Step 4: what the kubelet does with a container that has ended: Always, OnFailure, Never. And
-//! the tutorial's own: liveness probes on paths that don't exist, with Never.
+//! Step 4: what the kubelet does when a container has ended: Always, OnFailure, Never; and
+//! liveness probes on paths that don't exist, with Never.
 
 use e2e::{
     Namespace, Result, ensure,

@@ -33,7 +33,7 @@ pub fn sidecar(namespace: &Namespace<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The signal comes when the hook has slept; until then all goes on.
+/// The signal comes after the hook's sleep; until then the pod serves as before.
 pub fn prestop(namespace: &Namespace<'_>) -> Result<()> {
     namespace.apply("k8s/lessons/prestop.yaml")?;
     pods::ready(namespace, "prestop")?;

@@ -83,7 +83,7 @@ fn count(changes: &[Change]) -> Counts {
             pods.insert(name(&change.pod), &change.pod);
         }
         let ready = pods.values().filter(|pod| is_ready(pod)).count();
-        // The watch begins by telling of the three that are there, one by one.
+        // The watch begins by reporting the three existing pods, one by one.
         if pods.len() >= 3 || counts.most > 0 {
             counts.most = counts.most.max(pods.len());
             counts.fewest_ready = counts.fewest_ready.min(ready);

@@ -1,22 +1,22 @@
 #!/bin/bash
-# Checks what the documents say against each other and against the tree. One sentence a finding,
-# exit 1 when there is any. `make lint` runs it; another tree than this can be named:
+# Compares the documents with each other and with the source tree. Prints one sentence per finding,
+# and exits with 1 if there is any. `make lint` runs it; it can check another tree:
 #
 #   scripts/check-documents.sh [FOLDER]
 #
-# - A document in English and its twin in Chinese (X.md, X.zh-CN.md) have the same shape: the same
-#   levels of headings, lists, table rows and code blocks in the same order, the code the same byte
-#   for byte, and links to the same places (a link to X.md may be one to X.zh-CN.md in the twin).
-# - What a relative link points to is there.
+# - A document in English and its counterpart in Chinese (X.md, X.zh-CN.md) have the same shape: the
+#   same levels of headings, lists, table rows and code blocks in the same order, identical code, and
+#   links to the same targets (X.md and X.zh-CN.md count as the same).
+# - The targets of relative links exist.
 # - Every setting of the services (a clap field with `env`) has a row in README.md's tables. A row
 #   that begins with a name in capitals is a setting's or a Makefile variable's, and gives its default.
 # - Every verb and variable of `make`, and every file given to `kubectl apply`, `create`, `delete`,
 #   `diff`, `patch` or `replace`, that a document shows in code is there.
 #
-# It does not look at the web, at a link's `#section`, nor at what the sentences mean: what the
-# commands do is for the stories in e2e.
+# It checks neither web links nor a link's `#section`, and not what the commands do: the stories in
+# e2e run them.
 #
-# It keeps to what bash 3.2 and a BSD awk know, since macOS has these.
+# It keeps to bash 3.2 and BSD awk, since macOS has these.
 
 set -u
 export LC_ALL=C # awks disagree on what a character is; all know what a byte is
@@ -25,8 +25,8 @@ cd "${1:-$(dirname "$0")/..}" || exit 1
 work=$(mktemp -d "${TMPDIR:-/tmp}/check-documents.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 
-# Findings go to a file, since half of the loops below run in subshells. So does what a tool
-# complains of: a check that could not be made has not been passed.
+# Findings go to a file, since many of the loops below run in subshells. So do the errors of tools: a
+# check that could not run has not passed.
 : >"$work/findings"
 exec 2>>"$work/findings"
 finding() {

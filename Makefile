@@ -18,8 +18,6 @@ COMMIT ?= $(shell git describe --always --dirty --exclude='*' 2>/dev/null || ech
 export REGISTRY TAG NEXT NAMESPACE CONTEXT RATE UPDATES
 export DOCKER_BUILDKIT = 1
 
-kubectl = kubectl$(if $(CONTEXT), --context $(CONTEXT))
-
 # `make image push deploy` means one after the other, with -j too.
 .NOTPARALLEL:
 

@@ -65,7 +65,7 @@ fn main() -> ExitCode {
         Story::new("prestop", stop_order::prestop),
         alone("kubectl_top", cpu::top),
         alone("cpu_limit", cpu::limit),
-        alone("resize", resize::tell),
+        alone("resize", resize::run),
         alone("cpu_requests", cpu::requests),
         alone("autoscaler", autoscaler::run),
         alone("nobody_notices", nobody_notices::run),

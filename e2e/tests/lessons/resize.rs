@@ -7,39 +7,40 @@ use std::{
 };
 
 use e2e::{
-    Context, Result, Story, Value, ensure,
-    pods::{container, restarts},
-    story::SOON,
+    Context, Namespace, Result, Value, ask, ensure,
+    namespace::SOON,
+    pods::{self, container, restarts},
 };
 
 const POD: &str = "resize";
 
-/// A second, and what it takes to look: the limit and the burn are asked for one after the other,
+/// A second, and the time of the requests: the limit and the burn are asked for one after the other,
 /// four times a second.
 const FOLLOWED_WITHIN: Duration = Duration::from_millis(1500);
 
-pub fn tell(story: &Story<'_>) -> Result<()> {
-    story.apply("k8s/lessons/resize.yaml")?;
-    let before = story.ready(POD)?;
+pub fn run(namespace: &Namespace<'_>) -> Result<()> {
+    namespace.apply("k8s/lessons/resize.yaml")?;
+    let before = pods::ready(namespace, POD)?;
     thread::scope(|scope| {
-        let burn = scope.spawn(|| story.burn(POD, "minutes=2&millicores=1000&caller=resize"));
-        let told = story
+        let burn =
+            scope.spawn(|| ask::burn(namespace, POD, "minutes=2&millicores=1000&caller=resize"));
+        let followed = namespace
             .until("it burns what 200m allow", SOON, || {
                 ensure!(!burn.is_finished(), "the burn is over already");
-                Ok((granted(story)? == Some(180)).then_some(()))
+                Ok((granted(namespace)? == Some(180)).then_some(()))
             })
-            .and_then(|()| resized(story, 600, 570))
-            .and_then(|()| resized(story, 200, 180));
-        story.end_burns(POD)?;
-        let report = burn.join().expect("no panic in asking")?;
-        told?;
+            .and_then(|()| resized(namespace, 600, 570))
+            .and_then(|()| resized(namespace, 200, 180));
+        ask::end_burns(namespace, POD)?;
+        let report = burn.join().expect("asking doesn't panic")?;
+        followed?;
         ensure!(
             report["granted_millicores"] == 180,
             "the least of the time is what the answer says: {report}"
         );
         Ok(())
     })?;
-    let after = story.pod(POD)?;
+    let after = pods::get(namespace, POD)?;
     ensure!(restarts(&after, "oneapi") == 0, "nothing was restarted");
     let id = |pod: &Value| container(pod, "oneapi")["containerID"].clone();
     ensure!(id(&before) == id(&after), "it is the same container");
@@ -47,49 +48,49 @@ pub fn tell(story: &Story<'_>) -> Result<()> {
 }
 
 /// Changes the limit, and waits until the burn gets what that allows, and uses no more.
-fn resized(story: &Story<'_>, limit: u64, allowed: u64) -> Result<()> {
+fn resized(namespace: &Namespace<'_>, limit: u64, allowed: u64) -> Result<()> {
     let patch = format!(
         r#"{{"spec":{{"containers":[{{"name":"oneapi","resources":{{"limits":{{"cpu":"{limit}m"}}}}}}]}}}}"#
     );
-    story.kubectl(&format!(
+    namespace.kubectl(&format!(
         "patch pod {POD} --subresource resize --patch {patch}"
     ))?;
-    story.until("the cgroup has the new limit", SOON, || {
-        let info = story.info(POD, 5000)?;
+    namespace.until("the cgroup has the new limit", SOON, || {
+        let info = ask::info(namespace, POD, 5000)?;
         Ok((info["limits"]["cpu_millicores"] == limit).then_some(()))
     })?;
     let changed = Instant::now();
-    story.until("the burn follows", SOON, || {
-        Ok((granted(story)? == Some(allowed)).then_some(()))
+    namespace.until("the burn follows", SOON, || {
+        Ok((granted(namespace)? == Some(allowed)).then_some(()))
     })?;
     let took = changed.elapsed();
-    story.note(&format!("{limit}m: followed after {took:?}"));
+    namespace.note(&format!("{limit}m: followed after {took:?}"));
     ensure!(
         took < FOLLOWED_WITHIN,
         "the burn followed the limit of {limit}m only after {took:?}"
     );
 
     // The kubelet reports it a moment later than it does it.
-    story.until("the pod's status shows the new limit", SOON, || {
-        let pod = story.pod(POD)?;
+    namespace.until("the pod's status shows the new limit", SOON, || {
+        let pod = pods::get(namespace, POD)?;
         let shown = &container(&pod, "oneapi")["resources"]["limits"]["cpu"];
         Ok((*shown == format!("{limit}m")).then_some(()))
     })?;
-    uses(story, allowed)
+    uses(namespace, allowed)
 }
 
 /// What it has used in 5 s agrees with what it is granted. On a busy node burns get less, since
 /// they have the lowest priority; more they never get.
-fn uses(story: &Story<'_>, allowed: u64) -> Result<()> {
+fn uses(namespace: &Namespace<'_>, allowed: u64) -> Result<()> {
     let achieved = || {
-        burn(story)?["achieved_seconds"]
+        burn(namespace)?["achieved_seconds"]
             .as_f64()
             .context("it burns")
     };
     let (from, start) = (achieved()?, Instant::now());
     thread::sleep(Duration::from_secs(5));
     let used = (achieved()? - from) / start.elapsed().as_secs_f64() * 1000.0;
-    story.note(&format!("of {allowed}m it used {used:.0}m"));
+    namespace.note(&format!("of {allowed}m it used {used:.0}m"));
     ensure!(
         used < allowed as f64 * 1.05,
         "it used {used:.0}m of {allowed}m"
@@ -101,12 +102,12 @@ fn uses(story: &Story<'_>, allowed: u64) -> Result<()> {
     Ok(())
 }
 
-fn granted(story: &Story<'_>) -> Result<Option<u64>> {
-    Ok(burn(story)?["granted_millicores"].as_u64())
+fn granted(namespace: &Namespace<'_>) -> Result<Option<u64>> {
+    Ok(burn(namespace)?["granted_millicores"].as_u64())
 }
 
 /// The burn as it is listed; null before it runs.
-fn burn(story: &Story<'_>) -> Result<Value> {
-    let burns: Value = serde_json::from_str(&story.ask(POD, 5000, "/burns")?)?;
+fn burn(namespace: &Namespace<'_>) -> Result<Value> {
+    let burns: Value = serde_json::from_str(&ask::pod(namespace, POD, 5000, "/burns")?)?;
     Ok(burns[0].clone())
 }

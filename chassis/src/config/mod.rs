@@ -6,7 +6,7 @@
 mod build;
 mod value;
 
-use std::{error::Error, ffi::OsString};
+use std::{collections::HashSet, error::Error, ffi::OsString};
 
 use clap::{
     CommandFactory, FromArgMatches,
@@ -107,10 +107,14 @@ fn wrong_values<C: CommandFactory>(line: &[OsString]) -> Rejected {
             .get_subcommands()
             .flat_map(clap::Command::get_arguments),
     );
-    let sentences = arguments.filter_map(|arg| {
-        let error = read_checking(Some(arg.get_id())).err()?;
-        Some(wrong_value(arg, &error))
-    });
+    // Subcommands may have an argument in common, of which the line has at most one.
+    let mut seen = HashSet::new();
+    let sentences = arguments
+        .filter(|arg| seen.insert(arg.get_id()))
+        .filter_map(|arg| {
+            let error = read_checking(Some(arg.get_id())).err()?;
+            Some(wrong_value(arg, &error))
+        });
     Rejected::Invalid(sentences.collect())
 }
 
@@ -236,6 +240,29 @@ mod tests {
             assert_eq!(sentences.len(), 1, "{line}: {sentences:#?}");
             assert!(sentences[0].contains(part), "{line}: {sentences:#?}");
         }
+    }
+
+    #[test]
+    fn an_argument_that_several_subcommands_have_is_reported_once() {
+        #[derive(Debug, clap::Parser)]
+        enum Subcommands {
+            Load {
+                #[arg(long, value_parser = duration)]
+                timeout: Duration,
+            },
+            Burn {
+                #[arg(long, value_parser = duration)]
+                timeout: Duration,
+            },
+        }
+        impl CheckConflicts for Subcommands {
+            fn conflicts(&self) -> Vec<String> {
+                let (Self::Load { timeout } | Self::Burn { timeout }) = self;
+                vec![format!("{timeout:?}")]
+            }
+        }
+        let sentences = rejected::<Subcommands>("service burn --timeout soon");
+        assert_eq!(sentences.len(), 1, "{sentences:#?}");
     }
 
     #[test]

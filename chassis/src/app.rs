@@ -3,20 +3,16 @@
 use std::{net::IpAddr, net::SocketAddr, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory, FromArgMatches};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime};
 
 use crate::{
     config::{self, Build, CheckConflicts},
     http::{App, Routes},
-    lifecycle::{self, Life, Signals, stop_in_order, termination},
+    lifecycle::{self, HeldSignals, Life, Signals, stop_in_order, termination},
     server::{Server, Timeouts, bind},
-    system::{address::Address, memory},
+    system::{address::Address, container, memory},
     telemetry::{Identity, Metrics, identity, log},
 };
-
-/// More threads than that would only cost memory: the work between two waits is microseconds,
-/// and burns have threads of their own.
-const MAX_THREADS: usize = 4;
 
 /// The settings that every service has.
 #[derive(Clone, Debug, clap::Args)]
@@ -33,6 +29,11 @@ pub struct Settings {
     /// How and what to log.
     #[command(flatten)]
     pub log: log::Settings,
+
+    /// How many threads answer requests [default: one for each CPU that the container may use]
+    // A thread that has no CPU of its own only waits for the others', and takes memory.
+    #[arg(long, env, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub worker_threads: Option<u16>,
 }
 
 impl CheckConflicts for Settings {
@@ -41,15 +42,21 @@ impl CheckConflicts for Settings {
     }
 }
 
-/// Runs a program: the runtime and the stop signals' handlers come first, so that no signal is
-/// lost however early it comes, then `program`.
-pub fn start<F: Future<Output = ExitCode>>(program: impl FnOnce(Signals) -> F) -> ExitCode {
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cpus.min(MAX_THREADS))
-        .enable_all()
-        .build();
-    let runtime = match runtime {
+/// Runs `program` on a runtime of so many threads, with the stop signals that have been held since
+/// the start of `main`.
+pub fn start<F: Future<Output = ExitCode>>(
+    held: HeldSignals,
+    worker_threads: Option<u16>,
+    program: impl FnOnce(Signals) -> F,
+) -> ExitCode {
+    let threads = worker_threads.map_or_else(container::usable_cpus, usize::from);
+    // With one thread nothing has to be handed from one to another.
+    let mut runtime = if threads == 1 {
+        runtime::Builder::new_current_thread()
+    } else {
+        runtime::Builder::new_multi_thread()
+    };
+    let runtime = match runtime.worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("cannot start: {error}");
@@ -57,7 +64,7 @@ pub fn start<F: Future<Output = ExitCode>>(program: impl FnOnce(Signals) -> F) -
         }
     };
     let code = runtime.block_on(async {
-        match Signals::of_process() {
+        match Signals::of_process(held) {
             Ok(signals) => program(signals).await,
             Err(error) => {
                 eprintln!("cannot handle signals: {error}");

@@ -13,7 +13,7 @@
 //! | [`config`] | flags and environment, all checked before anything is bound; name, version and commit | |
 //! | [`system`] | the pod's IP, the container's limits, the process | |
 //!
-//! A service's `main.rs` is [`start`], [`parse`], [`run`]. A test takes `run` apart:
+//! A service's `main.rs` is [`HeldSignals::hold`], [`parse`], [`start`], [`run`]. A test takes `run` apart:
 //! [`Chassis::new`], [`server::bind`] on port 0, [`Chassis::serve`] with signals of its own.
 
 pub mod app;
@@ -26,3 +26,4 @@ pub mod system;
 pub mod telemetry;
 
 pub use app::{Chassis, Settings, parse, run, start};
+pub use lifecycle::HeldSignals;

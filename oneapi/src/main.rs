@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use chassis::{
-    Chassis,
+    Chassis, HeldSignals,
     cli::{Kill, Probe},
     config::{Build, CheckConflicts},
     lifecycle::Signals,
@@ -43,11 +43,14 @@ impl CheckConflicts for Cli {
 }
 
 fn main() -> ExitCode {
-    chassis::start(run)
+    let held = HeldSignals::hold();
+    let cli: Cli = chassis::parse();
+    chassis::start(held, cli.chassis.worker_threads, |signals| {
+        run(cli, signals)
+    })
 }
 
-async fn run(signals: Signals) -> ExitCode {
-    let cli: Cli = chassis::parse();
+async fn run(cli: Cli, signals: Signals) -> ExitCode {
     match cli.command {
         Some(Command::Probe(probe)) => return probe.run().await,
         Some(Command::Kill(kill)) => return kill.run(BUILD),

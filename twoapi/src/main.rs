@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use chassis::{
-    Chassis,
+    Chassis, HeldSignals,
     cli::{Kill, Probe},
     config::{Build, CheckConflicts},
     lifecycle::Signals,
@@ -48,12 +48,24 @@ impl CheckConflicts for Cli {
     }
 }
 
-fn main() -> ExitCode {
-    chassis::start(run)
+impl Cli {
+    fn worker_threads(&self) -> Option<u16> {
+        match self.command {
+            // At thousands of requests a second, handing each from thread to thread would cost more
+            // than sending it.
+            Some(Command::Load(_)) => Some(1),
+            _ => self.chassis.worker_threads,
+        }
+    }
 }
 
-async fn run(signals: Signals) -> ExitCode {
+fn main() -> ExitCode {
+    let held = HeldSignals::hold();
     let cli: Cli = chassis::parse();
+    chassis::start(held, cli.worker_threads(), |signals| run(cli, signals))
+}
+
+async fn run(cli: Cli, signals: Signals) -> ExitCode {
     match cli.command {
         Some(Command::Probe(probe)) => return probe.run().await,
         Some(Command::Kill(kill)) => return kill.run(BUILD),

@@ -3,10 +3,12 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use axum::body::Body;
-use hyper::{Request, StatusCode, Uri, client::conn::http1, header::HOST};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use axum::http::{StatusCode, Uri};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::config::{http_url, positive_duration};
 
@@ -41,17 +43,51 @@ impl Probe {
     }
 }
 
+/// A whole HTTP client would be a tenth of the image. All that counts here is the status.
 async fn ask(url: &Uri) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
     let authority = url.authority().expect("http_url saw to it");
     // A name in a URL may be an IPv6 address in brackets, which a look-up doesn't know.
     let host = authority.host().trim_matches(['[', ']']);
-    let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(80))).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::get(url.path_and_query().map_or("/", |path| path.as_str()))
-        .header(HOST, authority.as_str())
-        .body(Body::empty())?;
-    tokio::select! {
-        response = sender.send_request(request) => Ok(response?.status()),
-        Err(error) = connection => Err(error.into()),
+    let path = url.path_and_query().map_or("/", |path| path.as_str());
+    let mut stream = TcpStream::connect((host, authority.port_u16().unwrap_or(80))).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::with_capacity(STATUS_LINE.len());
+    stream
+        .take(STATUS_LINE.len() as u64)
+        .read_to_end(&mut answer)
+        .await?;
+    status(&answer).ok_or_else(|| "what came is not HTTP".into())
+}
+
+/// As much of an answer as is read.
+const STATUS_LINE: &str = "HTTP/1.1 200";
+
+fn status(line: &[u8]) -> Option<StatusCode> {
+    let line = line.strip_prefix(b"HTTP/1.")?;
+    let status = line.strip_prefix(b"1 ").or(line.strip_prefix(b"0 "))?;
+    StatusCode::from_bytes(status).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_is_read_and_what_is_not_http_is_not() {
+        assert_eq!(
+            status(b"HTTP/1.1 503"),
+            Some(StatusCode::SERVICE_UNAVAILABLE)
+        );
+        assert_eq!(status(b"HTTP/1.0 200"), Some(StatusCode::OK));
+        for other in [
+            "",
+            "HTTP/1.1 20",
+            "HTTP/2.0 200",
+            "HTTP/1.1 abc",
+            "SSH-2.0-Open",
+        ] {
+            assert_eq!(status(other.as_bytes()), None, "{other}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use self::{
     life::{Life, NotReady, Phase, Stop},
-    signal::{Signal, Signals},
+    signal::{HeldSignals, Signal, Signals},
     stop::{Stoppable, stop_in_order},
 };
 use crate::config::{CheckConflicts, duration};

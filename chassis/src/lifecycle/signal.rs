@@ -29,14 +29,50 @@ impl Signal {
     }
 }
 
+/// The stop signals, held back until somebody handles them.
+///
+/// A process that is PID 1, as in a container, ignores a signal that it has no handler for; one that
+/// it holds back waits instead.
+#[derive(Debug)]
+#[must_use]
+pub struct HeldSignals(());
+
+impl HeldSignals {
+    /// Call it first of all, before there are other threads.
+    pub fn hold() -> Self {
+        mask::change(libc::SIG_BLOCK);
+        Self(())
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        mask::change(libc::SIG_UNBLOCK);
+    }
+}
+
+#[allow(unsafe_code)] // the standard library knows no signals
+mod mask {
+    /// Holds the stop signals back from the calling thread and those that it starts, or no more.
+    pub(super) fn change(how: libc::c_int) {
+        // SAFETY: each call reads or writes the set alone, which is initialised by the first.
+        unsafe {
+            let mut set = std::mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, libc::SIGTERM);
+            libc::sigaddset(&raw mut set, libc::SIGINT);
+            libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut());
+        }
+    }
+}
+
 /// The stop signals as they come in.
 #[derive(Debug)]
 pub struct Signals(mpsc::UnboundedReceiver<Signal>);
 
 impl Signals {
-    /// The process's own. Call it before anything that takes time: until there is a handler,
-    /// a process that is PID 1, as in a container, ignores both signals.
-    pub fn of_process() -> std::io::Result<Self> {
+    /// The process's own, those that were held back included.
+    pub fn of_process(held: HeldSignals) -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let (send, signals) = mpsc::unbounded_channel();
         for (kind, name) in [
@@ -49,6 +85,7 @@ impl Signals {
                 while handler.recv().await.is_some() && send.send(name).is_ok() {}
             });
         }
+        drop(held);
         Ok(Self(signals))
     }
 

@@ -207,7 +207,7 @@ async fn drive<C: Connection>(
         linger,
         ..
     } = shared.timeouts;
-    let mut sleep = pin!(sleep_until((progress.state().1 + header).into()));
+    let mut sleep = pin!(sleep_until((progress.since() + header).into()));
     let mut timer = Timer::new(sleep.as_mut());
     let mut client_closed = pin!(client_closed);
     let mut give_up_at = None;
@@ -225,7 +225,9 @@ async fn drive<C: Connection>(
                 if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                     return Poll::Ready(Event::Ended(result));
                 }
-                if progress.is_busy() {
+                let since = progress.since();
+                let state = progress.state();
+                if state == State::Busy {
                     if give_up_at.is_none()
                         && (progress.has_client_closed()
                             || client_closed.as_mut().poll(cx).is_ready())
@@ -235,8 +237,8 @@ async fn drive<C: Connection>(
                     if let Some(at) = give_up_at {
                         timer.set_if_earlier(at);
                     }
-                } else if progress.is_receiving_headers() {
-                    timer.set_if_earlier(progress.state().1 + header);
+                } else if state == State::ReceivingHeaders {
+                    timer.set_if_earlier(since + header);
                 }
                 if !waits_for_phase || shared.life.changes() != changes {
                     waits_for_phase = true;
@@ -257,7 +259,7 @@ async fn drive<C: Connection>(
                 (Phase::Draining(_), Version::Http1) => {}
                 (Phase::Closing(_), Version::Http1) => {
                     // hyper would cut a request that is coming in.
-                    if progress.state().0 != State::ReceivingHeaders {
+                    if progress.state() != State::ReceivingHeaders {
                         connection.as_mut().graceful_shutdown();
                     }
                 }
@@ -273,7 +275,7 @@ async fn drive<C: Connection>(
                 if progress.is_busy() && give_up_at.is_some_and(|at| at <= now) {
                     return Ended::ClientLeft;
                 }
-                let (state, since) = progress.state();
+                let (state, since) = (progress.state(), progress.since());
                 let deadline = match (state, shutdown_at) {
                     (State::ReceivingHeaders, _) => since + header,
                     // A client that doesn't close in its turn holds nothing up.

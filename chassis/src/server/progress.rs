@@ -1,6 +1,9 @@
 //! How far a connection has come, as seen from its socket and its requests. Both note what happens
 //! here, and the connection looks. They share it through atomics, since HTTP/2 answers requests in
 //! several tasks.
+//!
+//! Whoever notes something only counts it. The time is asked for when somebody looks, once after
+//! whatever has happened: asking several times a request would be a hundredth of its cost.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
@@ -23,50 +26,47 @@ pub(super) enum State {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Progress {
-    epoch: Instant,
     /// Whether bytes that come in may be the beginning of a request: in HTTP/2 they may be frames
     /// that belong to none.
     bytes_are_requests: bool,
     in_flight: AtomicU32,
-    /// Milliseconds after the epoch, and in the lowest bit whether headers are being received.
-    since: AtomicU64,
+    receiving_headers: AtomicBool,
     stalled: AtomicBool,
     client_closed: AtomicBool,
+    /// Counts what happens; it may wrap.
+    events: AtomicU32,
+    epoch: Instant,
+    /// The count at the last look, and when that was, in milliseconds after the epoch.
+    seen: AtomicU32,
+    seen_at: AtomicU64,
 }
 
 impl Progress {
+    /// Somebody has seen the first bytes of the connection.
     pub(super) fn new(epoch: Instant, http2: bool) -> Self {
-        let progress = Self {
-            epoch,
+        Self {
             bytes_are_requests: !http2,
             in_flight: AtomicU32::new(0),
-            since: AtomicU64::new(0),
+            receiving_headers: AtomicBool::new(!http2),
             stalled: AtomicBool::new(false),
             client_closed: AtomicBool::new(false),
-        };
-        progress.enter(!http2); // somebody has seen the first bytes, or the connection were not here
-        progress
+            events: AtomicU32::new(1), // the first look sees that as news
+            epoch,
+            seen: AtomicU32::new(0),
+            seen_at: AtomicU64::new(0),
+        }
     }
 
-    fn enter(&self, receiving_headers: bool) {
-        let millis = self.epoch.elapsed().as_millis() as u64;
-        let since = millis << 1 | u64::from(receiving_headers);
-        self.since.store(since, Ordering::Relaxed);
-    }
-
-    /// The state, and since when it is so; while busy, since when it was not.
-    pub(super) fn state(&self) -> (State, Instant) {
-        let since = self.since.load(Ordering::Relaxed);
-        let state = if self.stalled.load(Ordering::Relaxed) {
+    pub(super) fn state(&self) -> State {
+        if self.stalled.load(Ordering::Relaxed) {
             State::Stalled
         } else if self.is_busy() {
             State::Busy
-        } else if since & 1 == 1 {
+        } else if self.receiving_headers.load(Ordering::Relaxed) {
             State::ReceivingHeaders
         } else {
             State::Idle
-        };
-        (state, self.epoch + Duration::from_millis(since >> 1))
+        }
     }
 
     /// Whether a request is being answered.
@@ -74,46 +74,63 @@ impl Progress {
         self.in_flight.load(Ordering::Relaxed) > 0
     }
 
-    pub(super) fn is_receiving_headers(&self) -> bool {
-        self.since.load(Ordering::Relaxed) & 1 == 1 && !self.is_busy()
+    /// When something last happened, as far as anybody has looked; the connection looks whenever it
+    /// has been polled.
+    pub(super) fn since(&self) -> Instant {
+        let events = self.events.load(Ordering::Relaxed);
+        let millis = if self.seen.load(Ordering::Relaxed) == events {
+            self.seen_at.load(Ordering::Relaxed)
+        } else {
+            let millis = self.epoch.elapsed().as_millis() as u64;
+            self.seen_at.store(millis, Ordering::Relaxed);
+            self.seen.store(events, Ordering::Relaxed);
+            millis
+        };
+        self.epoch + Duration::from_millis(millis)
+    }
+
+    fn note(&self) {
+        // Two threads may count as one: it is only ever compared.
+        let events = self.events.load(Ordering::Relaxed).wrapping_add(1);
+        self.events.store(events, Ordering::Relaxed);
     }
 
     /// Bytes have come in.
     pub(super) fn bytes_received(&self) {
-        if self.bytes_are_requests && !self.is_busy() && !self.is_receiving_headers() {
-            self.enter(true);
+        if self.bytes_are_requests && self.state() == State::Idle {
+            self.receiving_headers.store(true, Ordering::Relaxed);
+            self.note();
         }
     }
 
     /// A request's headers are complete.
     pub(super) fn request_begins(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.receiving_headers.store(false, Ordering::Relaxed);
+        self.note();
     }
 
     /// The last byte of its answer has been handed to the connection, or its client has left.
     pub(super) fn request_ends(&self) {
-        self.enter(false); // before the next line, or a look in between would see an old state
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.note();
     }
 
     /// The client's side takes no more bytes, for now.
     pub(super) fn write_stalled(&self) {
-        if !self.stalled.swap(true, Ordering::Relaxed) {
-            self.enter(false);
-        }
+        self.stalled.store(true, Ordering::Relaxed);
     }
 
     /// It has taken some.
     pub(super) fn bytes_written(&self) {
-        if self.stalled.load(Ordering::Relaxed) {
-            self.enter(false);
-        }
+        self.note();
     }
 
     /// It has taken all.
     pub(super) fn all_written(&self) {
         if self.stalled.load(Ordering::Relaxed) {
             self.stalled.store(false, Ordering::Relaxed);
+            self.note();
         }
     }
 

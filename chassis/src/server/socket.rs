@@ -150,8 +150,7 @@ impl AsyncWrite for Socket {
                 let stream: &TcpStream = write.as_ref().as_ref();
                 SockRef::from(stream).shutdown(std::net::Shutdown::Write)?;
                 // Counted from the last answer: one of long ago has been read.
-                let (_, since) = progress.state();
-                lingering.insert(Box::pin(sleep_until((since + *linger).into())))
+                lingering.insert(Box::pin(sleep_until((progress.since() + *linger).into())))
             }
         };
         let mut scrap = [0; 512];

@@ -66,6 +66,16 @@ pub fn limits() -> Limits {
     Container::found().limits()
 }
 
+/// How many CPUs the container can keep busy, at least one: a quota of half a CPU takes one.
+pub fn usable_cpus() -> usize {
+    let container = Container::found();
+    let cpus = container.cpus().max(1);
+    let granted = container
+        .cpu_millicores()
+        .map_or(cpus, |millicores| millicores.div_ceil(1000).clamp(1, cpus));
+    usize::try_from(granted).unwrap_or(usize::MAX)
+}
+
 /// How the container has been throttled so far; none where nothing is limited.
 pub fn throttling() -> Option<Throttling> {
     Container::found().throttling()

@@ -27,7 +27,6 @@ mod tally;
 mod target;
 
 use std::{
-    future::Future,
     process::ExitCode,
     sync::Arc,
     thread::{self, Thread},
@@ -40,8 +39,7 @@ use chassis::{
     lifecycle::Signals,
 };
 use tokio::{
-    runtime,
-    task::{JoinSet, block_in_place},
+    task::JoinSet,
     time::{Instant, MissedTickBehavior, interval_at, timeout_at},
 };
 
@@ -124,11 +122,7 @@ impl Load {
     /// Sends requests until the time is over or a signal comes, then waits for those in flight; a
     /// second signal doesn't wait. Exit 0 when nothing failed, 1 when something did or the target
     /// can't be reached, 130 or 143 by a second signal.
-    pub async fn run(self, signals: Signals) -> ExitCode {
-        on_one_thread(self.send(signals))
-    }
-
-    async fn send(self, mut signals: Signals) -> ExitCode {
+    pub async fn run(self, mut signals: Signals) -> ExitCode {
         // A target that can't be reached at all is reported before anything is counted.
         let found = tokio::select! {
             found = Target::find(&self.url, self.timeout) => found,
@@ -212,23 +206,6 @@ impl Load {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// At thousands of requests a second, handing each from thread to thread would cost more than
-/// sending it. Nothing else runs in this process meanwhile.
-fn on_one_thread(load: impl Future<Output = ExitCode>) -> ExitCode {
-    match runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => {
-            let code = block_in_place(|| runtime.block_on(load));
-            // A look-up may be under way still.
-            runtime.shutdown_background();
-            code
-        }
-        Err(error) => {
-            eprintln!("cannot start: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
 
 fn start_timer(shared: &Arc<Shared>) -> std::io::Result<Thread> {
     let shared = shared.clone();

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, net::SocketAddr, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory, FromArgMatches};
+use hyper::service::service_fn;
 use tokio::{net::TcpListener, runtime};
 
 use crate::{
@@ -144,11 +145,22 @@ impl Chassis {
     pub async fn serve(self, routes: Routes, listener: TcpListener, signals: Signals) -> ExitCode {
         self.log_start(&listener);
         let app = self.app(routes);
-        let service = hyper::service::service_fn(move |request| {
-            let app = app.clone();
-            async move { Ok(app.answer(request).await) }
-        });
-        let server = Server::start(listener, service, self.life.clone(), Timeouts::default());
+        let service_for = move |peer| {
+            let both = Arc::new((app.clone(), peer));
+            service_fn(move |request| {
+                let both = Arc::clone(&both);
+                async move {
+                    let (app, peer) = &*both;
+                    Ok(app.answer_to(peer, request).await)
+                }
+            })
+        };
+        let server = Server::start(
+            listener,
+            service_for,
+            self.life.clone(),
+            Timeouts::default(),
+        );
         let (metrics, turnover) = (self.metrics.clone(), server.turnover());
         let activity = move || metrics.requests() + turnover.count();
         tokio::spawn(memory::release_when_quiet(activity));

@@ -5,7 +5,7 @@
 //! | folder | what it is for | imports |
 //! | --- | --- | --- |
 //! | [`app`] | puts the rest together and runs it | all below |
-//! | [`http`] | routes, `/livez`, `/readyz`, `/startupz`, `/metrics`, `/info`, refusals, and the layers round every route | `lifecycle`, `telemetry`, `system` |
+//! | [`http`] | routes, `/livez`, `/readyz`, `/startupz`, `/probes`, `/metrics`, `/info`, refusals, and the layers round every route | `server`, `lifecycle`, `telemetry`, `system` |
 //! | [`server`] | the listener, the accept loop, and each connection from its first byte to its end | `lifecycle` |
 //! | [`cli`] | subcommands for images without a shell | `config` |
 //! | [`telemetry`] | logs, metrics, and who this is | `config`, `system` |

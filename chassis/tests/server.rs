@@ -12,7 +12,7 @@ use std::{
 
 use chassis::{
     lifecycle::{Life, Settings, Signal, Signals, stop_in_order},
-    server::{Server, Timeouts, bind},
+    server::{Peer, Server, Timeouts, bind},
 };
 use http_body_util::Full;
 use hyper::{
@@ -71,30 +71,39 @@ async fn start() -> Fixture {
     let address = listener.local_addr().unwrap();
     let (tell, dropped) = mpsc::unbounded_channel();
     let asked = Arc::new(Notify::new());
-    let service = {
+    let service_for = {
         let asked = Arc::clone(&asked);
-        service_fn(move |request: Request<Incoming>| {
+        move |peer: Peer| {
             let (tell, asked) = (tell.clone(), Arc::clone(&asked));
-            async move {
-                let body = match request.uri().path() {
-                    "/big" => Bytes::from(vec![b'x'; BIG]),
-                    "/late" => {
-                        sleep(Duration::from_millis(50)).await;
-                        Bytes::from_static(b"late")
-                    }
-                    "/never" => {
-                        let _tells = TellsWhenDropped(tell);
-                        asked.notify_one();
-                        std::future::pending().await
-                    }
-                    _ => Bytes::from_static(b"fast"),
-                };
-                Ok::<_, Infallible>(Response::new(Full::new(body)))
-            }
-        })
+            let peer = Arc::new(peer);
+            service_fn(move |request: Request<Incoming>| {
+                let (tell, asked, peer) = (tell.clone(), Arc::clone(&asked), Arc::clone(&peer));
+                async move {
+                    let body = match request.uri().path() {
+                        "/reset" => {
+                            peer.reset();
+                            Bytes::from_static(b"goes nowhere")
+                        }
+                        "/peer" => peer.ip().to_string().into(),
+                        "/big" => Bytes::from(vec![b'x'; BIG]),
+                        "/late" => {
+                            sleep(Duration::from_millis(50)).await;
+                            Bytes::from_static(b"late")
+                        }
+                        "/never" => {
+                            let _tells = TellsWhenDropped(tell);
+                            asked.notify_one();
+                            std::future::pending().await
+                        }
+                        _ => Bytes::from_static(b"fast"),
+                    };
+                    Ok::<_, Infallible>(Response::new(Full::new(body)))
+                }
+            })
+        }
     };
     let life = Life::new(Duration::ZERO);
-    let server = Server::start(listener, service, life.clone(), TIMEOUTS);
+    let server = Server::start(listener, service_for, life.clone(), TIMEOUTS);
     let settings = Settings {
         drain_delay: Duration::from_millis(100),
         stop_timeout: LONG,
@@ -377,4 +386,64 @@ async fn accepted_sockets_find_out_when_a_client_has_vanished() {
         socket.tcp_keepalive_time().unwrap(),
         Duration::from_secs(15)
     );
+}
+
+#[tokio::test]
+async fn a_service_learns_who_asks() {
+    let server = start().await;
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"GET /peer HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    assert!(text.ends_with("\r\n\r\n127.0.0.1"), "{text}");
+}
+
+#[tokio::test]
+async fn a_service_can_reset_a_connection_and_nothing_is_answered() {
+    let server = start().await;
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"GET /reset HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    let error = timeout(LONG, stream.read_to_end(&mut answer))
+        .await
+        .unwrap()
+        .expect_err("not an orderly end");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert!(answer.is_empty(), "{answer:?}");
+
+    // With HTTP/2 all that is in flight on the connection ends with it.
+    let io = hyper_util::rt::TokioIo::new(server.connect().await);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut client, connection) = hyper::client::conn::http2::handshake(executor, io)
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let request = |path: &str| {
+        let uri = format!("http://x{path}");
+        Request::get(uri).body(Full::<Bytes>::default()).unwrap()
+    };
+    let never = tokio::spawn(client.send_request(request("/never")));
+    server.asked.notified().await;
+    let reset = client.send_request(request("/reset"));
+    assert!(timeout(LONG, reset).await.unwrap().is_err());
+    assert!(timeout(LONG, never).await.unwrap().unwrap().is_err());
+    let error = timeout(LONG, connection)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap_err();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let text = format!("{cause:?}");
+    assert!(text.contains("ConnectionReset"), "{text}");
+    let other = server.connect().await;
+    drop(other); // the server goes on
 }

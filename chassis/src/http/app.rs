@@ -16,11 +16,14 @@ use super::{
     health, info,
     layers::{self, identity::IdentityHeaders},
     metrics,
+    mirror::{Mirror, Probe},
+    probes,
     refusal::{Refusal, TEXT},
     routes::{Added, Kind, Routes, Text},
 };
 use crate::{
     lifecycle::Life,
+    server::Peer,
     telemetry::{Identity, Metrics, RouteMetrics},
 };
 
@@ -37,6 +40,7 @@ struct Inner {
     /// For what no route matches.
     unmatched: Route,
     life: Life,
+    mirror: Arc<Mirror>,
     headers: IdentityHeaders,
 }
 
@@ -55,7 +59,8 @@ impl App {
     /// Two routes have the same template.
     pub fn new(own: Routes, life: Life, metrics: Metrics, identity: Arc<Identity>) -> Self {
         let headers = IdentityHeaders::new(&identity);
-        let Routes { router, added } = with_shared_routes(own, &life, &metrics, identity);
+        let mirror = Arc::new(Mirror::new());
+        let Routes { router, added } = with_shared_routes(own, &life, &metrics, &mirror, identity);
         let mut paths = matchit::Router::new();
         let mut routes = Vec::new();
         for Added {
@@ -84,18 +89,33 @@ impl App {
                 metrics: metrics.route("unmatched"),
             },
             life,
+            mirror,
             headers,
         }))
     }
 
-    /// Answers a request. These are the layers, the outermost first; each is a file of `layers`.
+    /// Answers a request that came over no connection, as a test's.
     pub async fn answer<B>(&self, request: Request<B>) -> Response<Answer>
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        let Inner { life, headers, .. } = &*self.0;
+        self.answer_to(&Peer::none(), request).await
+    }
+
+    /// Answers a request. These are the layers, the outermost first; each is a file of `layers`.
+    pub async fn answer_to<B>(&self, peer: &Peer, request: Request<B>) -> Response<Answer>
+    where
+        B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let Inner {
+            life,
+            mirror,
+            headers,
+            ..
+        } = &*self.0;
         let route = self.0.route_of(request.uri().path());
         let record = layers::metrics::begin(&route.metrics, &request);
+        let reflection = layers::mirror::begin(mirror, route.kind, &request, peer);
         layers::late_requests::note(life, route.kind);
         let handled = async {
             layers::startup::check(life, route.kind)?;
@@ -103,6 +123,7 @@ impl App {
         };
         let mut response = layers::panic::catch(handled).await;
         headers.insert_into(&mut response);
+        layers::mirror::end(reflection, &response);
         layers::metrics::end_with_body(record, response)
     }
 }
@@ -144,14 +165,18 @@ fn with_shared_routes(
     own: Routes,
     life: &Life,
     metrics: &Metrics,
+    mirror: &Arc<Mirror>,
     identity: Arc<Identity>,
 ) -> Routes {
     let started = life.started();
     let (ready, startup) = (life.clone(), life.clone());
+    let probe = Kind::Probe;
     let mut routes = own
-        .add_text_as(Kind::Operations, "/livez", health::livez)
-        .add_text_as(Kind::Operations, "/readyz", move || health::readyz(&ready))
-        .add_text_as(Kind::Operations, "/startupz", move || {
+        .add_text_as(probe(Probe::Liveness), "/livez", health::livez)
+        .add_text_as(probe(Probe::Readiness), "/readyz", move || {
+            health::readyz(&ready)
+        })
+        .add_text_as(probe(Probe::Startup), "/startupz", move || {
             health::startupz(&startup)
         });
     for (template, methods) in [
@@ -160,6 +185,10 @@ fn with_shared_routes(
             get(metrics::metrics).with_state(metrics.clone()),
         ),
         ("/info", get(async move || info::page(&identity, started))),
+        (
+            "/probes",
+            get(probes::probes).with_state(Arc::clone(mirror)),
+        ),
     ] {
         routes = routes.add_as(Kind::Operations, template, methods);
     }

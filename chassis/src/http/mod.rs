@@ -2,16 +2,20 @@
 //! round all of them. The server hands a request to [`App::answer`]; how it got there, and how the
 //! answer gets back, is not known here.
 
+mod accept;
 mod app;
 mod body;
 mod health;
 mod info;
 mod layers;
 mod metrics;
+mod mirror;
+mod probes;
 mod refusal;
 mod routes;
 
 pub use self::{
+    accept::prefers_json,
     app::App,
     body::Answer,
     refusal::{Refusal, TEXT},

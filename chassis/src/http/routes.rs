@@ -9,18 +9,29 @@ use axum::{
     routing::{MethodRouter, get},
 };
 
-use super::refusal::{Refusal, TEXT};
+use super::{
+    mirror::Probe,
+    refusal::{Refusal, TEXT},
+};
 
 /// What a route is for, which decides how the stack treats its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A service's own, for clients.
     Ordinary,
-    /// For the cluster: probes, metrics, and who this is. They answer while the service starts, and
-    /// they don't count as clients that still come after the stop signal.
+    /// For the kubelet. It answers while the service starts, is shown in the mirror, and doesn't count
+    /// as a client that still comes after the stop signal.
+    Probe(Probe),
+    /// For who looks on: metrics, the mirror, and who this is. They answer as probes do.
     Operations,
     /// For whoever asks for a path that no route has.
     Unmatched,
+}
+
+impl Kind {
+    pub(super) fn is_of_the_cluster(self) -> bool {
+        matches!(self, Self::Probe(_) | Self::Operations)
+    }
 }
 
 /// Routes in the order in which they were added.

@@ -29,7 +29,7 @@ pub struct Settings {
     #[arg(long, env, default_value = "25s", value_parser = duration)]
     pub stop_timeout: Duration,
 
-    /// How long the start takes, to watch a slow starter: until then everything but /livez, /metrics and /info answers 503
+    /// How long the start takes, to watch a slow starter: until then /readyz, /startupz and the service's own endpoints answer 503
     #[arg(long, env, default_value = "0s", value_parser = duration)]
     pub startup_delay: Duration,
 }

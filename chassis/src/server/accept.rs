@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     task::Poll,
     time::{Duration, Instant},
 };
@@ -26,7 +27,11 @@ const LAST_SWEEP: Duration = Duration::from_secs(1);
 const WARN_AGAIN: Duration = Duration::from_secs(10);
 
 /// Accepts until the life's phase is `Closing`, then takes what waits in the backlog, and closes.
-pub(super) async fn accept(listener: TcpListener, life: Life, serve: impl Fn(TcpStream)) {
+pub(super) async fn accept(
+    listener: TcpListener,
+    life: Life,
+    serve: impl Fn(TcpStream, SocketAddr),
+) {
     let mut phase = life.phase();
     let closing = phase.wait_for(|phase| matches!(phase, Phase::Closing(_)));
     tokio::pin!(closing);
@@ -38,7 +43,7 @@ pub(super) async fn accept(listener: TcpListener, life: Life, serve: impl Fn(Tcp
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => serve(stream),
+            Ok((stream, address)) => serve(stream, address),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => shortage.wait(&error).await,
         }
@@ -47,7 +52,7 @@ pub(super) async fn accept(listener: TcpListener, life: Life, serve: impl Fn(Tcp
     let deadline = Instant::now() + LAST_SWEEP;
     while let Some(accepted) = waiting(&listener).await {
         match accepted {
-            Ok(stream) => serve(stream),
+            Ok((stream, address)) => serve(stream, address),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) if Instant::now() < deadline => shortage.wait(&error).await,
             Err(_) => break,
@@ -65,9 +70,9 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// The next connection that is already there.
-async fn waiting(listener: &TcpListener) -> Option<io::Result<TcpStream>> {
+async fn waiting(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
     let look = std::future::poll_fn(|cx| match listener.poll_accept(cx) {
-        Poll::Ready(accepted) => Poll::Ready(Some(accepted.map(|(stream, _)| stream))),
+        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
         Poll::Pending => Poll::Ready(None),
     });
     // Otherwise the runtime would now and then say "pending" just to be fair to other tasks.

@@ -9,6 +9,7 @@ use std::{
     convert::Infallible,
     error::Error,
     future::poll_fn,
+    net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -30,7 +31,7 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    Timeouts,
+    Peer, Timeouts,
     progress::{Progress, State},
     socket::Socket,
 };
@@ -51,8 +52,12 @@ pub(super) struct Shared {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve<S, B>(stream: TcpStream, service: S, shared: Arc<Shared>)
-where
+pub(super) async fn serve<S, B>(
+    stream: TcpStream,
+    address: SocketAddr,
+    service_for: impl FnOnce(Peer) -> S,
+    shared: Arc<Shared>,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
@@ -64,13 +69,13 @@ where
     let progress = Arc::new(Progress::new(shared.epoch, http2));
     let socket = Socket::new(stream, Arc::clone(&progress), shared.timeouts.linger);
     let client_closed = socket.client_closed();
-    let io = TokioIo::new(socket);
     let service = Tracked {
-        service,
+        service: service_for(Peer::new(address, socket.to_reset())),
         progress: Arc::clone(&progress),
         // HTTP/2 has a frame for what `Connection: close` says, and no such header.
         life: (!http2).then(|| shared.life.clone()),
     };
+    let io = TokioIo::new(socket);
     // hyper gets no timer: time-outs are kept here, for a connection and not for each request.
     let ended = match version {
         Version::Http1 => {

@@ -5,12 +5,14 @@
 mod accept;
 mod connection;
 mod listen;
+mod peer;
 mod progress;
 mod socket;
 
 use std::{
     convert::Infallible,
     error::Error,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -25,7 +27,10 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-pub use self::listen::{BindError, bind};
+pub use self::{
+    listen::{BindError, bind},
+    peer::Peer,
+};
 use crate::lifecycle::{Life, Stoppable};
 
 /// How long a connection may take for what.
@@ -87,13 +92,17 @@ impl Turnover {
 }
 
 impl Server {
-    /// Starts to accept connections, and has `service` answer their requests.
-    pub fn start<S, B>(listener: TcpListener, service: S, life: Life, timeouts: Timeouts) -> Self
+    /// Starts to accept connections, and has each one's requests answered by the service that
+    /// `service_for` makes for its peer.
+    pub fn start<M, S, B>(
+        listener: TcpListener,
+        service_for: M,
+        life: Life,
+        timeouts: Timeouts,
+    ) -> Self
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
+        M: Fn(Peer) -> S + Clone + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
         S::Future: Send,
         B: hyper::body::Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>>
             + Send
@@ -107,12 +116,12 @@ impl Server {
                 timeouts,
                 epoch: Instant::now(),
             });
-            move |stream: TcpStream| {
-                let (shared, service) = (Arc::clone(&shared), service.clone());
+            move |stream: TcpStream, address: SocketAddr| {
+                let (shared, service_for) = (Arc::clone(&shared), service_for.clone());
                 let turnover = turnover.clone();
                 turnover.add_one();
                 connections.spawn(async move {
-                    connection::serve(stream, service, shared).await;
+                    connection::serve(stream, address, service_for, shared).await;
                     turnover.add_one();
                 });
             }

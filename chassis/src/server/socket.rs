@@ -6,7 +6,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -42,6 +42,11 @@ impl Socket {
             linger,
             lingering: None,
         }
+    }
+
+    /// What resets the connection, for as long as there is one.
+    pub(super) fn to_reset(&self) -> Weak<OwnedWriteHalf> {
+        Arc::downgrade(&self.write)
     }
 
     /// Waits until the client has closed its sending side, whether or not anybody reads: it may have

@@ -46,7 +46,7 @@ const SERIES: usize = 32;
 
 /// What a request counts as whose client left before the answer began. It is nginx's code, which
 /// dashboards know.
-const CLIENT_LEFT: u16 = 499;
+pub const CLIENT_LEFT: u16 = 499;
 
 /// A service's metrics. Each service, and each test, has its own: there is no global registry.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@
 use crate::{http::routes::Kind, lifecycle::Life};
 
 pub(in crate::http) fn note(life: &Life, kind: Kind) {
-    if life.is_stopping() && kind != Kind::Operations {
+    if life.is_stopping() && !kind.is_of_the_cluster() {
         life.note_late_request();
     }
 }

@@ -4,5 +4,6 @@
 pub(super) mod identity;
 pub(super) mod late_requests;
 pub(super) mod metrics;
+pub(super) mod mirror;
 pub(super) mod panic;
 pub(super) mod startup;

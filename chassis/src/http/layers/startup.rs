@@ -8,6 +8,6 @@ use crate::{
 pub(in crate::http) fn check(life: &Life, kind: Kind) -> Result<(), Refusal> {
     match kind {
         Kind::Ordinary => Ok(life.startup()?),
-        Kind::Operations | Kind::Unmatched => Ok(()),
+        Kind::Probe(_) | Kind::Operations | Kind::Unmatched => Ok(()),
     }
 }

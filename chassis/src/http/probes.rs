@@ -1,0 +1,120 @@
+//! `GET /probes`: the probe mirror as a table, or as JSON for who prefers that.
+
+use std::{fmt::Write, net::IpAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::{
+    TEXT,
+    accept::prefers_json,
+    mirror::{Entry, Mirror, Probe},
+};
+
+/// Either form, and caches have to know that there are two.
+pub(super) async fn probes(State(mirror): State<Arc<Mirror>>, headers: HeaderMap) -> Response {
+    let vary = [(header::VARY, HeaderValue::from_static("accept"))];
+    if prefers_json(&headers) {
+        (vary, Json(Lists(&mirror))).into_response()
+    } else {
+        let content_type = [(header::CONTENT_TYPE, TEXT)];
+        (vary, content_type, table(&mirror)).into_response()
+    }
+}
+
+/// An object with a list for each kind.
+struct Lists<'a>(&'a Mirror);
+
+impl Serialize for Lists<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut lists = serializer.serialize_map(Some(Probe::ALL.len()))?;
+        for probe in Probe::ALL {
+            let entries = self.0.entries(probe);
+            let shown: Vec<_> = entries.iter().map(Shown::from).collect();
+            lists.serialize_entry(probe.name(), &shown)?;
+        }
+        lists.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    /// RFC 3339 in UTC: when the request came.
+    at: String,
+    /// Of HTTP. For gRPC the one that its code stands for, and 200 or 503 for what is serving or not.
+    status: u16,
+    /// Until the answer was there.
+    took_seconds: f64,
+    /// Since the request before of the same kind came; none for the first.
+    since_last_seconds: Option<f64>,
+    from: IpAddr,
+    agent: String,
+}
+
+impl From<&Entry> for Shown {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            at: humantime::format_rfc3339_millis(entry.arrival.at).to_string(),
+            status: entry.status,
+            took_seconds: micros(entry.took),
+            since_last_seconds: entry.arrival.since_last.map(micros),
+            from: entry.from,
+            agent: entry.agent.to_text(),
+        }
+    }
+}
+
+/// In seconds, to the microsecond.
+fn micros(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1e6
+}
+
+fn table(mirror: &Mirror) -> String {
+    let mut text = String::new();
+    for probe in Probe::ALL {
+        let entries = mirror.entries(probe);
+        let name = probe.name();
+        if entries.is_empty() {
+            line(&mut text, format_args!("{name}: not asked yet\n"));
+            continue;
+        }
+        line(
+            &mut text,
+            format_args!("{name}: the last {}, newest last", entries.len()),
+        );
+        let heads = ("at", "status", "took", "since last", "from", "agent");
+        row(&mut text, heads);
+        for entry in &entries {
+            let shown = Shown::from(entry);
+            let since_last = match shown.since_last_seconds {
+                Some(seconds) => format!("{seconds:.3} s"),
+                None => "-".to_owned(),
+            };
+            let took = format!("{:.3} ms", shown.took_seconds * 1e3);
+            let (status, from) = (shown.status.to_string(), shown.from.to_string());
+            row(
+                &mut text,
+                (&shown.at, &status, &took, &since_last, &from, &shown.agent),
+            );
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn row(
+    text: &mut String,
+    (at, status, took, since_last, from, agent): (&str, &str, &str, &str, &str, &str),
+) {
+    let row = format!("{at:<24}  {status:>6}  {took:>13}  {since_last:>11}  {from:<15}  {agent}");
+    line(text, format_args!("{}", row.trim_end()));
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    writeln!(text, "{line}").expect("writing to a string does not fail");
+}

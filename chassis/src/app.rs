@@ -8,9 +8,10 @@ use tokio::{net::TcpListener, runtime};
 
 use crate::{
     config::{self, Build, CheckConflicts},
+    faults::{self, Faults},
     http::{App, Routes},
     lifecycle::{self, HeldSignals, Life, Signals, stop_in_order, termination},
-    server::{Server, Timeouts, bind},
+    server::{Gate, Server, Timeouts, bind},
     system::{address::Address, container, memory},
     telemetry::{Identity, Metrics, identity, log},
 };
@@ -27,6 +28,10 @@ pub struct Settings {
     #[command(flatten)]
     pub lifecycle: lifecycle::Settings,
 
+    /// Fault switches.
+    #[command(flatten)]
+    pub faults: faults::Settings,
+
     /// How and what to log.
     #[command(flatten)]
     pub log: log::Settings,
@@ -39,7 +44,9 @@ pub struct Settings {
 
 impl CheckConflicts for Settings {
     fn conflicts(&self) -> Vec<String> {
-        self.lifecycle.conflicts()
+        let mut conflicts = self.lifecycle.conflicts();
+        conflicts.extend(self.faults.conflicts());
+        conflicts
     }
 }
 
@@ -112,6 +119,8 @@ pub async fn run(
 pub struct Chassis {
     /// Where the service is in its life.
     pub life: Life,
+    /// Its fault switches.
+    pub faults: Faults,
     /// Its metrics.
     pub metrics: Metrics,
     identity: Arc<Identity>,
@@ -122,8 +131,14 @@ impl Chassis {
     /// The life begins here.
     pub fn new(build: Build, settings: Settings) -> Self {
         let life = Life::new(settings.lifecycle.startup_delay);
+        let metrics = Metrics::new(build, life.started());
+        let faults = Faults::new(&settings.faults);
+        if faults.allowed() {
+            metrics.register(|registry| registry.register_collector(Box::new(faults.clone())));
+        }
         Self {
-            metrics: Metrics::new(build, life.started()),
+            metrics,
+            faults,
             life,
             identity: Arc::new(Identity::new(build, &settings.identity)),
             settings: Arc::new(settings),
@@ -138,12 +153,19 @@ impl Chassis {
     /// A service's own routes with the shared ones beside them.
     pub fn app(&self, routes: Routes) -> App {
         let (life, metrics) = (self.life.clone(), self.metrics.clone());
-        App::new(routes, life, metrics, Arc::clone(&self.identity))
+        let faults = self.faults.clone();
+        App::new(routes, life, faults, metrics, Arc::clone(&self.identity))
     }
 
     /// Serves until a signal, and then stops in order.
     pub async fn serve(self, routes: Routes, listener: TcpListener, signals: Signals) -> ExitCode {
         self.log_start(&listener);
+        let signals = if self.faults.allowed() {
+            self.faults.start();
+            self.faults.filter(signals)
+        } else {
+            signals
+        };
         let app = self.app(routes);
         let service_for = move |peer| {
             let both = Arc::new((app.clone(), peer));
@@ -155,12 +177,8 @@ impl Chassis {
                 }
             })
         };
-        let server = Server::start(
-            listener,
-            service_for,
-            self.life.clone(),
-            Timeouts::default(),
-        );
+        let (gate, life) = (Gate::shut_while(self.faults.deaf()), self.life.clone());
+        let server = Server::start(listener, gate, service_for, life, Timeouts::default());
         let (metrics, turnover) = (self.metrics.clone(), server.turnover());
         let activity = move || metrics.requests() + turnover.count();
         tokio::spawn(memory::release_when_quiet(activity));

@@ -5,8 +5,9 @@
 //! | folder | what it is for | imports |
 //! | --- | --- | --- |
 //! | [`app`] | puts the rest together and runs it | all below |
-//! | [`http`] | routes, `/livez`, `/readyz`, `/startupz`, `/probes`, `/metrics`, `/info`, refusals, and the layers round every route | `server`, `lifecycle`, `telemetry`, `system` |
+//! | [`http`] | routes, `/livez`, `/readyz`, `/startupz`, `/probes`, `/faults`, `/metrics`, `/info`, refusals, and the layers round every route | `server`, `faults`, `lifecycle`, `telemetry`, `system` |
 //! | [`server`] | the listener, the accept loop, and each connection from its first byte to its end | `lifecycle` |
+//! | [`faults`] | the fault switches: how they are read, when they end, what they do to the process | `lifecycle`, `config`, `system` |
 //! | [`cli`] | subcommands for images without a shell | `config` |
 //! | [`telemetry`] | logs, metrics, and who this is | `config`, `system` |
 //! | [`lifecycle`] | starting, serving, draining, closing; signals, the order of the stop | `config` |
@@ -19,6 +20,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod faults;
 pub mod http;
 pub mod lifecycle;
 pub mod server;

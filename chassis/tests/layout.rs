@@ -5,12 +5,13 @@
 use std::{fs, path::Path};
 
 /// Each folder, and what it may import from.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     (
         "app",
         &[
             "http",
             "server",
+            "faults",
             "cli",
             "telemetry",
             "lifecycle",
@@ -18,8 +19,19 @@ const ALLOWED: [(&str, &[&str]); 8] = [
             "system",
         ],
     ),
-    ("http", &["telemetry", "lifecycle", "config", "system"]),
+    (
+        "http",
+        &[
+            "server",
+            "faults",
+            "telemetry",
+            "lifecycle",
+            "config",
+            "system",
+        ],
+    ),
     ("server", &["lifecycle"]),
+    ("faults", &["lifecycle", "config", "system"]),
     ("cli", &["config"]),
     ("telemetry", &["config", "system"]),
     ("lifecycle", &["config"]),

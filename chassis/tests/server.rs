@@ -12,7 +12,7 @@ use std::{
 
 use chassis::{
     lifecycle::{Life, Settings, Signal, Signals, stop_in_order},
-    server::{Peer, Server, Timeouts, bind},
+    server::{Gate, Peer, Server, Timeouts, bind},
 };
 use http_body_util::Full;
 use hyper::{
@@ -103,7 +103,13 @@ async fn start() -> Fixture {
         }
     };
     let life = Life::new(Duration::ZERO);
-    let server = Server::start(listener, service_for, life.clone(), TIMEOUTS);
+    let server = Server::start(
+        listener,
+        Gate::default(),
+        service_for,
+        life.clone(),
+        TIMEOUTS,
+    );
     let settings = Settings {
         drain_delay: Duration::from_millis(100),
         stop_timeout: LONG,

@@ -7,13 +7,13 @@ use axum::{
     Router,
     body::Bytes,
     http::{HeaderMap, Method, Request, Response, Uri, header},
-    routing::get,
+    routing::{get, put},
 };
 use tower::Service;
 
 use super::{
     body::{Answer, Content},
-    health, info,
+    faults, health, info,
     layers::{self, identity::IdentityHeaders},
     metrics,
     mirror::{Mirror, Probe},
@@ -22,6 +22,7 @@ use super::{
     routes::{Added, Kind, Routes, Text},
 };
 use crate::{
+    faults::Faults,
     lifecycle::Life,
     server::Peer,
     telemetry::{Identity, Metrics, RouteMetrics},
@@ -40,6 +41,7 @@ struct Inner {
     /// For what no route matches.
     unmatched: Route,
     life: Life,
+    faults: Faults,
     mirror: Arc<Mirror>,
     headers: IdentityHeaders,
 }
@@ -57,10 +59,17 @@ impl App {
     ///
     /// # Panics
     /// Two routes have the same template.
-    pub fn new(own: Routes, life: Life, metrics: Metrics, identity: Arc<Identity>) -> Self {
+    pub fn new(
+        own: Routes,
+        life: Life,
+        faults: Faults,
+        metrics: Metrics,
+        identity: Arc<Identity>,
+    ) -> Self {
         let headers = IdentityHeaders::new(&identity);
         let mirror = Arc::new(Mirror::new());
-        let Routes { router, added } = with_shared_routes(own, &life, &metrics, &mirror, identity);
+        let Routes { router, added } =
+            with_shared_routes(own, &life, &faults, &metrics, &mirror, identity);
         let mut paths = matchit::Router::new();
         let mut routes = Vec::new();
         for Added {
@@ -89,6 +98,7 @@ impl App {
                 metrics: metrics.route("unmatched"),
             },
             life,
+            faults,
             mirror,
             headers,
         }))
@@ -109,6 +119,7 @@ impl App {
     {
         let Inner {
             life,
+            faults,
             mirror,
             headers,
             ..
@@ -121,6 +132,7 @@ impl App {
             layers::startup::check(life, route.kind)?;
             self.0.handle(route, request).await
         };
+        let handled = layers::faults::meet(faults, route.kind, peer, handled);
         let mut response = layers::panic::catch(handled).await;
         headers.insert_into(&mut response);
         layers::mirror::end(reflection, &response);
@@ -164,6 +176,7 @@ const HEADERS: usize = 6;
 fn with_shared_routes(
     own: Routes,
     life: &Life,
+    switches: &Faults,
     metrics: &Metrics,
     mirror: &Arc<Mirror>,
     identity: Arc<Identity>,
@@ -188,6 +201,18 @@ fn with_shared_routes(
         (
             "/probes",
             get(probes::probes).with_state(Arc::clone(mirror)),
+        ),
+        (
+            "/faults",
+            get(faults::list)
+                .delete(faults::clear_all)
+                .with_state(switches.clone()),
+        ),
+        (
+            "/faults/{name}",
+            put(faults::set)
+                .delete(faults::clear)
+                .with_state(switches.clone()),
         ),
     ] {
         routes = routes.add_as(Kind::Operations, template, methods);

@@ -5,6 +5,7 @@
 mod accept;
 mod app;
 mod body;
+mod faults;
 mod health;
 mod info;
 mod layers;

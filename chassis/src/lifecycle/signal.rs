@@ -89,7 +89,7 @@ impl Signals {
         Ok(Self(signals))
     }
 
-    /// Signals that come from a test.
+    /// Signals that come from elsewhere, such as a test.
     pub fn manual() -> (mpsc::UnboundedSender<Signal>, Self) {
         let (send, signals) = mpsc::unbounded_channel();
         (send, Self(signals))

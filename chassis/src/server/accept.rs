@@ -14,6 +14,7 @@ use tokio::{
 };
 use tracing::warn;
 
+use super::gate::Gate;
 use crate::lifecycle::{Life, Phase};
 
 /// How long to wait when the process can't accept because it is out of file descriptors or
@@ -29,17 +30,29 @@ const WARN_AGAIN: Duration = Duration::from_secs(10);
 /// Accepts until the life's phase is `Closing`, then takes what waits in the backlog, and closes.
 pub(super) async fn accept(
     listener: TcpListener,
+    mut gate: Gate,
     life: Life,
     serve: impl Fn(TcpStream, SocketAddr),
 ) {
     let mut phase = life.phase();
-    let closing = phase.wait_for(|phase| matches!(phase, Phase::Closing(_)));
+    let closing = async {
+        let _ = phase
+            .wait_for(|phase| matches!(phase, Phase::Closing(_)))
+            .await;
+    };
     tokio::pin!(closing);
     let mut shortage = Shortage::default();
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = &mut closing => break,
+            () = &mut closing => break,
+            () = gate.is(true) => {
+                tokio::select! {
+                    biased;
+                    () = &mut closing => break,
+                    () = gate.is(false) => continue,
+                }
+            }
             accepted = listener.accept() => accepted,
         };
         match accepted {

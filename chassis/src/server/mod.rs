@@ -4,6 +4,7 @@
 
 mod accept;
 mod connection;
+mod gate;
 mod listen;
 mod peer;
 mod progress;
@@ -28,6 +29,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 pub use self::{
+    gate::Gate,
     listen::{BindError, bind},
     peer::Peer,
 };
@@ -92,10 +94,11 @@ impl Turnover {
 }
 
 impl Server {
-    /// Starts to accept connections, and has each one's requests answered by the service that
+    /// Starts to accept connections while the gate is open, and has each one's requests answered by the service that
     /// `service_for` makes for its peer.
     pub fn start<M, S, B>(
         listener: TcpListener,
+        gate: Gate,
         service_for: M,
         life: Life,
         timeouts: Timeouts,
@@ -127,7 +130,7 @@ impl Server {
             }
         };
         Self {
-            accepting: tokio::spawn(accept::accept(listener, life, serve)),
+            accepting: tokio::spawn(accept::accept(listener, gate, life, serve)),
             connections,
             turnover,
         }

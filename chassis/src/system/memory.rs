@@ -32,7 +32,7 @@ pub async fn release_when_quiet(activity: impl Fn() -> u64) {
 }
 
 /// Takes up to a few milliseconds after a large burst.
-fn release_free() {
+pub(crate) fn release_free() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[allow(unsafe_code)] // the standard library has no such call
     // SAFETY: no pointers; the allocator does its own locking.

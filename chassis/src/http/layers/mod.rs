@@ -1,6 +1,7 @@
 //! The layers between the server and a handler, a file each. [`App::answer`](super::App::answer)
 //! calls them in order.
 
+pub(super) mod faults;
 pub(super) mod identity;
 pub(super) mod late_requests;
 pub(super) mod metrics;

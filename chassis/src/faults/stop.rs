@@ -1,0 +1,43 @@
+//! The switch `stop`: SIGTERM is ignored, or taken later. SIGINT isn't concerned, so that Ctrl-C
+//! still stops what runs on a terminal.
+
+use tracing::warn;
+
+use super::{
+    switch::{Action, Name},
+    table::Faults,
+};
+use crate::lifecycle::{Signal, Signals};
+
+impl Faults {
+    /// The signals that the switch lets through.
+    pub fn filter(&self, mut signals: Signals) -> Signals {
+        let faults = self.clone();
+        let (pass, filtered) = Signals::manual();
+        tokio::spawn(async move {
+            loop {
+                let signal = signals.next().await;
+                let hit = match signal {
+                    Signal::Terminate => faults.hit(Name::Stop),
+                    Signal::Interrupt => None,
+                };
+                let Some(hit) = hit else {
+                    let _ = pass.send(signal);
+                    continue;
+                };
+                match hit.action {
+                    Action::SlowStop(slow) => {
+                        warn!(fault = "stop", ?slow, "SIGTERM is taken later");
+                        let pass = pass.clone();
+                        tokio::spawn(async move {
+                            hit.hold(slow).await;
+                            let _ = pass.send(signal);
+                        });
+                    }
+                    _ => warn!(fault = "stop", "SIGTERM is ignored"),
+                }
+            }
+        });
+        filtered
+    }
+}

@@ -1,0 +1,368 @@
+//! The switches that are set. Whoever acts on one asks here; a request that no switch concerns
+//! costs one atomic load.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::watch,
+    time::{sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{
+    Settings, crash,
+    held::{Files, Memory},
+    switch::{Action, Bounds, End, Left, Listed, Name, Switch, spread},
+};
+
+/// A handle on the switches. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Faults(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    allowed: bool,
+    bounds: Bounds,
+    at_start: Vec<Switch>,
+    /// Whether any switch is set that acts on requests.
+    concern_requests: AtomicBool,
+    table: Mutex<[Option<Active>; Name::ALL.len()]>,
+    /// Held while one is set, so that what a new one takes is not taken before the old one, or that
+    /// of a client at the same time, has given back its own.
+    setting: Mutex<()>,
+    memory_turn: Arc<Mutex<()>>,
+    next_id: AtomicU64,
+    /// How often each has acted.
+    injected: [AtomicU64; Name::ALL.len()],
+    /// Sent whenever a switch is set or ends.
+    changes: watch::Sender<()>,
+    deaf: watch::Sender<bool>,
+}
+
+/// A switch that is set.
+#[derive(Debug)]
+struct Active {
+    /// Tells it from one of the same name that is set later.
+    id: u64,
+    action: Action,
+    until: Option<Instant>,
+    count: Option<u64>,
+    /// Requests that have come while it was set.
+    asked: u64,
+    /// Those that it has acted on.
+    hits: u64,
+    /// Whatever it holds back goes on when this is cancelled.
+    ended: CancellationToken,
+    /// Given back when this is dropped.
+    _held: Option<Held>,
+}
+
+#[derive(Debug)]
+#[allow(dead_code)] // they are held, and not looked at
+enum Held {
+    Memory(Memory),
+    Files(Files),
+}
+
+/// A switch acts on a request or a signal.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// What it does.
+    pub action: Action,
+    /// Which request of those that it acts on this is, counted from 0.
+    n: u64,
+    ended: CancellationToken,
+}
+
+impl Hit {
+    /// Waits for that time, or until the switch has ended: it then holds nothing back any more.
+    pub async fn hold(&self, time: Duration) {
+        tokio::select! {
+            () = sleep(time) => {}
+            () = self.ended.cancelled() => {}
+        }
+    }
+
+    /// A time that differs from `delay` by at most `jitter`, on average not at all.
+    pub fn around(&self, delay: Duration, jitter: Duration) -> Duration {
+        delay - jitter + 2 * jitter.mul_f64(spread(self.n))
+    }
+}
+
+impl Faults {
+    /// None is set yet.
+    pub fn new(settings: &Settings) -> Self {
+        Self(Arc::new(Inner {
+            allowed: settings.faults,
+            bounds: settings.bounds(),
+            at_start: settings.at_start().to_vec(),
+            concern_requests: AtomicBool::new(false),
+            table: Default::default(),
+            setting: Mutex::default(),
+            memory_turn: Arc::default(),
+            next_id: AtomicU64::new(0),
+            injected: Default::default(),
+            changes: watch::Sender::new(()),
+            deaf: watch::Sender::new(false),
+        }))
+    }
+
+    /// Whether switches may be set.
+    pub fn allowed(&self) -> bool {
+        self.0.allowed
+    }
+
+    /// Sets those that are to be set from the start.
+    pub fn start(&self) {
+        for switch in &self.0.at_start {
+            self.set(*switch);
+        }
+    }
+
+    /// Reads a switch and sets it, in place of one of the same name.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what is allowed.
+    pub fn read_and_set(&self, name: &str, query: &str) -> Result<Listed, String> {
+        let switch = Switch::read(name, query)?;
+        self.0.bounds.check(&switch)?;
+        Ok(self.set(switch))
+    }
+
+    fn set(&self, switch: Switch) -> Listed {
+        let Switch { name, action, end } = switch;
+        let _setting = self
+            .0
+            .setting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.remove(name, None, "replaced");
+        let begins = Instant::now();
+        let until = match (end, action) {
+            (End::After(time), _) => Some(begins + time),
+            (_, Action::Exit { after, .. }) => Some(begins + after.max(crash::ANSWER_FIRST)),
+            (_, Action::Crash(_)) => Some(begins + crash::ANSWER_FIRST),
+            _ => None,
+        };
+        let ended = CancellationToken::new();
+        let active = Active {
+            id: self.0.next_id.fetch_add(1, Ordering::Relaxed),
+            action,
+            until,
+            count: match end {
+                End::Count(count) => Some(count),
+                _ => None,
+            },
+            asked: 0,
+            hits: 0,
+            ended: ended.clone(),
+            _held: match action {
+                Action::Memory { mib, rate } => {
+                    let turn = Arc::clone(&self.0.memory_turn);
+                    Some(Held::Memory(Memory::take(mib, rate, turn)))
+                }
+                Action::Files { count } => Some(Held::Files(Files::open(count))),
+                _ => None,
+            },
+        };
+        let (id, listed) = (active.id, active.listed(name));
+        // Those that act once, by being set.
+        if matches!(
+            action,
+            Action::Memory { .. } | Action::Files { .. } | Action::Deaf
+        ) {
+            self.count(name);
+        }
+        info!(fault = name.as_str(), parameters = %action, end = %in_words(until, end), "fault begins");
+        self.change(|table| table[name as usize] = Some(active));
+        if let Some(until) = until {
+            let faults = self.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = sleep_until(until.into()) => faults.is_due(name, id, action),
+                    () = ended.cancelled() => {}
+                }
+            });
+        }
+        listed
+    }
+
+    /// A switch's time has come.
+    fn is_due(&self, name: Name, id: u64, action: Action) {
+        match action {
+            Action::Exit { code, .. } => crash::exit(code),
+            Action::Crash(signal) => crash::crash(signal),
+            _ => {
+                self.remove(name, Some(id), "its time is over");
+            }
+        }
+    }
+
+    /// Clears a switch. None if it isn't set.
+    pub fn clear(&self, name: Name) -> Option<Listed> {
+        self.remove(name, None, "cleared")
+    }
+
+    /// Those that are set.
+    pub fn list(&self) -> Vec<Listed> {
+        let table = self.table();
+        let active = Name::ALL.into_iter().zip(table.iter());
+        active
+            .filter_map(|(name, active)| Some(active.as_ref()?.listed(name)))
+            .collect()
+    }
+
+    /// Whether any switch is set that acts on requests.
+    pub fn concern_requests(&self) -> bool {
+        self.0.concern_requests.load(Ordering::Relaxed)
+    }
+
+    /// What a switch does to the request or signal that has just come, if anything.
+    pub fn hit(&self, name: Name) -> Option<Hit> {
+        let (hit, is_last) = {
+            let mut table = self.table();
+            let active = table[name as usize].as_mut()?;
+            let n = active.asked;
+            active.asked += 1;
+            let is_hit = match active.action {
+                Action::Errors { percent, .. } | Action::Reset { percent } => percent.includes(n),
+                _ => true,
+            };
+            if !is_hit {
+                return None;
+            }
+            active.hits += 1;
+            if let Some(count) = &mut active.count {
+                *count -= 1;
+            }
+            let hit = Hit {
+                action: active.action,
+                n,
+                ended: active.ended.clone(),
+            };
+            // The last is held back for as long as the others were.
+            let is_last = active.count == Some(0);
+            (hit, is_last.then(|| table[name as usize].take()).flatten())
+        };
+        self.count(name);
+        if let Some(active) = is_last {
+            self.change(|_| ());
+            active.log_end(name, "its count is reached");
+        }
+        Some(hit)
+    }
+
+    /// Whether a probe's switch makes it fail, without a request that would count.
+    pub fn is_failing(&self, name: Name) -> bool {
+        let table = self.table();
+        let active = table[name as usize].as_ref();
+        active.is_some_and(|active| active.action == Action::Fail)
+    }
+
+    /// Changes whenever a switch is set or ends.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.0.changes.subscribe()
+    }
+
+    /// Whether no connection is to be accepted.
+    pub fn deaf(&self) -> watch::Receiver<bool> {
+        self.0.deaf.subscribe()
+    }
+
+    /// For each switch, whether it is set and how often it has acted.
+    pub(super) fn counts(&self) -> [(Name, bool, u64); Name::ALL.len()] {
+        let table = self.table();
+        Name::ALL.map(|name| {
+            let injected = self.0.injected[name as usize].load(Ordering::Relaxed);
+            (name, table[name as usize].is_some(), injected)
+        })
+    }
+
+    fn count(&self, name: Name) {
+        self.0.injected[name as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Ends a switch; if an id is given, only the one that has it.
+    fn remove(&self, name: Name, id: Option<u64>, why: &'static str) -> Option<Listed> {
+        let active = self.change(|table| {
+            let slot = &mut table[name as usize];
+            slot.take_if(|active| id.is_none_or(|id| active.id == id))
+        })?;
+        active.ended.cancel();
+        active.log_end(name, why);
+        Some(active.listed(name))
+    }
+
+    /// Changes the table, and tells whom it concerns.
+    fn change<T>(&self, change: impl FnOnce(&mut [Option<Active>]) -> T) -> T {
+        let mut table = self.table();
+        let changed = change(&mut *table);
+        let is_set = |name: &Name| table[*name as usize].is_some();
+        let concern_requests = Name::ALL
+            .iter()
+            .any(|name| name.acts_on_requests() && is_set(name));
+        self.0
+            .concern_requests
+            .store(concern_requests, Ordering::Relaxed);
+        self.0.deaf.send_if_modified(|deaf| {
+            let before = std::mem::replace(deaf, is_set(&Name::Deaf));
+            before != *deaf
+        });
+        drop(table);
+        self.0.changes.send_replace(());
+        changed
+    }
+
+    fn table(&self) -> MutexGuard<'_, [Option<Active>; Name::ALL.len()]> {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Active {
+    fn listed(&self, name: Name) -> Listed {
+        let seconds = self.until.map(|until| {
+            let left = until.saturating_duration_since(Instant::now());
+            left.as_millis() as f64 / 1e3
+        });
+        Listed {
+            name,
+            parameters: self.action,
+            left: Left {
+                seconds,
+                count: self.count,
+            },
+        }
+    }
+
+    fn log_end(&self, name: Name, why: &'static str) {
+        info!(
+            fault = name.as_str(),
+            why,
+            requests = self.hits,
+            "fault ends"
+        );
+    }
+}
+
+fn in_words(until: Option<Instant>, end: End) -> String {
+    match (until, end) {
+        (_, End::Count(count)) => format!("after {count} requests"),
+        (Some(until), _) => {
+            let left = until.saturating_duration_since(Instant::now());
+            // Rounded: it was some microseconds ago that it began.
+            let millis = (left.as_secs_f64() * 1e3).round() as u64;
+            format!(
+                "in {}",
+                humantime::format_duration(Duration::from_millis(millis))
+            )
+        }
+        (None, _) => "never".to_owned(),
+    }
+}

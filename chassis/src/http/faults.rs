@@ -1,0 +1,58 @@
+//! `/faults`: the switches as a JSON list, set by PUT and cleared by DELETE. How a switch is written
+//! and what is left of one is for [`crate::faults`].
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{StatusCode, Uri},
+};
+
+use super::refusal::Refusal;
+use crate::faults::{Faults, Listed, Name};
+
+/// Those that are set, allowed or not.
+pub(super) async fn list(State(faults): State<Faults>) -> Json<Vec<Listed>> {
+    Json(faults.list())
+}
+
+/// Sets one, and answers as it is listed.
+pub(super) async fn set(
+    State(faults): State<Faults>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Json<Listed>, Refusal> {
+    check_allowed(&faults)?;
+    faults
+        .read_and_set(&name, uri.query().unwrap_or_default())
+        .map(Json)
+        .map_err(Refusal::bad_input)
+}
+
+/// Clears one, and answers as it was listed.
+pub(super) async fn clear(
+    State(faults): State<Faults>,
+    Path(name): Path<String>,
+) -> Result<Json<Listed>, Refusal> {
+    check_allowed(&faults)?;
+    let name = Name::read(&name).map_err(Refusal::bad_input)?;
+    let cleared = faults.clear(name);
+    let not_set = || Refusal::not_found(format!("the fault switch {} isn't set", name.as_str()));
+    cleared.map(Json).ok_or_else(not_set)
+}
+
+/// Clears all, and answers with those that were set.
+pub(super) async fn clear_all(State(faults): State<Faults>) -> Result<Json<Vec<Listed>>, Refusal> {
+    check_allowed(&faults)?;
+    let cleared = Name::ALL.into_iter().filter_map(|name| faults.clear(name));
+    Ok(Json(cleared.collect()))
+}
+
+fn check_allowed(faults: &Faults) -> Result<(), Refusal> {
+    if faults.allowed() {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        StatusCode::FORBIDDEN,
+        "fault switches are not allowed here: start the service with FAULTS=true (or --faults)",
+    ))
+}

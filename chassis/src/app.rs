@@ -3,7 +3,6 @@
 use std::{net::IpAddr, net::SocketAddr, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory, FromArgMatches};
-use hyper::service::service_fn;
 use tokio::{net::TcpListener, runtime};
 
 use crate::{
@@ -167,16 +166,7 @@ impl Chassis {
             signals
         };
         let app = self.app(routes);
-        let service_for = move |peer| {
-            let both = Arc::new((app.clone(), peer));
-            service_fn(move |request| {
-                let both = Arc::clone(&both);
-                async move {
-                    let (app, peer) = &*both;
-                    Ok(app.answer_to(peer, request).await)
-                }
-            })
-        };
+        let service_for = move |peer| app.service(peer);
         let (gate, life) = (Gate::shut_while(self.faults.deaf()), self.life.clone());
         let server = Server::start(listener, gate, service_for, life, Timeouts::default());
         let (metrics, turnover) = (self.metrics.clone(), server.turnover());

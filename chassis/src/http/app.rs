@@ -6,7 +6,7 @@ use std::{convert::Infallible, sync::Arc};
 use axum::{
     Router,
     body::Bytes,
-    http::{HeaderMap, Method, Request, Response, Uri, header},
+    http::{Method, Request, Response, Uri},
     routing::{get, put},
 };
 use tower::Service;
@@ -18,8 +18,9 @@ use super::{
     metrics,
     mirror::{Mirror, Probe},
     probes,
-    refusal::{Refusal, TEXT},
+    refusal::Refusal,
     routes::{Added, Kind, Routes, Text},
+    service::AppService,
 };
 use crate::{
     faults::Faults,
@@ -104,16 +105,25 @@ impl App {
         }))
     }
 
+    /// What answers the requests of one connection.
+    pub fn service(&self, peer: Peer) -> AppService {
+        AppService::new(self.clone(), peer)
+    }
+
     /// Answers a request that came over no connection, as a test's.
     pub async fn answer<B>(&self, request: Request<B>) -> Response<Answer>
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        self.answer_to(&Peer::none(), request).await
+        let nobody = Peer::none();
+        match self.answer_at_once(&nobody, &request) {
+            Some(response) => response,
+            None => self.answer_to(&nobody, request).await,
+        }
     }
 
     /// Answers a request. These are the layers, the outermost first; each is a file of `layers`.
-    pub async fn answer_to<B>(&self, peer: &Peer, request: Request<B>) -> Response<Answer>
+    pub(super) async fn answer_to<B>(&self, peer: &Peer, request: Request<B>) -> Response<Answer>
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
@@ -130,13 +140,49 @@ impl App {
         layers::late_requests::note(life, route.kind);
         let handled = async {
             layers::startup::check(life, route.kind)?;
-            self.0.handle(route, request).await
+            Ok(self.0.handle(request).await)
         };
         let handled = layers::faults::meet(faults, route.kind, peer, handled);
         let mut response = layers::panic::catch(handled).await;
         headers.insert_into(&mut response);
         layers::mirror::end(reflection, &response);
         layers::metrics::end_with_body(record, response)
+    }
+
+    /// Answers a request whose answer needs no waiting, with the layers that don't wait either; none
+    /// if it isn't one. So `/test` takes 10,700 instructions in all and not 12,700, of which bare
+    /// hyper takes 7,900: nothing is boxed, and the headers are copied instead of hashed.
+    pub(super) fn answer_at_once<B>(
+        &self,
+        peer: &Peer,
+        request: &Request<B>,
+    ) -> Option<Response<Answer>> {
+        let Inner {
+            life,
+            faults,
+            mirror,
+            headers,
+            ..
+        } = &*self.0;
+        let route = self.0.route_of(request.uri().path());
+        let text = route.text.as_ref()?;
+        if !matches!(*request.method(), Method::GET | Method::HEAD) || faults.concern_requests() {
+            return None;
+        }
+        let record = layers::metrics::begin(&route.metrics, request);
+        let reflection = layers::mirror::begin(mirror, route.kind, request, peer);
+        layers::late_requests::note(life, route.kind);
+        let text = layers::startup::check(life, route.kind).and_then(|()| text.get());
+        let response = match text {
+            Ok(text) => headers.response_of(text),
+            Err(refusal) => {
+                let mut response = refusal.into_content();
+                headers.insert_into(&mut response);
+                response
+            }
+        };
+        layers::mirror::end(reflection, &response);
+        Some(layers::metrics::end_with_body(record, response))
     }
 }
 
@@ -148,30 +194,15 @@ impl Inner {
         }
     }
 
-    async fn handle<B>(
-        &self,
-        route: &Route,
-        request: Request<B>,
-    ) -> Result<Response<Content>, Refusal>
+    async fn handle<B>(&self, request: Request<B>) -> Response<Content>
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        if let Some(text) = &route.text
-            && matches!(*request.method(), Method::GET | Method::HEAD)
-        {
-            let mut response = Response::new(text.get()?.into());
-            *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
-            response.headers_mut().insert(header::CONTENT_TYPE, TEXT);
-            return Ok(response);
-        }
         let answered: Result<_, Infallible> = self.router.clone().call(request).await;
         let Ok(response) = answered;
-        Ok(response.map(Content::from))
+        response.map(Content::from)
     }
 }
-
-/// How many headers an answer has at most, as a rule: its own, those of the layers, and hyper's.
-const HEADERS: usize = 6;
 
 fn with_shared_routes(
     own: Routes,

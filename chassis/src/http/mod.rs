@@ -14,6 +14,7 @@ mod mirror;
 mod probes;
 mod refusal;
 mod routes;
+mod service;
 
 pub use self::{
     accept::prefers_json,
@@ -21,4 +22,5 @@ pub use self::{
     body::Answer,
     refusal::{Refusal, TEXT},
     routes::Routes,
+    service::AppService,
 };

@@ -1,8 +1,14 @@
 //! The headers `pod` and `version` of every answer: they say who gave it.
 
-use axum::http::{HeaderName, HeaderValue, Response};
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE},
+};
 
-use crate::telemetry::Identity;
+use crate::{
+    http::{body::Content, refusal::TEXT},
+    telemetry::Identity,
+};
 
 const POD: HeaderName = HeaderName::from_static("pod");
 const VERSION: HeaderName = HeaderName::from_static("version");
@@ -12,15 +18,25 @@ const VERSION: HeaderName = HeaderName::from_static("version");
 pub(in crate::http) struct IdentityHeaders {
     pod: HeaderValue,
     version: HeaderValue,
+    /// All headers of a plain answer.
+    of_text: HeaderMap,
 }
 
 impl IdentityHeaders {
     pub(in crate::http) fn new(identity: &Identity) -> Self {
+        // A host may be named in ways that a header can't carry.
+        let pod =
+            HeaderValue::from_str(&identity.pod).unwrap_or(HeaderValue::from_static("unknown"));
+        let version = HeaderValue::from_static(identity.build.version);
+        let of_text = HeaderMap::from_iter([
+            (CONTENT_TYPE, TEXT),
+            (POD, pod.clone()),
+            (VERSION, version.clone()),
+        ]);
         Self {
-            // A host may be named in ways that a header can't carry.
-            pod: HeaderValue::from_str(&identity.pod)
-                .unwrap_or(HeaderValue::from_static("unknown")),
-            version: HeaderValue::from_static(identity.build.version),
+            pod,
+            version,
+            of_text,
         }
     }
 
@@ -28,5 +44,12 @@ impl IdentityHeaders {
         let headers = response.headers_mut();
         headers.insert(POD, self.pod.clone());
         headers.insert(VERSION, self.version.clone());
+    }
+
+    /// A plain answer that has them.
+    pub(in crate::http) fn response_of(&self, text: Bytes) -> Response<Content> {
+        let mut response = Response::new(text.into());
+        *response.headers_mut() = self.of_text.clone();
+        response
     }
 }

@@ -1,0 +1,66 @@
+//! What the server is handed for each connection: the app, and who asks over that connection.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::http::{Request, Response};
+use hyper::{body::Incoming, service::Service};
+
+use super::{app::App, body::Answer};
+use crate::server::Peer;
+
+/// Answers the requests of one connection.
+#[derive(Clone, Debug)]
+pub struct AppService(Arc<(App, Peer)>);
+
+impl AppService {
+    pub(super) fn new(app: App, peer: Peer) -> Self {
+        Self(Arc::new((app, peer)))
+    }
+}
+
+impl Service<Request<Incoming>> for AppService {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        let (app, peer) = &*self.0;
+        if let Some(response) = app.answer_at_once(peer, &request) {
+            return Answering::AtOnce(Some(response));
+        }
+        let both = Arc::clone(&self.0);
+        // Boxed, so that a connection that asks for nothing else doesn't take the memory for it.
+        Answering::Waiting(Box::pin(async move {
+            let (app, peer) = &*both;
+            app.answer_to(peer, request).await
+        }))
+    }
+}
+
+/// An answer that is there, or one to wait for.
+#[allow(missing_debug_implementations)] // a future has nothing to show
+pub enum Answering {
+    /// None once it has been taken.
+    AtOnce(Option<Response<Answer>>),
+    /// A handler is at work.
+    Waiting(Pin<Box<dyn Future<Output = Response<Answer>> + Send>>),
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Answer>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::AtOnce(response) => {
+                let response = response.take().expect("hyper polls it once");
+                Poll::Ready(Ok(response))
+            }
+            Self::Waiting(answer) => answer.as_mut().poll(cx).map(Ok),
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
-    http::{Request, header},
+    http::{Method, Request, header},
     response::Response,
     routing::get,
 };
@@ -18,6 +18,7 @@ use chassis::{
     server,
 };
 use http_body_util::BodyExt;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -199,4 +200,36 @@ async fn the_page_of_metrics_is_what_openmetrics_parsers_take() {
         text.contains("content-type: text/plain; version=0.0.4"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn a_head_has_the_headers_of_a_get_and_no_body_over_http2_too() {
+    let server = start().await;
+    let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let mut ask = async |method: Method, path: &str| {
+        let uri = format!("http://{}{path}", server.address);
+        let request = Request::builder().method(method).uri(uri);
+        let request = request.body(Body::empty()).unwrap();
+        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+        let body = body.collect().await;
+        let body = body.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        (head, body.to_bytes())
+    };
+    // A text, a handler, a refusal of the router's, one of a layer's, and a panic.
+    for path in ["/livez", "/fast", "/nothing", "/startupz", "/panics"] {
+        let (get, body) = ask(Method::GET, path).await;
+        assert!(!body.is_empty(), "{path}");
+        let (head, body) = ask(Method::HEAD, path).await;
+        assert_eq!(head.status, get.status, "{path}");
+        assert_eq!(
+            head.headers[header::CONTENT_LENGTH],
+            get.headers[header::CONTENT_LENGTH],
+            "{path}"
+        );
+        assert!(body.is_empty(), "{path}");
+    }
 }

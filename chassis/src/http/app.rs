@@ -135,6 +135,7 @@ impl App {
             ..
         } = &*self.0;
         let route = self.0.route_of(request.uri().path());
+        let is_head = request.method() == Method::HEAD;
         let record = layers::metrics::begin(&route.metrics, &request);
         let reflection = layers::mirror::begin(mirror, route.kind, &request, peer);
         layers::late_requests::note(life, route.kind);
@@ -144,6 +145,9 @@ impl App {
         };
         let handled = layers::faults::meet(faults, route.kind, peer, handled);
         let mut response = layers::panic::catch(handled).await;
+        if is_head {
+            layers::head::remove_body(&mut response);
+        }
         headers.insert_into(&mut response);
         layers::mirror::end(reflection, &response);
         layers::metrics::end_with_body(record, response)
@@ -166,7 +170,7 @@ impl App {
         } = &*self.0;
         let route = self.0.route_of(request.uri().path());
         let text = route.text.as_ref()?;
-        if !matches!(*request.method(), Method::GET | Method::HEAD) || faults.concern_requests() {
+        if request.method() != Method::GET || faults.concern_requests() {
             return None;
         }
         let record = layers::metrics::begin(&route.metrics, request);

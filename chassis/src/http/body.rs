@@ -45,9 +45,50 @@ impl From<Body> for Content {
     }
 }
 
+impl Content {
+    /// Nothing at all.
+    pub(super) fn empty() -> Self {
+        Self::Whole { bytes: None }
+    }
+}
+
 impl Answer {
     pub(super) fn new(body: Content, record: Record) -> Self {
         Self { body, record }
+    }
+}
+
+impl hyper::body::Body for Content {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match self.project() {
+            ContentProjection::Whole { bytes } => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+            }
+            ContentProjection::Axum { body } => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole { bytes } => bytes.is_none(),
+            Self::Axum { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole { bytes } => {
+                let left = bytes.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(left).unwrap_or(u64::MAX))
+            }
+            Self::Axum { body } => body.size_hint(),
+        }
     }
 }
 
@@ -59,28 +100,14 @@ impl hyper::body::Body for Answer {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        match self.project().body.project() {
-            ContentProjection::Whole { bytes } => {
-                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
-            }
-            ContentProjection::Axum { body } => body.poll_frame(cx),
-        }
+        self.project().body.poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.body {
-            Content::Whole { bytes } => bytes.is_none(),
-            Content::Axum { body } => body.is_end_stream(),
-        }
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.body {
-            Content::Whole { bytes } => {
-                let left = bytes.as_ref().map_or(0, Bytes::len);
-                SizeHint::with_exact(u64::try_from(left).unwrap_or(u64::MAX))
-            }
-            Content::Axum { body } => body.size_hint(),
-        }
+        self.body.size_hint()
     }
 }

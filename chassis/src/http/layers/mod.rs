@@ -2,6 +2,7 @@
 //! calls them in order.
 
 pub(super) mod faults;
+pub(super) mod head;
 pub(super) mod identity;
 pub(super) mod late_requests;
 pub(super) mod metrics;

@@ -227,24 +227,33 @@ async fn a_connection_that_stays_silent_is_closed() {
 }
 
 #[tokio::test]
-async fn a_client_that_closes_its_sending_side_gets_its_answer() {
+async fn a_client_that_closes_its_sending_side_gets_its_answers_and_then_the_end() {
     let server = start().await;
-    for (path, body) in [("/fast", "fast"), ("/late", "late")] {
+    for paths in [
+        &["/fast"][..],
+        &["/late"],
+        &["/fast", "/late"],
+        &["/late", "/fast"],
+        &["/fast"; 1000], // more than come in, and are answered, in one go
+        // Together they take longer than one may.
+        &["/late"; 4],
+    ] {
         let mut client = server.connect().await;
-        send(&mut client, &request(path)).await;
+        let requests: String = paths.iter().map(|path| request(path)).collect();
+        send(&mut client, &requests).await;
         client.shutdown().await.unwrap();
+        let begun = Instant::now();
         let text = rest(&mut client).await;
+        let took = begun.elapsed();
+        let bodies: Vec<_> = paths.iter().map(|path| &path[1..]).collect();
+        let answers = text.split("HTTP/1.1 200").skip(1);
+        let answered: Vec<_> = answers.map(|one| &one[one.len() - 4..]).collect();
+        assert_eq!(answered, bodies, "{text}");
         assert!(
-            text.starts_with("HTTP/1.1 200") && text.ends_with(body),
-            "{text}"
+            took < TIMEOUTS.idle / 2,
+            "{paths:?}: the end comes after the last answer, and not after {took:?}"
         );
     }
-    let mut client = server.connect().await;
-    let both = request("/fast") + &request("/late");
-    send(&mut client, &both).await;
-    client.shutdown().await.unwrap();
-    let text = rest(&mut client).await;
-    assert!(text.contains("fast") && text.ends_with("late"), "{text}");
 }
 
 #[tokio::test]

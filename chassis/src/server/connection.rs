@@ -215,7 +215,9 @@ async fn drive<C: Connection>(
     let mut sleep = pin!(sleep_until((progress.since() + header).into()));
     let mut timer = Timer::new(sleep.as_mut());
     let mut client_closed = pin!(client_closed);
-    let mut give_up_at = None;
+    let mut client_closed_at = None;
+    // Each answer has that time, also one of several that have been asked for together.
+    let give_up_at = |closed_at: Instant, since: Instant| closed_at.max(since) + half_closed;
     let mut shutdown_at = None;
     let mut phase = shared.life.phase();
     if shared.life.is_stopping() {
@@ -233,14 +235,14 @@ async fn drive<C: Connection>(
                 let since = progress.since();
                 let state = progress.state();
                 if state == State::Busy {
-                    if give_up_at.is_none()
+                    if client_closed_at.is_none()
                         && (progress.has_client_closed()
                             || client_closed.as_mut().poll(cx).is_ready())
                     {
-                        give_up_at = Some(Instant::now() + half_closed);
+                        client_closed_at = Some(Instant::now());
                     }
-                    if let Some(at) = give_up_at {
-                        timer.set_if_earlier(at);
+                    if let Some(at) = client_closed_at {
+                        timer.set_if_earlier(give_up_at(at, since));
                     }
                 } else if state == State::ReceivingHeaders {
                     timer.set_if_earlier(since + header);
@@ -277,10 +279,11 @@ async fn drive<C: Connection>(
             },
             Event::TimerElapsed => {
                 let now = Instant::now();
-                if progress.is_busy() && give_up_at.is_some_and(|at| at <= now) {
+                let (state, since) = (progress.state(), progress.since());
+                let given_up = client_closed_at.is_some_and(|at| give_up_at(at, since) <= now);
+                if progress.is_busy() && given_up {
                     return Ended::ClientLeft;
                 }
-                let (state, since) = (progress.state(), progress.since());
                 let deadline = match (state, shutdown_at) {
                     (State::ReceivingHeaders, _) => since + header,
                     // A client that doesn't close in its turn holds nothing up.

@@ -6,7 +6,11 @@
 //! whatever has happened: asking several times a request would be a hundredth of its cost.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -33,6 +37,8 @@ pub(super) struct Progress {
     receiving_headers: AtomicBool,
     stalled: AtomicBool,
     client_closed: AtomicBool,
+    /// Whoever reads, and waits for the requests to be answered before it learns of that.
+    reader: Mutex<Option<Waker>>,
     /// Counts what happens; it may wrap.
     events: AtomicU32,
     epoch: Instant,
@@ -50,6 +56,7 @@ impl Progress {
             receiving_headers: AtomicBool::new(!http2),
             stalled: AtomicBool::new(false),
             client_closed: AtomicBool::new(false),
+            reader: Mutex::new(None),
             events: AtomicU32::new(1), // the first look sees that as news
             epoch,
             seen: AtomicU32::new(0),
@@ -112,8 +119,13 @@ impl Progress {
 
     /// The last byte of its answer has been handed to the connection, or its client has left.
     pub(super) fn request_ends(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        // In one order with the reader's look: one of the two sees what the other has done.
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
         self.note();
+        if self.client_closed.load(Ordering::SeqCst) {
+            let reader = self.reader().take();
+            reader.into_iter().for_each(Waker::wake);
+        }
     }
 
     /// The client's side takes no more bytes, for now.
@@ -134,12 +146,53 @@ impl Progress {
         }
     }
 
-    /// The client sends no more.
-    pub(super) fn client_closed(&self) {
-        self.client_closed.store(true, Ordering::Relaxed);
+    /// The client sends no more. Pending while a request is being answered: the reader is woken up
+    /// when it ends.
+    pub(super) fn poll_client_closed(&self, cx: &Context<'_>) -> Poll<()> {
+        *self.reader() = Some(cx.waker().clone());
+        self.client_closed.store(true, Ordering::SeqCst);
+        if self.in_flight.load(Ordering::SeqCst) > 0 {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn has_client_closed(&self) -> bool {
         self.client_closed.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, task::Wake};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_reader_that_waits_with_the_end_of_the_input_is_woken_up_when_the_request_ends() {
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let cx = Context::from_waker(&waker);
+        let progress = Progress::new(Instant::now(), false);
+        progress.request_begins();
+        assert!(progress.poll_client_closed(&cx).is_pending());
+        assert!(!woken.0.load(Ordering::Relaxed), "the request goes on");
+        progress.request_ends();
+        assert!(woken.0.load(Ordering::Relaxed), "and now it doesn't");
+        assert!(progress.poll_client_closed(&cx).is_ready());
     }
 }

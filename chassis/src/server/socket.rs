@@ -103,11 +103,8 @@ impl AsyncRead for Socket {
         if buffer.filled().len() > before {
             self.progress.bytes_received();
         } else if buffer.remaining() > 0 {
-            self.progress.client_closed();
-            if self.progress.is_busy() {
-                // hyper reads again when the answer is there; until then the connection keeps time.
-                return Poll::Pending;
-            }
+            // Until the answer is there, the connection keeps time.
+            ready!(self.progress.poll_client_closed(cx));
         }
         Poll::Ready(Ok(()))
     }

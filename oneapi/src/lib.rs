@@ -34,7 +34,7 @@ pub struct Settings {
 
     /// How many burns may run at once
     // 16: more than a lesson needs; each costs a thread per core that it burns.
-    #[arg(long, env, default_value = "16", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env, default_value = "16", value_parser = max_burns)]
     pub max_burns: u16,
 
     /// How far below a CPU limit burns are kept in all, in percent of it (at least 20 millicores)
@@ -48,6 +48,13 @@ fn minutes(text: &str) -> Result<f64, String> {
         // A year, so that it fits every clock.
         Ok(minutes) if minutes > 0.0 && minutes <= 525_600.0 => Ok(minutes),
         _ => Err("it is a number of minutes above 0, up to 525600".to_owned()),
+    }
+}
+
+fn max_burns(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(burns) if burns >= 1 => Ok(burns),
+        _ => Err(format!("it is a whole number from 1 to {}", u16::MAX)),
     }
 }
 

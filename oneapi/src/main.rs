@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use chassis::{
     Chassis, HeldSignals,
     cli::{Kill, Probe},
-    config::{Build, CheckConflicts},
+    config::{Build, CheckConflicts, listen_address},
     lifecycle::Signals,
 };
 use clap::{Parser, Subcommand};
@@ -20,7 +20,7 @@ struct Cli {
     command: Option<Command>,
 
     /// Where to listen; `[::]` takes IPv4 too
-    #[arg(long, env, default_value = "[::]:5000")]
+    #[arg(long, env, default_value = "[::]:5000", value_parser = listen_address)]
     listen: SocketAddr,
 
     #[command(flatten)]

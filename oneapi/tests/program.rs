@@ -267,6 +267,54 @@ fn wrong_settings_are_exit_2_and_a_sentence_each() {
 }
 
 #[test]
+fn a_wrong_setting_is_told_what_is_allowed() {
+    let address = "an address to listen at is written as [::]:5000 or 127.0.0.1:5000";
+    let ip = "an IP address is written as 10.244.36.66 or fd00::7";
+    let whole = "it is a whole number from 1 to 65535";
+    let log = "a level is one of error, warn, info, debug, trace, off, or target=level pairs";
+    for (name, value, allowed) in [
+        ("LISTEN", ":5000", address),
+        ("LISTEN", "localhost:5000", address),
+        ("LISTEN", "127.0.0.1:99999", address),
+        ("POD_IP", "", ip),
+        ("POD_IP", "fe80::1%eth0", ip),
+        ("MAX_BURNS", "0", whole),
+        ("MAX_BURNS", "many", whole),
+        // These would be targets that nobody logs to, and so would turn the log off.
+        ("RUST_LOG", "wran", log),
+        ("RUST_LOG", "", log),
+        ("RUST_LOG", "oneapi[burn]=debug", log),
+        ("RUST_LOG", "info,oneapi=loud", log),
+    ] {
+        let output = ends_with(oneapi(&[]).env(name, value), 2);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(
+            said.starts_with(&format!("oneapi: {name} (or --"))
+                && said.contains(&format!(" can't be '{value}': {allowed}")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_setting_that_is_not_utf8_is_named() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let wrong = OsStr::from_bytes(b"one\xff");
+    let mut command = oneapi(&[]);
+    command.env("POD_NAME", wrong).env("MAX_MINUTES", wrong);
+    let output = ends_with(command.env("LISTEN", "x"), 2);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.lines().count(), 3, "{said}");
+    for name in ["POD_NAME (or --pod-name)", "MAX_MINUTES (or --max-minutes)"] {
+        assert!(
+            said.contains(&format!("{name} can't be used: it is not UTF-8")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn help_and_version_are_exit_0() {
     let help = String::from_utf8(ends_with(&mut oneapi(&["--help"]), 0).stdout).unwrap();
     for name in [

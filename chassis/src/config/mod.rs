@@ -10,13 +10,13 @@ use std::{collections::HashSet, error::Error, ffi::OsString};
 
 use clap::{
     CommandFactory, FromArgMatches,
-    builder::{Resettable, StringValueParser},
+    builder::{OsStringValueParser, Resettable},
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
 pub use self::{
     build::Build,
-    value::{duration, http_url, positive_duration},
+    value::{duration, http_url, ip_address, listen_address, positive_duration},
 };
 
 /// A command line whose settings can conflict with each other though each is valid by itself.
@@ -70,7 +70,9 @@ fn read<C: CommandFactory + FromArgMatches + CheckConflicts>(
         }
         Err(error) => Err(match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Rejected::HelpOrVersion(error),
-            ErrorKind::InvalidValue | ErrorKind::ValueValidation => wrong_values::<C>(&line),
+            ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::InvalidUtf8 => {
+                wrong_values::<C>(&line)
+            }
             // The line itself can't be read (an unknown flag, say).
             _ => invalid(&error),
         }),
@@ -90,7 +92,9 @@ fn wrong_values<C: CommandFactory>(line: &[OsString]) -> Rejected {
         let lax = |command: clap::Command| {
             command.mut_args(|arg| match id {
                 Some(id) if arg.get_id() == id => arg,
-                _ if arg.get_action().takes_values() => arg.value_parser(StringValueParser::new()),
+                _ if arg.get_action().takes_values() => {
+                    arg.value_parser(OsStringValueParser::new())
+                }
                 _ => arg,
             })
         };
@@ -125,6 +129,9 @@ fn wrong_value(arg: &clap::Arg, error: &clap::Error) -> String {
         (None, Some(long)) => format!("--{long}"),
         _ => arg.get_id().to_string().to_uppercase(),
     };
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        return format!("{name} can't be used: it is not UTF-8");
+    }
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),

@@ -1,7 +1,10 @@
 //! Readers of single values, each with the sentence that says what is allowed. Numbers have bounds
 //! here, where they are read, so that no arithmetic on them can overflow later.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use axum::http::Uri;
 
@@ -29,6 +32,24 @@ pub fn positive_duration(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("it must be longer than 0s".to_owned()),
         duration => Ok(duration),
     }
+}
+
+/// An address and port to listen at. Names are for those who connect.
+///
+/// # Errors
+/// A sentence that says what is allowed.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let allowed = "an address to listen at is written as [::]:5000 or 127.0.0.1:5000";
+    text.parse().map_err(|_| allowed.to_owned())
+}
+
+/// An IPv4 or IPv6 address, without a zone.
+///
+/// # Errors
+/// A sentence that says what is allowed.
+pub fn ip_address(text: &str) -> Result<IpAddr, String> {
+    let allowed = "an IP address is written as 10.244.36.66 or fd00::7";
+    text.parse().map_err(|_| allowed.to_owned())
 }
 
 /// A URL in clear text, as everything inside a pod is.

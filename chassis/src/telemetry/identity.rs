@@ -2,14 +2,17 @@
 
 use std::net::IpAddr;
 
-use crate::{config::Build, system::address::Address};
+use crate::{
+    config::{Build, ip_address},
+    system::address::Address,
+};
 
 /// What the pod tells the service about itself, by the downward API.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub struct Settings {
     /// The pod's IP (downward API: status.podIP) [default: looked up]
-    #[arg(long, env)]
+    #[arg(long, env, value_parser = ip_address)]
     pub pod_ip: Option<IpAddr>,
 
     /// The pod's name (downward API: metadata.name) [default: the host's name]

@@ -7,7 +7,7 @@ use std::{fmt, io::IsTerminal, panic};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
     Layer,
-    filter::Targets,
+    filter::{LevelFilter, Targets},
     fmt::{
         FmtContext, FormatEvent, FormatFields,
         format::{self, Writer},
@@ -30,8 +30,17 @@ pub struct Settings {
     pub rust_log: Targets,
 }
 
+/// A word alone is a level, and never a target, so that a misspelt level doesn't turn the log off.
+/// What else EnvFilter knows, such as `[span]`, is refused for the same reason.
 fn targets(text: &str) -> Result<Targets, String> {
-    text.parse().map_err(|_| {
+    let understood = text
+        .split(',')
+        .all(|directive| match directive.split_once('=') {
+            Some((target, _)) => !target.contains('['),
+            None => !directive.is_empty() && directive.parse::<LevelFilter>().is_ok(),
+        });
+    let targets = understood.then(|| text.parse().ok()).flatten();
+    targets.ok_or_else(|| {
         "a level is one of error, warn, info, debug, trace, off, or target=level pairs".to_owned()
     })
 }

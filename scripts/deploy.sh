@@ -14,6 +14,14 @@ label=app.kubernetes.io/part-of=chesterapi
 # What the manifests and the lessons put into the namespace; pods and ReplicaSets go with these.
 kinds=deployments,services,poddisruptionbudgets,horizontalpodautoscalers,jobs
 
+# Checked here, since an empty name would stand for the manifests' own and a comma in it for more
+# conditions of a selector. [a-z] depends on the locale.
+LC_ALL=C
+if [ ${#NAMESPACE} -gt 63 ] || [[ ! $NAMESPACE =~ ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$ ]]; then
+  echo "NAMESPACE can't be \"$NAMESPACE\": a namespace's name has 1 to 63 lower-case letters, digits and hyphens, with no hyphen at its start or end." >&2
+  exit 1
+fi
+
 kubectl() {
   command kubectl ${CONTEXT:+--context "$CONTEXT"} "$@"
 }

@@ -193,3 +193,31 @@ fn a_port_that_is_none_and_a_port_for_both_are_refused() {
         "ONEAPI_PORT and TWOAPI_PORT are both 5001: each service needs a port of its own."
     );
 }
+
+#[test]
+fn a_namespace_that_can_be_none_is_refused_before_the_cluster_is_asked() {
+    let programs = Programs::new().with("kubectl", "echo 'kubectl was asked' >&2");
+    let long = "x".repeat(64);
+    // With no name at all kustomize keeps the one in the manifests, and with a comma a name
+    // would be a selector of others.
+    for namespace in [
+        "",
+        "Bad_Name",
+        "a b",
+        "x\"y",
+        "-n",
+        "default,metadata.name=default",
+        &long,
+    ] {
+        for verb in ["apply", "delete"] {
+            let sentence = programs.sentence("deploy.sh", &[verb], &[("NAMESPACE", namespace)]);
+            assert_eq!(
+                sentence,
+                format!(
+                    "NAMESPACE can't be \"{namespace}\": a namespace's name has 1 to 63 lower-case \
+                     letters, digits and hyphens, with no hyphen at its start or end."
+                )
+            );
+        }
+    }
+}

@@ -183,6 +183,8 @@ async fn nothing_by_that_name_and_not_by_that_method() {
         (lost.status, lost.body.as_str()),
         (StatusCode::NOT_FOUND, "there is no /test1")
     );
+    let proxied = ask_with(&app, Method::CONNECT, "example.com:80", "*/*").await;
+    assert_eq!(proxied.body, "there is no example.com:80");
     let posted = ask_with(&app, Method::POST, "/test", "*/*").await;
     assert_eq!(posted.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(posted.body, "/test can't be asked with POST");
@@ -375,6 +377,10 @@ async fn burns_are_listed_and_each_can_be_ended_and_its_caller_learns_how_far_it
         assert_eq!(answer.status, StatusCode::NOT_FOUND);
         assert_eq!(answer.body, format!("there is no burn '{lost}' running"));
     }
+    let answer = delete(&app, "/burns/%ff").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    let sentence = "the path is not UTF-8 when its percent-encoding is decoded";
+    assert_eq!(answer.body, sentence);
 }
 
 #[tokio::test]

@@ -257,5 +257,10 @@ fn with_shared_routes(
 }
 
 async fn not_found(uri: Uri) -> Refusal {
-    Refusal::not_found(format!("there is no {}", uri.path()))
+    // `CONNECT` asks for a host and a port, without a path.
+    let asked = match (uri.path(), uri.authority()) {
+        ("", Some(authority)) => authority.as_str(),
+        (path, _) => path,
+    };
+    Refusal::not_found(format!("there is no {asked}"))
 }

@@ -3,11 +3,11 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{StatusCode, Uri},
 };
 
-use super::refusal::Refusal;
+use super::{refusal::Refusal, segment::Segment};
 use crate::faults::{Faults, Listed, Name};
 
 /// Those that are set, allowed or not.
@@ -18,7 +18,7 @@ pub(super) async fn list(State(faults): State<Faults>) -> Json<Vec<Listed>> {
 /// Sets one, and answers as it is listed.
 pub(super) async fn set(
     State(faults): State<Faults>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     uri: Uri,
 ) -> Result<Json<Listed>, Refusal> {
     check_allowed(&faults)?;
@@ -31,7 +31,7 @@ pub(super) async fn set(
 /// Clears one, and answers as it was listed.
 pub(super) async fn clear(
     State(faults): State<Faults>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
 ) -> Result<Json<Listed>, Refusal> {
     check_allowed(&faults)?;
     let name = Name::read(&name).map_err(Refusal::bad_input)?;

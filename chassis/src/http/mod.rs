@@ -14,6 +14,7 @@ mod mirror;
 mod probes;
 mod refusal;
 mod routes;
+mod segment;
 mod service;
 
 pub use self::{
@@ -22,5 +23,6 @@ pub use self::{
     body::Answer,
     refusal::{Refusal, TEXT},
     routes::Routes,
+    segment::Segment,
     service::AppService,
 };

@@ -3,9 +3,9 @@
 
 use axum::{
     Json,
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
 };
-use chassis::http::Refusal;
+use chassis::http::{Refusal, Segment};
 use serde::Serialize;
 
 use super::query;
@@ -58,7 +58,7 @@ pub(crate) async fn end_all(
 
 pub(crate) async fn end_one(
     State(oneapi): State<Oneapi>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<&'static str, Refusal> {
     // What is no number, or not written as one is, names no burn either.
     let number = id.parse().ok().filter(|n: &u64| n.to_string() == id);

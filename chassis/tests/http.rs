@@ -55,6 +55,7 @@ async fn start() -> Fixture {
     let routes = Routes::new()
         .add("/never", get(never))
         .add("/panics", get(panics))
+        .add_text("/panics-at-once", || panic!("as a test wants it"))
         .add("/fast", get(async || "fast"))
         .add("/parts", get(parts));
     let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -152,6 +153,16 @@ async fn a_panic_answers_500_and_is_counted_and_costs_that_request_alone() {
     server
         .has_line(r#"http_requests_total{method="GET",route="/panics",status="500"} 1"#)
         .await;
+    let text = server.text("/panics-at-once").await;
+    assert!(text.starts_with("HTTP/1.1 500"), "{text}");
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_there_is_repeated_as_far_as_anybody_reads() {
+    let server = start().await;
+    let text = server.text(&format!("/{}", "x".repeat(10_000))).await;
+    assert!(text.contains("there is no /xxx"), "{text}");
+    assert!(text.len() < 1000, "{} bytes", text.len());
 }
 
 #[tokio::test]

@@ -376,6 +376,33 @@ async fn http2_that_is_idle_is_told_to_go_away() {
     assert!(begun.elapsed() >= TIMEOUTS.idle, "{:?}", begun.elapsed());
 }
 
+#[tokio::test]
+async fn http2_that_lets_no_answer_come_is_given_up() {
+    let server = start().await;
+    let begun = Instant::now();
+    let mut client = server.connect().await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    // SETTINGS with INITIAL_WINDOW_SIZE 0, and a GET of /fast from http://x, in HPACK's literals.
+    let settings = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+    let block = b"\x82\x86\x04\x05/fast\x01\x01x";
+    let mut bytes = [&preface[..], settings].concat();
+    bytes.extend([0, 0, block.len() as u8, 1, 5, 0, 0, 0, 1]);
+    bytes.extend(block);
+    client.write_all(&bytes).await.unwrap();
+    let mut frames = Vec::new();
+    timeout(LONG, client.read_to_end(&mut frames))
+        .await
+        .expect("it is closed")
+        .unwrap();
+    // `:status: 200` in HPACK, and none of the body.
+    assert!(frames.contains(&0x88), "it was answered: {frames:?}");
+    let took = begun.elapsed();
+    assert!(
+        (TIMEOUTS.idle..TIMEOUTS.idle * 2).contains(&took),
+        "{took:?}"
+    );
+}
+
 /// Walks the frames: length in three bytes, type, flags, stream.
 /// <https://www.rfc-editor.org/rfc/rfc9113#section-4.1>
 fn has_goaway(mut frames: &[u8]) -> bool {

@@ -176,7 +176,10 @@ impl App {
         let record = layers::metrics::begin(&route.metrics, request);
         let reflection = layers::mirror::begin(mirror, route.kind, request, peer);
         layers::late_requests::note(life, route.kind);
-        let text = layers::startup::check(life, route.kind).and_then(|()| text.get());
+        let text = layers::panic::catch_at_once(|| {
+            layers::startup::check(life, route.kind)?;
+            text.get()
+        });
         let response = match text {
             Ok(text) => headers.response_of(text),
             Err(refusal) => {
@@ -256,11 +259,17 @@ fn with_shared_routes(
     routes
 }
 
+/// How many characters of a path an answer repeats.
+const MAX_SHOWN: usize = 200;
+
 async fn not_found(uri: Uri) -> Refusal {
     // `CONNECT` asks for a host and a port, without a path.
     let asked = match (uri.path(), uri.authority()) {
         ("", Some(authority)) => authority.as_str(),
         (path, _) => path,
     };
-    Refusal::not_found(format!("there is no {asked}"))
+    // Nobody reads more of it, and a path may have many kilobytes.
+    let shown: String = asked.chars().take(MAX_SHOWN).collect();
+    let more = if shown.len() < asked.len() { "…" } else { "" };
+    Refusal::not_found(format!("there is no {shown}{more}"))
 }

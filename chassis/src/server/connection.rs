@@ -72,8 +72,8 @@ pub(super) async fn serve<S, B>(
     let service = Tracked {
         service: service_for(Peer::new(address, socket.to_reset())),
         progress: Arc::clone(&progress),
-        // HTTP/2 has a frame for what `Connection: close` says, and no such header.
-        life: (!http2).then(|| shared.life.clone()),
+        life: shared.life.clone(),
+        http2,
     };
     let io = TokioIo::new(socket);
     // hyper gets no timer: time-outs are kept here, for a connection and not for each request.
@@ -347,13 +347,14 @@ impl<'a> Timer<'a> {
 struct Tracked<S> {
     service: S,
     progress: Arc<Progress>,
-    /// To say `Connection: close` from the stop signal on; none where there is no such header.
-    life: Option<Life>,
+    life: Life,
+    http2: bool,
 }
 
 impl<S, B> Service<Request<Incoming>> for Tracked<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body,
 {
     type Response = Response<Held<B>>;
     type Error = Infallible;
@@ -366,6 +367,7 @@ where
             answer: self.service.call(request),
             in_flight: Some(in_flight),
             life: self.life.clone(),
+            http2: self.http2,
         }
     }
 }
@@ -384,25 +386,39 @@ pin_project_lite::pin_project! {
         #[pin]
         answer: F,
         in_flight: Option<InFlight>,
-        life: Option<Life>,
+        life: Life,
+        http2: bool,
     }
 }
 
 impl<F, B> Future for Answering<F>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
+    B: Body,
 {
     type Output = Result<Response<Held<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Ok(mut response) = ready!(this.answer.poll(cx));
-        if this.life.as_ref().is_some_and(Life::is_stopping) {
+        // HTTP/2 has a frame for what `Connection: close` says, and no such header.
+        if !*this.http2 && this.life.is_stopping() {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
         let in_flight = this.in_flight.take();
-        Poll::Ready(Ok(response.map(|body| Held { body, in_flight })))
+        Poll::Ready(Ok(response.map(|body| {
+            let mut held = Held {
+                body,
+                waiting: None,
+                http2: *this.http2,
+                in_flight,
+            };
+            if !held.body.is_end_stream() {
+                held.waiting = WaitingForClient::new(held.http2, held.in_flight.as_ref());
+            }
+            held
+        })))
     }
 }
 
@@ -411,7 +427,28 @@ pin_project_lite::pin_project! {
     struct Held<B> {
         #[pin]
         body: B,
+        // Before the request ends.
+        waiting: Option<WaitingForClient>,
+        http2: bool,
         in_flight: Option<InFlight>,
+    }
+}
+
+/// From the moment at which a part of an answer could be taken until the next one is asked for.
+struct WaitingForClient(Arc<Progress>);
+
+impl WaitingForClient {
+    /// None in HTTP/1.1, where the socket knows whether the client takes what is written.
+    fn new(http2: bool, in_flight: Option<&InFlight>) -> Option<Self> {
+        let InFlight(progress) = in_flight.filter(|_| http2)?;
+        progress.answer_held_back();
+        Some(Self(Arc::clone(progress)))
+    }
+}
+
+impl Drop for WaitingForClient {
+    fn drop(&mut self) {
+        self.0.answer_let_go();
     }
 }
 
@@ -423,7 +460,13 @@ impl<B: Body> Body for Held<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        *this.waiting = None;
+        let frame = ready!(this.body.poll_frame(cx));
+        if frame.is_some() {
+            *this.waiting = WaitingForClient::new(*this.http2, this.in_flight.as_ref());
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

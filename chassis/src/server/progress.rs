@@ -34,6 +34,9 @@ pub(super) struct Progress {
     /// that belong to none.
     bytes_are_requests: bool,
     in_flight: AtomicU32,
+    /// Of those, how many have an answer that the client doesn't let come: in HTTP/2 it may open no
+    /// window, and nothing is written then.
+    held_back: AtomicU32,
     receiving_headers: AtomicBool,
     stalled: AtomicBool,
     client_closed: AtomicBool,
@@ -53,6 +56,7 @@ impl Progress {
         Self {
             bytes_are_requests: !http2,
             in_flight: AtomicU32::new(0),
+            held_back: AtomicU32::new(0),
             receiving_headers: AtomicBool::new(!http2),
             stalled: AtomicBool::new(false),
             client_closed: AtomicBool::new(false),
@@ -65,9 +69,11 @@ impl Progress {
     }
 
     pub(super) fn state(&self) -> State {
-        if self.stalled.load(Ordering::Relaxed) {
+        let in_flight = self.in_flight.load(Ordering::Relaxed);
+        let all_held_back = self.held_back.load(Ordering::Relaxed) == in_flight;
+        if self.stalled.load(Ordering::Relaxed) || (in_flight > 0 && all_held_back) {
             State::Stalled
-        } else if self.is_busy() {
+        } else if in_flight > 0 {
             State::Busy
         } else if self.receiving_headers.load(Ordering::Relaxed) {
             State::ReceivingHeaders
@@ -126,6 +132,18 @@ impl Progress {
             let reader = self.reader().take();
             reader.into_iter().for_each(Waker::wake);
         }
+    }
+
+    /// An answer waits for the client to let it come.
+    pub(super) fn answer_held_back(&self) {
+        self.held_back.fetch_add(1, Ordering::Relaxed);
+        self.note();
+    }
+
+    /// It waits no more.
+    pub(super) fn answer_let_go(&self) {
+        self.held_back.fetch_sub(1, Ordering::Relaxed);
+        self.note();
     }
 
     /// The client's side takes no more bytes, for now.

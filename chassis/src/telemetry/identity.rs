@@ -48,7 +48,11 @@ impl Identity {
     pub fn new(build: Build, settings: &Settings) -> Self {
         Self {
             build,
-            pod: settings.pod_name.clone().unwrap_or_else(host_name),
+            pod: settings
+                .pod_name
+                .clone()
+                .filter(|name| !name.is_empty())
+                .unwrap_or_else(host_name),
             namespace: settings.pod_namespace.clone(),
             node: settings.node_name.clone(),
             address: Address::new(settings.pod_ip, |ip| ip),

@@ -12,6 +12,13 @@ use axum::http::{Response, StatusCode};
 
 use crate::http::{body::Content, refusal::Refusal};
 
+/// As [`catch`], of a handler that doesn't wait.
+pub(in crate::http) fn catch_at_once<T>(
+    handler: impl FnOnce() -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(handler)).unwrap_or_else(|_| Err(panicked()))
+}
+
 pub(in crate::http) async fn catch<F>(handled: F) -> Response<Content>
 where
     F: Future<Output = Result<Response<Content>, Refusal>>,
@@ -21,12 +28,13 @@ where
         // After a panic the handler is not polled again, so nobody sees what it left half done.
         match catch_unwind(AssertUnwindSafe(|| handled.as_mut().poll(cx))) {
             Ok(poll) => poll.map(|handled| handled.unwrap_or_else(Refusal::into_content)),
-            Err(_) => {
-                let sentence = "the handler of this request panicked; the log says where";
-                let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, sentence);
-                Poll::Ready(refusal.into_content())
-            }
+            Err(_) => Poll::Ready(panicked().into_content()),
         }
     })
     .await
+}
+
+fn panicked() -> Refusal {
+    let sentence = "the handler of this request panicked; the log says where";
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, sentence)
 }

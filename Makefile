@@ -21,7 +21,7 @@ export DOCKER_BUILDKIT = 1
 # `make image push deploy` means one after the other, with -j too.
 .NOTPARALLEL:
 
-.PHONY: help run test test-metrics lint image push load deploy undeploy e2e prove bench-cpu bench-serve clean
+.PHONY: help run test test-metrics test-grpc lint image size push load deploy undeploy e2e prove bench-cpu bench-serve clean
 
 help: ## lists the verbs and the variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,10 @@ test-metrics: ## has a real Prometheus scrape both services on this machine
 	@scripts/need.sh cargo curl prometheus
 	@scripts/test-metrics.sh
 
+test-grpc: ## has real gRPC clients ask oneapi for its health on this machine
+	@scripts/need.sh cargo curl go
+	@scripts/test-grpc.sh
+
 lint: ## checks format, lints, documents, and the dependencies' licences if cargo-deny is installed
 	@scripts/need.sh cargo
 	cargo fmt --all --check
@@ -64,6 +68,10 @@ image: ## builds both images at TAG; `make image TAG=1.1` builds the next versio
 	@for service in oneapi twoapi; do set -x; \
 	  docker build $(DOCKER_BUILD_FLAGS) --build-arg VERSION='$(TAG)' --build-arg COMMIT='$(COMMIT)' \
 	    --target $$service --tag '$(REGISTRY)'/$$service:'$(TAG)' . || exit; done
+
+size: ## tells what both images at TAG weigh
+	@scripts/need.sh docker images
+	@scripts/size.sh
 
 push: ## pushes both images to REGISTRY
 	@scripts/need.sh docker images

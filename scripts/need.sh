@@ -1,6 +1,6 @@
 #!/bin/bash
 # Checks that what a verb of the Makefile needs is available. Prints one sentence about the first
-# thing that isn't, and exits with 1. Its arguments are of: cargo, curl, prometheus, docker, images
+# thing that isn't, and exits with 1. Its arguments are of: cargo, curl, prometheus, go, docker, images
 # (both at TAG, on this machine), kubectl, cluster.
 
 set -u
@@ -30,6 +30,9 @@ for need in "$@"; do
     prometheus)
       installed prometheus https://prometheus.io/download
       installed promtool https://prometheus.io/download
+      ;;
+    go)
+      installed go https://go.dev/doc/install
       ;;
     docker)
       installed docker https://docs.docker.com/engine/install

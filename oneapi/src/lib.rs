@@ -8,7 +8,8 @@
 //! | `GET /burns` | the burns that run, as JSON |
 //! | `DELETE /burns`, `DELETE /burns?caller=NAME`, `DELETE /burns/ID` | ends them; their clients get how far they came |
 //!
-//! The chassis adds `/livez`, `/readyz`, `/startupz`, `/probes`, `/faults`, `/metrics`, `/info`.
+//! The chassis adds `/livez`, `/readyz`, `/startupz`, `/probes`, `/faults`, `/metrics`, `/info`,
+//! and `grpc.health.v1.Health`.
 
 mod api;
 pub mod burn;

@@ -7,7 +7,8 @@
 //! Two subcommands are clients: [`load`] sends requests at a fixed rate and counts what fails,
 //! [`burn`] has all pods behind a name burn a total of CPU.
 //!
-//! The chassis adds `/livez`, `/readyz`, `/startupz`, `/probes`, `/faults`, `/metrics`, `/info`.
+//! The chassis adds `/livez`, `/readyz`, `/startupz`, `/probes`, `/faults`, `/metrics`, `/info`,
+//! and `grpc.health.v1.Health`.
 
 mod api;
 mod bounds;

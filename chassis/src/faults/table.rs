@@ -329,7 +329,7 @@ impl Active {
     fn listed(&self, name: Name) -> Listed {
         let seconds = self.until.map(|until| {
             let left = until.saturating_duration_since(Instant::now());
-            left.as_millis() as f64 / 1e3
+            (left.as_secs_f64() * 1e3).round() / 1e3
         });
         Listed {
             name,

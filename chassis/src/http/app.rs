@@ -7,13 +7,13 @@ use axum::{
     Router,
     body::Bytes,
     http::{Method, Request, Response, Uri},
-    routing::{get, put},
+    routing::{get, post, put},
 };
 use tower::Service;
 
 use super::{
     body::{Answer, Content},
-    faults, health, info,
+    faults, grpc, health, info,
     layers::{self, identity::IdentityHeaders},
     metrics,
     mirror::{Mirror, Probe},
@@ -141,6 +141,10 @@ impl App {
         layers::late_requests::note(life, route.kind);
         let handled = async {
             layers::startup::check(life, route.kind)?;
+            let mut request = request;
+            if route.kind == Kind::Probe(Probe::Grpc) {
+                request.extensions_mut().insert(peer.clone());
+            }
             Ok(self.0.handle(request).await)
         };
         let handled = layers::faults::meet(faults, route.kind, peer, handled);
@@ -230,6 +234,17 @@ fn with_shared_routes(
         .add_text_as(probe(Probe::Startup), "/startupz", move || {
             health::startupz(&startup)
         });
+    let health = grpc::Health {
+        life: life.clone(),
+        faults: switches.clone(),
+    };
+    for (template, methods) in [
+        ("/grpc.health.v1.Health/Check", post(grpc::check)),
+        ("/grpc.health.v1.Health/Watch", post(grpc::watch)),
+    ] {
+        let methods = methods.with_state(health.clone());
+        routes = routes.add_as(probe(Probe::Grpc), template, methods);
+    }
     for (template, methods) in [
         (
             "/metrics",

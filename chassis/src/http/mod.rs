@@ -6,6 +6,7 @@ mod accept;
 mod app;
 mod body;
 mod faults;
+mod grpc;
 mod health;
 mod info;
 mod layers;

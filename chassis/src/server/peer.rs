@@ -11,7 +11,7 @@ use socket2::SockRef;
 use tokio::net::{TcpStream, tcp::OwnedWriteHalf};
 
 /// The client's side of a connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Peer {
     address: SocketAddr,
     socket: Weak<OwnedWriteHalf>,

@@ -1,0 +1,372 @@
+//! `grpc.health.v1.Health`, asked with hyper's client for HTTP/2.
+
+#![allow(clippy::unwrap_used)] // a test may
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::body::Bytes;
+use chassis::{
+    Chassis,
+    config::{Build, defaults},
+    http::Routes,
+    lifecycle::{Signal, Signals},
+    server,
+};
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    HeaderMap, Request, Response, StatusCode,
+    body::Incoming,
+    client::conn::http2::{SendRequest, handshake},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
+use tokio::{net::TcpStream, sync::mpsc::UnboundedSender, task::JoinHandle, time::timeout};
+
+/// Much longer than anything here takes when all is well.
+const LONG: Duration = Duration::from_secs(20);
+
+const SERVING: &[u8] = b"\0\0\0\0\x02\x08\x01";
+const NOT_SERVING: &[u8] = b"\0\0\0\0\x02\x08\x02";
+const SERVICE_UNKNOWN: &[u8] = b"\0\0\0\0\x02\x08\x03";
+
+struct Fixture {
+    address: SocketAddr,
+    chassis: Chassis,
+    signal: UnboundedSender<Signal>,
+    ended: JoinHandle<std::process::ExitCode>,
+    client: SendRequest<Full<Bytes>>,
+}
+
+async fn start(startup_delay: Duration) -> Fixture {
+    let mut settings: chassis::Settings = defaults();
+    settings.faults.faults = true;
+    settings.lifecycle.startup_delay = startup_delay;
+    let chassis = Chassis::new(Build::new("service", "1.0", None, None), settings);
+    let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (signal, signals) = Signals::manual();
+    let serving = chassis.clone();
+    let ended = tokio::spawn(async move { serving.serve(Routes::new(), listener, signals).await });
+    Fixture {
+        address,
+        chassis,
+        signal,
+        ended,
+        client: connect(address).await,
+    }
+}
+
+async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (client, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// A message that names a service.
+fn naming(service: &str) -> Vec<u8> {
+    let length = u8::try_from(service.len()).unwrap();
+    let mut message = vec![0, 0, 0, 0, length + 2, 0x0a, length];
+    message.extend(service.as_bytes());
+    message
+}
+
+/// The code, whether it came in the headers or the trailers, and the message.
+struct Answer {
+    code: String,
+    message: Vec<u8>,
+    headers: HeaderMap,
+}
+
+impl Fixture {
+    async fn call(&self, method: &str, body: Vec<u8>) -> hyper::Result<Response<Incoming>> {
+        let uri = format!("http://x/grpc.health.v1.Health/{method}");
+        let request = Request::post(uri)
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("user-agent", "kube-probe/1.35 grpc-go/1.72.2")
+            .body(Full::from(body))
+            .unwrap();
+        let answer = self.client.clone().send_request(request);
+        timeout(LONG, answer).await.expect("an answer")
+    }
+
+    async fn check_raw(&self, body: Vec<u8>) -> Answer {
+        let (head, body) = self.call("Check", body).await.unwrap().into_parts();
+        assert_eq!(head.status, StatusCode::OK);
+        assert_eq!(head.headers["content-type"], "application/grpc");
+        let body = body.collect().await.unwrap();
+        let trailers = body.trailers().cloned().unwrap_or_default();
+        let code = trailers
+            .get("grpc-status")
+            .or(head.headers.get("grpc-status"));
+        Answer {
+            code: code.unwrap().to_str().unwrap().to_owned(),
+            message: body.to_bytes().to_vec(),
+            headers: head.headers,
+        }
+    }
+
+    async fn check(&self, service: &str) -> Answer {
+        self.check_raw(naming(service)).await
+    }
+
+    async fn http(&self, method: &str, path: &str) -> (StatusCode, String) {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://x{path}"))
+            .header("accept", "application/json")
+            .body(Full::default())
+            .unwrap();
+        let answer = connect(self.address)
+            .await
+            .send_request(request)
+            .await
+            .unwrap();
+        let status = answer.status();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn set(&self, switch: &str) {
+        let (status, text) = self.http("PUT", &format!("/faults/{switch}")).await;
+        assert_eq!(status, StatusCode::OK, "{text}");
+    }
+
+    async fn mirror(&self) -> Value {
+        let (_, text) = self.http("GET", "/probes").await;
+        serde_json::from_str::<Value>(&text).unwrap()["grpc"].take()
+    }
+}
+
+/// The next message of a stream; none when it has ended, with its code.
+async fn next(stream: &mut Incoming) -> Result<Bytes, String> {
+    let frame = timeout(LONG, stream.frame())
+        .await
+        .expect("news")
+        .unwrap()
+        .unwrap();
+    match frame.into_data() {
+        Ok(data) => Ok(data),
+        Err(frame) => {
+            let trailers = frame.into_trailers().unwrap();
+            Err(trailers["grpc-status"].to_str().unwrap().to_owned())
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_service_answers_as_its_probe_does() {
+    let server = start(Duration::ZERO).await;
+    for service in ["", "readiness", "liveness", "startup"] {
+        let answer = server.check(service).await;
+        assert_eq!(
+            (answer.code.as_str(), &answer.message[..]),
+            ("0", SERVING),
+            "{service}"
+        );
+        assert!(answer.headers.contains_key("pod"), "as any answer");
+    }
+    let unknown = server.check("oneapi").await;
+    assert_eq!(
+        (unknown.code.as_str(), &unknown.message[..]),
+        ("5", &b""[..])
+    );
+
+    let slow = start(Duration::from_secs(3600)).await;
+    for (service, expected) in [
+        ("", NOT_SERVING),
+        ("readiness", NOT_SERVING),
+        ("liveness", SERVING),
+        ("startup", NOT_SERVING),
+    ] {
+        assert_eq!(slow.check(service).await.message, expected, "{service}");
+    }
+}
+
+#[tokio::test]
+async fn the_mirror_shows_them_by_the_status_that_http_would_have() {
+    let server = start(Duration::ZERO).await;
+    server.check("").await;
+    server.check("nothing").await;
+    server.set("liveness?mode=fail&for=ever").await;
+    server.check("liveness").await;
+    let mirror = server.mirror().await;
+    let entries = mirror.as_array().unwrap();
+    let statuses: Vec<_> = entries
+        .iter()
+        .map(|entry| entry["status"].as_u64().unwrap())
+        .collect();
+    assert_eq!(statuses, [200, 404, 503]);
+    assert_eq!(entries[0]["agent"], "kube-probe/1.35 grpc-go/1.72.2");
+    assert_eq!(entries[0]["from"], "127.0.0.1");
+}
+
+#[tokio::test]
+async fn the_switches_of_the_probes_act_on_them_too() {
+    let server = start(Duration::ZERO).await;
+    server.set("readiness?mode=fail&count=2").await;
+    for service in ["", "readiness"] {
+        let failed = server.check(service).await;
+        assert_eq!(
+            (failed.code.as_str(), &failed.message[..]),
+            ("0", NOT_SERVING),
+            "{service}"
+        );
+        assert_eq!(failed.headers["fault"], "readiness");
+    }
+    let recovered = server.check("").await;
+    assert_eq!(recovered.message, SERVING, "twice was all");
+    assert!(!recovered.headers.contains_key("fault"));
+
+    server.set("startup?hang=200ms&count=1").await;
+    let late = server.check("startup").await;
+    assert_eq!(
+        (late.message.as_slice(), &late.headers["fault"]),
+        (SERVING, &"startup".parse().unwrap())
+    );
+    let mirror = server.mirror().await;
+    let took = mirror[3]["took_seconds"].as_f64().unwrap();
+    assert!(took >= 0.2, "{mirror}");
+
+    server.set("liveness?reset&count=1").await;
+    let reset = server.call("Check", naming("liveness")).await;
+    assert!(reset.is_err(), "{reset:?}");
+    assert_eq!(server.mirror().await[4]["status"], 444);
+}
+
+#[tokio::test]
+async fn whatever_is_no_such_call_is_refused_in_the_way_of_the_protocol() {
+    let server = start(Duration::ZERO).await;
+    let mut long = naming("x");
+    long[3] = 8; // 2 kB and more
+    long.resize(3000, b'x');
+    for (body, code) in [
+        (b"".to_vec(), "13"),
+        (b"\0\0\0".to_vec(), "13"),
+        (b"\0\0\0\0\x05\x0a".to_vec(), "13"),     // half of it
+        (b"\0\0\0\0\0\0\0\0\0\0".to_vec(), "13"), // two
+        (b"\0\0\0\0\x02\x0a\x05".to_vec(), "13"), // not what it says
+        (b"\0\0\0\0\x03\x0a\x01\xff".to_vec(), "13"), // not UTF-8
+        (b"\x01\0\0\0\x02\x0a\0".to_vec(), "12"), // compressed
+        (b"\0\xff\xff\xff\xff".to_vec(), "8"),    // 4 GiB are announced
+        (long, "8"),
+    ] {
+        let shown: Vec<u8> = body.iter().copied().take(12).collect();
+        let answer = server.check_raw(body).await;
+        assert_eq!(answer.code, code, "{shown:?}");
+        assert!(answer.headers.contains_key("grpc-message"), "{shown:?}");
+    }
+    for (content_type, expected) in [
+        ("application/json", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("application/grpc-web", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("application/grpc+json", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("application/grpc+proto", StatusCode::OK),
+        ("application/grpc; charset=x", StatusCode::OK),
+    ] {
+        let request = Request::post("http://x/grpc.health.v1.Health/Check")
+            .header("content-type", content_type)
+            .body(Full::from(naming("")))
+            .unwrap();
+        let answer = server.client.clone().send_request(request).await.unwrap();
+        assert_eq!(answer.status(), expected, "{content_type}");
+    }
+    let (status, _) = server.http("GET", "/grpc.health.v1.Health/Check").await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (mut old, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let request = Request::post("/grpc.health.v1.Health/Check")
+        .header("host", "x")
+        .header("content-type", "application/grpc")
+        .body(Full::<Bytes>::from(naming("")))
+        .unwrap();
+    let answer = old.send_request(request).await.unwrap();
+    assert_eq!(
+        answer.status(),
+        StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        "over HTTP/1.1"
+    );
+}
+
+#[tokio::test]
+async fn a_watch_tells_what_changes_and_ends_when_the_stop_begins() {
+    let server = start(Duration::ZERO).await;
+    let mut readiness = server.call("Watch", naming("")).await.unwrap().into_body();
+    let mut liveness = server
+        .call("Watch", naming("liveness"))
+        .await
+        .unwrap()
+        .into_body();
+    let mut unknown = server
+        .call("Watch", naming("oneapi"))
+        .await
+        .unwrap()
+        .into_body();
+    assert_eq!(next(&mut readiness).await.unwrap(), SERVING);
+    assert_eq!(next(&mut liveness).await.unwrap(), SERVING);
+    assert_eq!(next(&mut unknown).await.unwrap(), SERVICE_UNKNOWN);
+
+    server.set("readiness?mode=fail&for=ever").await;
+    assert_eq!(next(&mut readiness).await.unwrap(), NOT_SERVING);
+    server.http("DELETE", "/faults/readiness").await;
+    assert_eq!(next(&mut readiness).await.unwrap(), SERVING);
+    server.set("readiness?mode=fail&for=50ms").await;
+    assert_eq!(next(&mut readiness).await.unwrap(), NOT_SERVING);
+    assert_eq!(
+        next(&mut readiness).await.unwrap(),
+        SERVING,
+        "it has ended by itself"
+    );
+
+    server.signal.send(Signal::Terminate).unwrap();
+    assert_eq!(next(&mut readiness).await.unwrap(), NOT_SERVING);
+    assert_eq!(next(&mut readiness).await.unwrap_err(), "14");
+    assert_eq!(
+        next(&mut liveness).await.unwrap_err(),
+        "14",
+        "it lives, and tells no other"
+    );
+    assert_eq!(next(&mut unknown).await.unwrap_err(), "14");
+    timeout(LONG, server.ended)
+        .await
+        .expect("no stream holds up the stop")
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_watch_sees_the_end_of_a_slow_start() {
+    let server = start(Duration::from_millis(300)).await;
+    let mut startup = server
+        .call("Watch", naming("startup"))
+        .await
+        .unwrap()
+        .into_body();
+    assert_eq!(next(&mut startup).await.unwrap(), NOT_SERVING);
+    assert_eq!(next(&mut startup).await.unwrap(), SERVING);
+    assert!(server.chassis.life.startup().is_ok());
+}
+
+#[tokio::test]
+async fn a_watch_whose_client_leaves_is_over() {
+    let server = start(Duration::ZERO).await;
+    let client = connect(server.address).await;
+    let watcher = Fixture { client, ..server };
+    let mut stream = watcher.call("Watch", naming("")).await.unwrap().into_body();
+    next(&mut stream).await.unwrap();
+    assert_eq!(watcher.chassis.metrics.in_flight(), 1);
+    drop(stream);
+    let over = async {
+        while watcher.chassis.metrics.in_flight() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, over)
+        .await
+        .expect("nobody is written to any more");
+}

@@ -1,0 +1,108 @@
+#!/bin/bash
+# `make test-grpc`: real gRPC clients ask oneapi for its health. grpc_health_probe, which is what images
+# used before Kubernetes had gRPC probes, asks Check; grpcurl asks Watch. Both are built by Go into
+# target/tools the first time.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+tools=$PWD/target/tools
+[ -x "$tools/grpc-health-probe" ] && [ -x "$tools/grpcurl" ] || (
+  cd /
+  GOBIN=$tools go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.61 &&
+    GOBIN=$tools go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
+) || exit 1
+
+cargo build -q -p oneapi || exit 1
+built=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug
+
+folder=$(mktemp -d)
+pids=()
+finish() {
+  kill "${pids[@]}" 2>/dev/null
+  wait "${pids[@]}" 2>/dev/null
+  rm -rf "$folder"
+}
+trap finish EXIT
+
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+
+# Tries a command ten times a second until it succeeds.
+within() { # SECONDS COMMAND…
+  local tries=$(($1 * 10))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ $((tries -= 1)) -gt 0 ] || return 1
+    sleep 0.1
+  done
+}
+
+FAULTS=true LOG_FORMAT=json LISTEN=127.0.0.1:0 "$built/oneapi" >"$folder/log" &
+oneapi=$!
+pids+=("$oneapi")
+within 10 grep -q '"listen":' "$folder/log" || fail "oneapi doesn't start."
+listen=$(sed -n 's/.*"listen":"\([^"]*\)".*/\1/p' "$folder/log")
+
+# What grpc_health_probe exits with: 0 serving, 3 the call failed, 4 not serving.
+check() { # SERVICE CODE OUTPUT
+  local output code
+  output=$("$tools/grpc-health-probe" -addr "$listen" -service "$1" -rpc-timeout 2s 2>&1)
+  code=$?
+  [ "$code" = "$2" ] || fail "Check of '$1' exits with $code and not with $2: $output"
+  case $output in
+    *"$3"*) ;;
+    *) fail "Check of '$1' doesn't say $3: $output" ;;
+  esac
+}
+
+for service in '' readiness liveness startup; do
+  check "$service" 0 'status: SERVING'
+done
+check nothing 3 NotFound
+
+curl -sf -X PUT "http://$listen/faults/readiness?mode=fail&for=ever" >/dev/null || fail "There is no switch."
+check '' 4 NOT_SERVING
+check liveness 0 'status: SERVING'
+curl -sf -X PUT "http://$listen/faults/liveness?hang=1m&for=ever" >/dev/null || fail "There is no switch."
+check liveness 3 'did not complete within 2s'
+curl -sf -X PUT "http://$listen/faults/liveness?reset&for=ever" >/dev/null || fail "There is no switch."
+check liveness 3 'connection reset by peer'
+curl -sf -X DELETE "http://$listen/faults" >/dev/null || fail "The switches can't be cleared."
+check liveness 0 'status: SERVING'
+
+cat >"$folder/health.proto" <<END
+syntax = "proto3";
+package grpc.health.v1;
+message HealthCheckRequest { string service = 1; }
+message HealthCheckResponse {
+  enum ServingStatus { UNKNOWN = 0; SERVING = 1; NOT_SERVING = 2; SERVICE_UNKNOWN = 3; }
+  ServingStatus status = 1;
+}
+service Health {
+  rpc Check(HealthCheckRequest) returns (HealthCheckResponse);
+  rpc Watch(HealthCheckRequest) returns (stream HealthCheckResponse);
+}
+END
+"$tools/grpcurl" -plaintext -import-path "$folder" -proto health.proto -d '{"service":"readiness"}' \
+  "$listen" grpc.health.v1.Health/Watch >"$folder/watch" 2>&1 &
+watch=$!
+pids+=("$watch")
+told() { # LIST
+  [ "$(grep -o '[A-Z_]*SERVING' "$folder/watch" | tr '\n' ' ')" = "$1" ]
+}
+within 10 told 'SERVING ' || fail "Watch says: $(cat "$folder/watch")"
+curl -sf -X PUT "http://$listen/faults/readiness?mode=fail&for=ever" >/dev/null || fail "There is no switch."
+within 10 told 'SERVING NOT_SERVING ' || fail "Watch says: $(cat "$folder/watch")"
+curl -sf -X DELETE "http://$listen/faults/readiness" >/dev/null || fail "The switch can't be cleared."
+within 10 told 'SERVING NOT_SERVING SERVING ' || fail "Watch says: $(cat "$folder/watch")"
+
+kill -TERM "$oneapi"
+wait "$oneapi" || fail "oneapi exits with $? while it is watched."
+wait "$watch"
+told 'SERVING NOT_SERVING SERVING NOT_SERVING ' || fail "Watch says: $(cat "$folder/watch")"
+grep -q 'Code: Unavailable' "$folder/watch" || fail "Watch ends with: $(cat "$folder/watch")"
+
+echo 'grpc_health_probe and grpcurl see what the probes see.'

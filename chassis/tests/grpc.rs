@@ -370,3 +370,27 @@ async fn a_watch_whose_client_leaves_is_over() {
         .await
         .expect("nobody is written to any more");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_never_comes_is_given_up() {
+    struct Never;
+    impl futures_core::Stream for Never {
+        type Item = Result<Bytes, std::io::Error>;
+        fn poll_next(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Self::Item>> {
+            std::task::Poll::Pending
+        }
+    }
+    let chassis = Chassis::new(Build::new("service", "1.0", None, None), defaults());
+    let request = Request::post("http://x/grpc.health.v1.Health/Check")
+        .version(hyper::Version::HTTP_2)
+        .header("content-type", "application/grpc")
+        .body(axum::body::Body::from_stream(Never))
+        .unwrap();
+    let begin = tokio::time::Instant::now();
+    let answer = chassis.app(Routes::new()).answer(request).await;
+    assert_eq!(answer.headers()["grpc-status"], "4");
+    assert_eq!(begin.elapsed().as_secs(), 10);
+}

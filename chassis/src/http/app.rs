@@ -1,7 +1,7 @@
 //! The whole HTTP side of a service: it finds a request's route, passes the request through the
 //! stack of layers to the handler, and the answer back.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, pin::pin, sync::Arc};
 
 use axum::{
     Router,
@@ -123,7 +123,11 @@ impl App {
     }
 
     /// Answers a request. These are the layers, the outermost first; each is a file of `layers`.
-    pub(super) async fn answer_to<B>(&self, peer: &Peer, request: Request<B>) -> Response<Answer>
+    pub(super) async fn answer_to<B>(
+        &self,
+        peer: &Peer,
+        mut request: Request<B>,
+    ) -> Response<Answer>
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
@@ -139,15 +143,15 @@ impl App {
         let record = layers::metrics::begin(&route.metrics, &request);
         let reflection = layers::mirror::begin(mirror, route.kind, &request, peer);
         layers::late_requests::note(life, route.kind);
-        let handled = async {
+        if route.kind == Kind::Probe(Probe::Grpc) {
+            request.extensions_mut().insert(peer.clone());
+        }
+        // Handed on by reference: a future that is moved into another one is there twice.
+        let handled = pin!(async {
             layers::startup::check(life, route.kind)?;
-            let mut request = request;
-            if route.kind == Kind::Probe(Probe::Grpc) {
-                request.extensions_mut().insert(peer.clone());
-            }
             Ok(self.0.handle(request).await)
-        };
-        let handled = layers::faults::meet(faults, route.kind, peer, handled);
+        });
+        let handled = pin!(layers::faults::meet(faults, route.kind, peer, handled));
         let mut response = layers::panic::catch(handled).await;
         if is_head {
             layers::head::remove_body(&mut response);

@@ -2,7 +2,7 @@
 //! The mirror, the metrics, `/info` and the switches themselves are never touched. gRPC's probes are
 //! met where their service is known.
 
-use std::pin::pin;
+use std::pin::Pin;
 
 use axum::{
     body::Bytes,
@@ -33,12 +33,11 @@ pub(in crate::http) async fn meet<F>(
     faults: &Faults,
     kind: Kind,
     peer: &Peer,
-    handled: F,
+    handled: Pin<&mut F>,
 ) -> Result<Response<Content>, Refusal>
 where
     F: Future<Output = Result<Response<Content>, Refusal>>,
 {
-    let handled = pin!(handled);
     if !faults.concern_requests() {
         return handled.await;
     }

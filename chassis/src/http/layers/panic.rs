@@ -4,7 +4,7 @@
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::Pin,
     task::Poll,
 };
 
@@ -19,11 +19,10 @@ pub(in crate::http) fn catch_at_once<T>(
     catch_unwind(AssertUnwindSafe(handler)).unwrap_or_else(|_| Err(panicked()))
 }
 
-pub(in crate::http) async fn catch<F>(handled: F) -> Response<Content>
+pub(in crate::http) async fn catch<F>(mut handled: Pin<&mut F>) -> Response<Content>
 where
     F: Future<Output = Result<Response<Content>, Refusal>>,
 {
-    let mut handled = pin!(handled);
     poll_fn(|cx| {
         // After a panic the handler is not polled again, so nobody sees what it left half done.
         match catch_unwind(AssertUnwindSafe(|| handled.as_mut().poll(cx))) {

@@ -200,6 +200,27 @@ async fn the_mirror_shows_them_by_the_status_that_http_would_have() {
         .map(|entry| entry["status"].as_u64().unwrap())
         .collect();
     assert_eq!(statuses, [200, 404, 503]);
+    assert_eq!(
+        entries[0]["service"], "readiness",
+        "which the one without a name is"
+    );
+    assert_eq!(entries[1]["service"], Value::Null, "there is no such");
+    assert_eq!(entries[2]["service"], "liveness");
+
+    server.set("liveness?hang=9m&for=ever").await;
+    let hanging = timeout(Duration::from_millis(200), server.check("liveness")).await;
+    assert!(hanging.is_err(), "it hangs");
+    let given_up = async {
+        while server.mirror().await[3].is_null() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, given_up).await.expect("it is shown");
+    let given_up = &server.mirror().await[3];
+    assert_eq!(
+        (&given_up["status"], &given_up["service"]),
+        (&499.into(), &"liveness".into())
+    );
     assert_eq!(entries[0]["agent"], "kube-probe/1.35 grpc-go/1.72.2");
     assert_eq!(entries[0]["from"], "127.0.0.1");
 }

@@ -141,9 +141,10 @@ impl App {
         let route = self.0.route_of(request.uri().path());
         let is_head = request.method() == Method::HEAD;
         let record = layers::metrics::begin(&route.metrics, &request);
-        let reflection = layers::mirror::begin(mirror, route.kind, &request, peer);
+        let mut reflection = layers::mirror::begin(mirror, route.kind, &request, peer);
         layers::late_requests::note(life, route.kind);
         if route.kind == Kind::Probe(Probe::Grpc) {
+            layers::mirror::ask_for_service(&mut reflection, &mut request);
             request.extensions_mut().insert(peer.clone());
         }
         // Handed on by reference: a future that is moved into another one is there twice.

@@ -52,6 +52,12 @@ pub(super) struct Arrival {
     pub(super) since_last: Option<Duration>,
 }
 
+impl Arrival {
+    pub(super) fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+}
+
 /// A request that has been answered, or given up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
@@ -59,6 +65,8 @@ pub(super) struct Entry {
     /// Until the answer was there.
     pub(super) took: Duration,
     pub(super) status: u16,
+    /// Which service of gRPC was asked for, if there is such a one.
+    pub(super) service: Option<&'static str>,
     pub(super) from: IpAddr,
     pub(super) agent: Agent,
 }
@@ -138,22 +146,8 @@ impl Mirror {
         }
     }
 
-    /// It has its answer, with that status.
-    pub(super) fn answered(
-        &self,
-        probe: Probe,
-        arrival: Arrival,
-        status: u16,
-        from: IpAddr,
-        agent: Agent,
-    ) {
-        let entry = Entry {
-            arrival,
-            took: arrival.clock.elapsed(),
-            status,
-            from,
-            agent,
-        };
+    /// A request has its answer, or is given up.
+    pub(super) fn answered(&self, probe: Probe, entry: Entry) {
         let mut ring = self.ring(probe);
         if ring.entries.len() < KEPT {
             ring.entries.push(entry);
@@ -187,9 +181,15 @@ mod tests {
     use super::*;
 
     fn answer(mirror: &Mirror, arrival: Arrival, status: u16) {
-        let agent = Agent::new(b"a test");
-        let from = Ipv4Addr::LOCALHOST.into();
-        mirror.answered(Probe::Liveness, arrival, status, from, agent);
+        let entry = Entry {
+            arrival,
+            took: arrival.elapsed(),
+            status,
+            service: None,
+            from: Ipv4Addr::LOCALHOST.into(),
+            agent: Agent::new(b"a test"),
+        };
+        mirror.answered(Probe::Liveness, entry);
     }
 
     #[test]

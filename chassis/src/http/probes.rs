@@ -48,6 +48,9 @@ struct Shown {
     at: String,
     /// Of HTTP. For gRPC the one that its code stands for, and 200 or 503 for what is serving or not.
     status: u16,
+    /// Of gRPC only, and of those that there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<&'static str>,
     /// Until the answer was there.
     took_seconds: f64,
     /// Since the request before of the same kind came; none for the first.
@@ -61,6 +64,7 @@ impl From<&Entry> for Shown {
         Self {
             at: humantime::format_rfc3339_millis(entry.arrival.at).to_string(),
             status: entry.status,
+            service: entry.service,
             took_seconds: micros(entry.took),
             since_last_seconds: entry.arrival.since_last.map(micros),
             from: entry.from,
@@ -87,8 +91,15 @@ fn table(mirror: &Mirror) -> String {
             &mut text,
             format_args!("{name}: the last {}, newest last", entries.len()),
         );
-        let heads = ("at", "status", "took", "since last", "from", "agent");
-        row(&mut text, heads);
+        let service = |name| {
+            if probe == Probe::Grpc {
+                Some(name)
+            } else {
+                None
+            }
+        };
+        let heads = ["at", "status", "took", "since last", "from", "agent"];
+        row(&mut text, heads, service("service"));
         for entry in &entries {
             let shown = Shown::from(entry);
             let since_last = match shown.since_last_seconds {
@@ -97,21 +108,22 @@ fn table(mirror: &Mirror) -> String {
             };
             let took = format!("{:.3} ms", shown.took_seconds * 1e3);
             let (status, from) = (shown.status.to_string(), shown.from.to_string());
-            row(
-                &mut text,
-                (&shown.at, &status, &took, &since_last, &from, &shown.agent),
-            );
+            let cells = [&shown.at, &status, &took, &since_last, &from, &shown.agent];
+            let asked = service(shown.service.unwrap_or("-"));
+            row(&mut text, cells.map(String::as_str), asked);
         }
         text.push('\n');
     }
     text
 }
 
-fn row(
-    text: &mut String,
-    (at, status, took, since_last, from, agent): (&str, &str, &str, &str, &str, &str),
-) {
-    let row = format!("{at:<24}  {status:>6}  {took:>13}  {since_last:>11}  {from:<15}  {agent}");
+fn row(text: &mut String, cells: [&str; 6], service: Option<&str>) {
+    let [at, status, took, since_last, from, agent] = cells;
+    let mut row = format!("{at:<24}  {status:>6}  {took:>13}  {since_last:>11}  {from:<15}  ");
+    if let Some(service) = service {
+        row.push_str(&format!("{service:<9}  "));
+    }
+    row.push_str(agent);
     line(text, format_args!("{}", row.trim_end()));
 }
 

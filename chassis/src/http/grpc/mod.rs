@@ -25,7 +25,7 @@ use self::{
 use super::{
     layers::{
         faults::{FAULT, NO_ANSWER, ProbeMet, probe},
-        mirror::GrpcOutcome,
+        mirror::{Asked, GrpcOutcome},
     },
     refusal::Refusal,
 };
@@ -138,6 +138,7 @@ pub(super) async fn watch(State(health): State<Health>, request: Request) -> Res
 
 /// None for a service that there isn't.
 async fn read(request: Request) -> Result<Option<Service>, Response> {
+    let asked = request.extensions().get::<Asked>().cloned();
     if request.version() != Version::HTTP_2 {
         let sentence = "gRPC needs HTTP/2, in clear text and from the first byte";
         return Err(Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, sentence).into_response());
@@ -153,8 +154,11 @@ async fn read(request: Request) -> Result<Option<Service>, Response> {
             "the message did not come in time",
         )),
     };
-    name.map(|name| Service::named(&name))
-        .map_err(IntoResponse::into_response)
+    let service = Service::named(&name.map_err(IntoResponse::into_response)?);
+    if let (Some(asked), Some(service)) = (asked, service) {
+        asked.is_for(service.switch().as_str());
+    }
+    Ok(service)
 }
 
 /// `application/grpc`, perhaps with a message format, which has to be protobuf's.

@@ -6,12 +6,8 @@ ARG RUST=1.95
 FROM rust:${RUST}-slim-bookworm AS build
 WORKDIR /src
 
-# A static binary: glibc too is linked in. With a named target, even the machine's own, the flags are
-# not for build scripts and procedural macros, which could not be loaded then. Packed relocations
-# make it 4 % smaller; a linker that doesn't know them only warns.
-RUN mkdir .cargo && printf '[build]\ntarget = "%s"\nrustflags = ["-C", "%s", "-C", "%s"]\n' \
-      "$(rustc -vV | sed -n 's/^host: //p')" target-feature=+crt-static link-arg=-Wl,-z,pack-relative-relocs \
-      > .cargo/config.toml
+# Where cargo finds it by itself.
+COPY static.toml .cargo/config.toml
 
 # Dependencies. cargo wants to see a library in each member of the workspace, and the files of each
 # bench and test that a manifest names: the former are empty here, the latter are struck out.

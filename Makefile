@@ -9,6 +9,13 @@ CONTEXT ?=
 STORIES ?=
 RATE ?= 200
 UPDATES ?= 5
+ONEAPI ?=
+TWOAPI ?=
+PEERS ?=
+RESOURCE_CONSUMER ?=
+BENCH ?=
+DOCS ?=
+BLESS ?=
 DOCKER_BUILD_FLAGS ?=
 ONEAPI_PORT ?= 5000
 TWOAPI_PORT ?= 5001
@@ -16,12 +23,14 @@ COMMIT ?= $(shell git describe --always --dirty --exclude='*' 2>/dev/null || ech
 
 # The scripts and the stories read these. A docker engine from before 2023 has BuildKit switched off.
 export REGISTRY TAG NEXT NAMESPACE CONTEXT RATE UPDATES
+export ONEAPI TWOAPI PEERS RESOURCE_CONSUMER BENCH DOCS BLESS
 export DOCKER_BUILDKIT = 1
 
 # `make image push deploy` means one after the other, with -j too.
 .NOTPARALLEL:
 
-.PHONY: help run test test-metrics test-grpc lint image size push load deploy undeploy e2e prove bench-cpu bench-serve clean
+.PHONY: help run test test-metrics test-grpc lint image image-size push load deploy undeploy e2e prove \
+  bench size instructions bench-cluster clean
 
 help: ## lists the verbs and the variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +44,12 @@ help: ## lists the verbs and the variables
 	  'STORIES=$(STORIES)' 'the end-to-end tests that e2e runs, by words of their names; none: all' \
 	  'RATE=$(RATE)' 'short requests a second, in all, for prove' \
 	  'UPDATES=$(UPDATES)' 'rolling updates, for prove' \
+	  'ONEAPI=, TWOAPI=' 'binaries to measure, such as those of images; none: built as the images are' \
+	  'PEERS=' 'what bench measures too: name=command|http://host:port/path …' \
+	  'RESOURCE_CONSUMER=' 'its binary, whose burns bench measures too' \
+	  'BENCH=short' 'bench in less than a minute, to see that it works' \
+	  'DOCS=1' 'bench and bench-cluster write their figures into docs/performance.md' \
+	  'BLESS=1' 'instructions records what it counts' \
 	  'ONEAPI_PORT=$(ONEAPI_PORT), TWOAPI_PORT=$(TWOAPI_PORT)' 'the ports of run' \
 	  'DOCKER_BUILD_FLAGS=$(DOCKER_BUILD_FLAGS)' 'more flags for docker build, such as --network host'
 
@@ -69,9 +84,9 @@ image: ## builds both images at TAG; `make image TAG=1.1` builds the next versio
 	  docker build $(DOCKER_BUILD_FLAGS) --build-arg VERSION='$(TAG)' --build-arg COMMIT='$(COMMIT)' \
 	    --target $$service --tag '$(REGISTRY)'/$$service:'$(TAG)' . || exit; done
 
-size: ## tells what both images at TAG weigh
+image-size: ## tells what both images at TAG weigh
 	@scripts/need.sh docker images
-	@scripts/size.sh
+	@scripts/image-size.sh
 
 push: ## pushes both images to REGISTRY
 	@scripts/need.sh docker images
@@ -98,13 +113,21 @@ prove: ## measures on the cluster what the documents promise, with the images at
 	@scripts/need.sh cargo kubectl cluster
 	cargo run -q -p e2e --bin prove
 
-bench-cpu: ## measures how exactly oneapi burns
+bench: ## measures what serving costs and how exactly oneapi burns, beside bare hyper programs and PEERS
 	@scripts/need.sh cargo
-	cargo bench -p oneapi --bench cpu
+	@COMMIT='$(COMMIT)' cargo run -q -p bench --bin bench
 
-bench-serve: ## measures requests per second, beside a bare hyper server
+size: ## prints what each binary is made of, and checks that it is within its budget
 	@scripts/need.sh cargo
-	cargo bench -p oneapi --bench serve
+	@cargo run -q -p bench --bin bench -- size
+
+instructions: ## counts the instructions of a request, and compares them with those recorded
+	@scripts/need.sh cargo
+	@cargo run -q -p bench --bin bench -- instructions
+
+bench-cluster: ## measures how long starts and updates take on the cluster, with the images at TAG and NEXT
+	@scripts/need.sh cargo docker kubectl cluster
+	@cargo run -q -p bench --bin bench -- cluster
 
 clean: ## deletes all that was built here, except images
 	@scripts/need.sh cargo

@@ -1,74 +1,115 @@
-//! How exactly oneapi burns: `make bench-cpu`. The real program is measured from outside, by the
-//! kernel's account of its process, less what the idle server uses; each row has its bound, and
-//! the exit code is 1 when one doesn't hold.
+//! How exactly oneapi burns. The real program is measured from outside, by the kernel's account of
+//! its process, less what the idle server uses; each row has its bound.
 //!
 //! It wants a machine that does nothing else: burns have the lowest priority. What others used
 //! meanwhile is shown beside each row, and a row that misses its bound while others were busy is
 //! measured again. No container is involved here.
-//!
-//! `SECONDS` says how long a burn is (5); `RESOURCE_CONSUMER` names the program of Kubernetes'
-//! resource-consumer, which is then measured in the same way.
 
-#![allow(missing_docs, unsafe_code, clippy::print_stdout, clippy::unwrap_used)]
+#![allow(unsafe_code)] // a signal has no safe wrapper
+#![allow(clippy::unwrap_used)] // a measurement that can't be made ends the run
 
 use std::{
-    env, fmt, fs,
+    cell::RefCell,
+    fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, ExitCode, Stdio},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
+};
+
+use crate::{
+    account::{self, Machine},
+    figures::Burn,
 };
 
 /// Others' use of the machine, in percent, beyond which a burn can't be blamed for its error.
 const QUIET: f64 = 5.0;
 
-/// How often to wait two seconds for a quiet machine, before each row.
-const MAX_WAITS: u32 = 15;
-
 /// How early before the end the burn's threads are looked at.
 const LAST_LOOK: Duration = Duration::from_millis(100);
 
-/// How often a row is measured when it misses its bound on a machine that wasn't quiet.
-const MAX_TRIES: u32 = 3;
+/// How much of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// What is burnt side by side, in millicores, and by how many percent it may be wrong.
+    burns: &'static [(&'static [u32], f64)],
+    /// How long a burn is.
+    seconds: u64,
+    /// How often to wait two seconds for a quiet machine, in all: one that isn't quiet by then won't
+    /// be.
+    max_waits: u32,
+    /// How often a row is measured when it misses its bound on a machine that wasn't quiet.
+    max_tries: u32,
+    /// Whether to measure more than the rows.
+    findings: bool,
+}
 
-fn main() -> ExitCode {
-    if !Path::new("/proc/self/stat").exists() {
-        eprintln!("bench-cpu reads the kernel's account in /proc, which only Linux has.");
-        return ExitCode::FAILURE;
-    }
-    let seconds = env::var("SECONDS").map_or(5, |seconds| seconds.parse().unwrap());
-    let mut bounds = Bounds::default();
-    let oneapi = Server::start(Path::new(env!("CARGO_BIN_EXE_oneapi")), |command, port| {
+impl Plan {
+    /// For figures.
+    pub const FULL: Self = Self {
+        burns: &[
+            (&[20], 2.0),
+            (&[50], 0.5),
+            (&[100], 0.5),
+            (&[250], 0.5),
+            (&[500], 0.5),
+            (&[1000], 0.5),
+            (&[1500], 0.5),
+            (&[100, 250, 300], 0.5),
+            (&[100; 10], 0.5),
+        ],
+        seconds: 5,
+        max_waits: 60,
+        max_tries: 3,
+        findings: true,
+    };
+
+    /// To see that it works; the figures say little.
+    pub const SHORT: Self = Self {
+        burns: &[(&[250], 0.5)],
+        seconds: 2,
+        max_waits: 1,
+        max_tries: 1,
+        findings: false,
+    };
+}
+
+/// Measures oneapi's burns, and those of Kubernetes' resource-consumer if there is one. Returns the
+/// rows, and whether all bounds hold.
+pub fn run(plan: Plan, oneapi: &Path, consumer: Option<&Path>) -> (Vec<Burn>, bool) {
+    let mut bounds = Bounds::new(plan);
+    let oneapi = Server::start(oneapi, |command, port| {
         command.args(["--listen", &format!("127.0.0.1:{port}")]);
     });
     let all_millicores = thread::available_parallelism().map_or(1, usize::from) as u32 * 1000;
+    let rows = RefCell::new(Vec::new());
 
-    println!("Burns of {seconds} s, by the kernel's account of the process:\n");
+    println!(
+        "\nBurns of {} s, by the kernel's account of the process:\n",
+        plan.seconds
+    );
     println!("{HEADING}");
-    for (millicores, bound) in [
-        (&[20][..], 2.0),
-        (&[50], 0.5),
-        (&[100], 0.5),
-        (&[250], 0.5),
-        (&[500], 0.5),
-        (&[1000], 0.5),
-        (&[1500], 0.5),
-        (&[100, 250, 300], 0.5),
-        (&[100; 10], 0.5),
-    ] {
+    for (millicores, bound) in plan.burns {
         let sum: u32 = millicores.iter().sum();
         let name = name(millicores);
         if sum > all_millicores {
             println!("{name:>12} is more than this machine has");
             continue;
         }
+        let kept = rows.borrow().len();
         bounds.tries(|| {
-            let row = oneapi.measure(sum, seconds, || oneapi.burn(millicores, seconds));
-            println!("{name:>12} {row}");
+            let burn = || oneapi.burn(millicores, plan.seconds);
+            let row = Burn {
+                program: "oneapi".to_owned(),
+                millicores: name.clone(),
+                ..oneapi.measure(sum, plan, burn)
+            };
+            println!("{}", text(&row));
             let mut missed = Vec::new();
-            if row.error().abs() > bound {
+            if row.error().abs() > *bound {
                 missed.push(format!("within {bound} %"));
             }
             if sum >= 100 && row.worst > 3.0 {
@@ -77,40 +118,54 @@ fn main() -> ExitCode {
             if row.wakeups > 1000.0 {
                 missed.push("at most 1000 wake-ups a second".into());
             }
-            (missed, row.others)
+            let others = row.others;
+            // The last try is the one that counts.
+            rows.borrow_mut().truncate(kept);
+            rows.borrow_mut().push(row);
+            (missed, others)
         });
     }
 
-    println!();
-    bounds.tries(|| is_even(&oneapi));
-    bounds.tries(|| ends_promptly(&oneapi));
-    bounds.tries(|| probes_answer(&oneapi, all_millicores));
-
-    if let Some(consumer) = env::var_os("RESOURCE_CONSUMER") {
-        compare_with_resource_consumer(Path::new(&consumer), all_millicores, seconds);
+    if plan.findings {
+        println!();
+        bounds.tries(|| is_even(&oneapi));
+        bounds.tries(|| ends_promptly(&oneapi));
+        bounds.tries(|| probes_answer(&oneapi, all_millicores));
     }
-    bounds.verdict()
+    let mut rows = rows.into_inner();
+    if let Some(consumer) = consumer {
+        rows.extend(resource_consumer(consumer, all_millicores, plan));
+    }
+    (rows, bounds.verdict())
 }
 
 /// What was missed, and what others used of the machine meanwhile, in percent.
 type Finding = (Vec<String>, f64);
 
-#[derive(Default)]
 struct Bounds {
+    max_tries: u32,
     missed: u32,
     noisy: bool,
 }
 
 impl Bounds {
+    fn new(plan: Plan) -> Self {
+        Self {
+            max_tries: plan.max_tries,
+            missed: 0,
+            noisy: false,
+        }
+    }
+
     fn tries(&mut self, measure: impl Fn() -> Finding) {
-        for attempt in 1..=MAX_TRIES {
+        for attempt in 1..=self.max_tries {
             let (missed, others) = measure();
             if missed.is_empty() {
                 return;
             }
             println!("{:>12} not {}", "^", missed.join(", not "));
             let quiet = others <= QUIET;
-            if quiet || attempt == MAX_TRIES {
+            if quiet || attempt == self.max_tries {
                 self.missed += 1;
                 self.noisy |= !quiet;
                 return;
@@ -120,16 +175,19 @@ impl Bounds {
         }
     }
 
-    fn verdict(&self) -> ExitCode {
+    fn verdict(&self) -> bool {
         if self.missed == 0 {
-            println!("\nAll bounds hold.");
-            return ExitCode::SUCCESS;
+            println!("\nAll bounds of the burns hold.");
+            return true;
         }
-        println!("\n{} of the measurements missed a bound.", self.missed);
+        println!(
+            "\n{} of the burns' measurements missed a bound.",
+            self.missed
+        );
         if self.noisy {
             println!("The machine was not quiet: this says little about oneapi.");
         }
-        ExitCode::FAILURE
+        false
     }
 }
 
@@ -231,7 +289,8 @@ fn probes_answer(oneapi: &Server, all_millicores: u32) -> Finding {
 }
 
 /// The same rows for Kubernetes' resource-consumer, which answers before it burns.
-fn compare_with_resource_consumer(program: &Path, all_millicores: u32, seconds: u64) {
+fn resource_consumer(program: &Path, all_millicores: u32, plan: Plan) -> Vec<Burn> {
+    let seconds = plan.seconds;
     let program = fs::canonicalize(program).unwrap();
     let consumer = Server::start(&program, |command, port| {
         command.args(["-port", &port.to_string()]);
@@ -241,11 +300,12 @@ fn compare_with_resource_consumer(program: &Path, all_millicores: u32, seconds: 
     });
     println!("\nresource-consumer, measured in the same way:\n");
     println!("{HEADING}");
+    let mut rows = Vec::new();
     for millicores in [20, 50, 100, 250, 500, 1000, 1500] {
         if millicores > all_millicores {
             continue;
         }
-        let row = consumer.measure(millicores, seconds, || {
+        let row = consumer.measure(millicores, plan, || {
             let body = format!("millicores={millicores}&durationSec={seconds}");
             let mut stream = TcpStream::connect(("127.0.0.1", consumer.port)).unwrap();
             write!(
@@ -259,54 +319,40 @@ fn compare_with_resource_consumer(program: &Path, all_millicores: u32, seconds: 
             thread::sleep(Duration::from_secs(seconds) + Duration::from_millis(500));
             None // it doesn't say
         });
-        println!("{millicores:>12} {row}");
+        let row = Burn {
+            program: "resource-consumer".to_owned(),
+            millicores: millicores.to_string(),
+            ..row
+        };
+        println!("{}", text(&row));
+        rows.push(row);
     }
+    rows
 }
 
 const HEADING: &str =
     "  millicores   asked s    used s    error  worst second  says itself  wake-ups   others";
 
-/// One measured burn, or several side by side.
-struct Row {
-    /// CPU seconds.
-    asked: f64,
-    used: f64,
-    /// What the service itself says that it burnt.
-    own: Option<f64>,
-    /// The largest error of a single second, in percent.
-    worst: f64,
-    /// A second.
-    wakeups: f64,
-    /// What other processes used of the machine meanwhile, in percent.
-    others: f64,
-}
-
-impl Row {
-    fn error(&self) -> f64 {
-        (self.used / self.asked - 1.0) * 100.0
-    }
-}
-
-impl fmt::Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let own = self.own.map_or("-".into(), |own| format!("{own:.4}"));
-        write!(
-            f,
-            "{:>9.4} {:>9.4} {:>+7.2}% {:>12.2}% {own:>12} {:>7.0}/s {:>7.1}%",
-            self.asked,
-            self.used,
-            self.error(),
-            self.worst,
-            self.wakeups,
-            self.others
-        )
-    }
+fn text(row: &Burn) -> String {
+    let own = row.own.map_or("-".into(), |own| format!("{own:.4}"));
+    format!(
+        "{:>12} {:>9.4} {:>9.4} {:>+7.2}% {:>12.2}% {own:>12} {:>7.0}/s {:>7.1}%",
+        row.millicores,
+        row.asked,
+        row.used,
+        row.error(),
+        row.worst,
+        row.wakeups,
+        row.others
+    )
 }
 
 /// A program under measurement; it ends with this value.
 struct Server {
     child: Child,
     port: u16,
+    /// How often it was waited for a quiet machine.
+    waits: AtomicU32,
 }
 
 impl Drop for Server {
@@ -337,26 +383,32 @@ impl Server {
             );
             thread::sleep(Duration::from_millis(5));
         }
-        Self { child, port }
+        Self {
+            child,
+            port,
+            waits: AtomicU32::new(0),
+        }
     }
 
     /// Runs `burn`, which is to use so much for so long, and measures meanwhile.
     fn measure(
         &self,
         millicores: u32,
-        seconds: u64,
+        plan: Plan,
         burn: impl FnOnce() -> Option<f64> + Send,
-    ) -> Row {
+    ) -> Burn {
+        let seconds = plan.seconds;
         let cores = f64::from(millicores) / 1000.0;
         // What came before is over and done with; then two seconds of idleness, waited for.
         thread::sleep(Duration::from_millis(300));
-        let (mut idle, mut idle_switches) = (0.0, 0.0);
-        for _ in 0..MAX_WAITS {
+        let (mut idle, mut idle_switches);
+        loop {
             let (from, switches_from, machine_from) = (self.cpu(), self.switches(), Machine::now());
             thread::sleep(Duration::from_secs(2));
             idle = (self.cpu() - from) / 2.0;
             idle_switches = (self.switches() - switches_from) as f64 / 2.0;
-            if Machine::now().others(&machine_from, idle * 2.0) <= QUIET {
+            let quiet = Machine::now().others(&machine_from, idle * 2.0) <= QUIET;
+            if quiet || self.waits.fetch_add(1, Relaxed) >= plan.max_waits {
                 break;
             }
         }
@@ -386,7 +438,9 @@ impl Server {
         let wall = start.elapsed().as_secs_f64();
         let used = self.cpu() - from;
         let others = Machine::now().others(&machine_from, used);
-        Row {
+        Burn {
+            program: String::new(),
+            millicores: String::new(),
             asked: cores * seconds as f64,
             used: used - idle * wall,
             own,
@@ -471,10 +525,10 @@ impl Server {
 
     /// CPU seconds of the process and its children, alive or ended.
     fn cpu(&self) -> f64 {
-        let own = process_clock(self.child.id());
+        let own = account::cpu(self.child.id());
         own + descendants(self.child.id())
             .into_iter()
-            .map(process_clock)
+            .map(account::cpu)
             .sum::<f64>()
             + ended_children(self.child.id())
     }
@@ -508,24 +562,6 @@ fn sleep_until(time: Instant) {
     thread::sleep(time.saturating_duration_since(Instant::now()));
 }
 
-/// CPU seconds of a process, to the nanosecond; none of one that has ended.
-fn process_clock(pid: u32) -> f64 {
-    let mut clock = 0;
-    // SAFETY: the call writes to `clock` and keeps no pointer to it.
-    if unsafe { libc::clock_getcpuclockid(pid as libc::pid_t, &raw mut clock) } != 0 {
-        return 0.0;
-    }
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the call writes to `time` and keeps no pointer to it.
-    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
-        return 0.0;
-    }
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
 /// The fields of `/proc/PID/stat` behind the name, which may contain anything.
 fn stat(pid: u32) -> Vec<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -552,36 +588,4 @@ fn descendants(of: u32) -> Vec<u32> {
 /// CPU seconds of the children that have ended, in the kernel's ticks of 10 ms.
 fn ended_children(of: u32) -> f64 {
     stat(of).get(13..15).map_or(0, |ticks| ticks.iter().sum()) as f64 / 100.0
-}
-
-/// The whole machine at a time.
-struct Machine {
-    /// CPU seconds used so far.
-    busy: f64,
-    at: Instant,
-}
-
-impl Machine {
-    fn now() -> Self {
-        let text = fs::read_to_string("/proc/stat").unwrap();
-        let line = text.lines().next().unwrap();
-        let fields: Vec<u64> = line
-            .split_whitespace()
-            .skip(1)
-            .filter_map(|field| field.parse().ok())
-            .collect();
-        // user, nice, system, irq, softirq, in the kernel's ticks; between them idle and iowait
-        let busy: u64 = [0, 1, 2, 5, 6].iter().map(|field| fields[*field]).sum();
-        Self {
-            busy: busy as f64 / 100.0,
-            at: Instant::now(),
-        }
-    }
-
-    /// What all but the measured process have used since then, in percent of the machine.
-    fn others(&self, earlier: &Self, measured: f64) -> f64 {
-        let cpus = thread::available_parallelism().map_or(1, usize::from) as f64;
-        let all = cpus * (self.at - earlier.at).as_secs_f64();
-        ((self.busy - earlier.busy - measured) / all * 100.0).max(0.0)
-    }
 }

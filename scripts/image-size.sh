@@ -1,5 +1,5 @@
 #!/bin/bash
-# `make size`: what each image at TAG weighs. An image is one static file, so its size is that of the
+# `make image-size`: what each image at TAG weighs. An image is one static file, so its size is that of the
 # program; behind it is how much a registry sends, roughly, by gzip.
 
 set -u

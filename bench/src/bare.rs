@@ -1,0 +1,80 @@
+//! What the services are measured beside: hyper's own HTTP/1.1 server, and nothing else. It has the
+//! same runtime that the services have: a thread for each CPU that it may use, or as many as
+//! `WORKER_THREADS` says, and the single-threaded runtime where that is one.
+
+use std::{convert::Infallible, env, io, net::SocketAddr, thread};
+
+use http_body_util::Full;
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    header::{CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::Service,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+};
+
+/// What a bare server answers with.
+pub type Answer = Response<Full<Bytes>>;
+
+/// 200 with this text.
+pub fn text(text: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(text));
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer
+}
+
+/// The value of a flag on the command line.
+///
+/// # Errors
+/// When it is missing.
+pub fn flag(name: &str) -> io::Result<String> {
+    let mut arguments = env::args().skip_while(|argument| argument != name);
+    arguments
+        .nth(1)
+        .ok_or_else(|| io::Error::other(format!("{name} is missing")))
+}
+
+/// Listens on `--listen` and serves each connection, for ever.
+///
+/// # Errors
+/// When it can't listen.
+pub fn serve<S>(service: S) -> io::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Answer, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let address: SocketAddr = flag("--listen")?.parse().map_err(io::Error::other)?;
+    runtime()?.block_on(async {
+        let listener = TcpListener::bind(address).await?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let service = service.clone();
+            tokio::spawn(async move {
+                let io = TokioIo::new(stream);
+                // A client that leaves is no error here.
+                drop(http1::Builder::new().serve_connection(io, service).await);
+            });
+        }
+    })
+}
+
+fn runtime() -> io::Result<Runtime> {
+    let threads = match env::var("WORKER_THREADS") {
+        Ok(threads) => threads.parse().map_err(io::Error::other)?,
+        Err(_) => thread::available_parallelism()?.get(),
+    };
+    if threads == 1 {
+        return Builder::new_current_thread().enable_all().build();
+    }
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+}

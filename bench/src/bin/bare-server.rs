@@ -1,0 +1,13 @@
+//! A bare hyper server, which answers all requests with what oneapi answers to `/test`.
+
+use std::{convert::Infallible, io};
+
+use bench::bare;
+use hyper::{Request, body::Bytes, service::service_fn};
+
+fn main() -> io::Result<()> {
+    bare::serve(service_fn(async |_: Request<_>| {
+        let answer = bare::text(Bytes::from_static(b"ip is 192.0.2.2"));
+        Ok::<_, Infallible>(answer)
+    }))
+}

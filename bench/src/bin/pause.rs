@@ -1,0 +1,7 @@
+//! Does nothing until it is killed: what a container costs a cluster whatever is in it.
+
+fn main() {
+    loop {
+        std::thread::park();
+    }
+}

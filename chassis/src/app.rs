@@ -129,7 +129,10 @@ pub struct Chassis {
 impl Chassis {
     /// The life begins here.
     pub fn new(build: Build, settings: Settings) -> Self {
-        let life = Life::new(settings.lifecycle.startup_delay);
+        let life = Life::with_drain_delay(
+            settings.lifecycle.startup_delay,
+            settings.lifecycle.drain_delay,
+        );
         let metrics = Metrics::new(build, life.started());
         let faults = Faults::new(&settings.faults);
         if faults.allowed() {

@@ -156,6 +156,30 @@ fn assert_exit(code: ExitCode, expected: u8) {
 }
 
 #[tokio::test]
+async fn answers_after_the_signal_tell_how_long_ago_it_was() {
+    let server = start(DRAIN, LONG).await;
+    let mut stream = server.connect().await;
+    let before = ask(&mut stream, "/fast").await;
+    assert!(!before.contains("\r\nstopping:"), "{before}");
+    let info = ask(&mut stream, "/info").await;
+    assert!(info.contains(r#""stop":null"#), "{info}");
+
+    server.terminate().await;
+    let after = ask(&mut server.connect().await, "/fast").await;
+    let (_, since) = after
+        .split_once("\r\nstopping: ")
+        .expect("the header is there");
+    let (millis, _) = since.split_once("ms\r\n").expect("in milliseconds");
+    assert!(millis.parse::<u64>().is_ok(), "{after}");
+    let info = ask(&mut server.connect().await, "/info").await;
+    for field in ["since_signal_seconds", "drain_seconds", "deadline_seconds"] {
+        assert!(info.contains(field), "{info}");
+    }
+    drop(stream);
+    assert_exit(server.ended().await, 0);
+}
+
+#[tokio::test]
 async fn with_nothing_in_flight_it_ends_at_once() {
     let server = start(Duration::ZERO, LONG).await;
     let at = server.terminate().await;

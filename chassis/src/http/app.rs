@@ -158,6 +158,7 @@ impl App {
             layers::head::remove_body(&mut response);
         }
         headers.insert_into(&mut response);
+        layers::stopping::insert_into(life, &mut response);
         layers::mirror::end(reflection, &response);
         layers::metrics::end_with_body(record, response)
     }
@@ -189,7 +190,7 @@ impl App {
             layers::startup::check(life, route.kind)?;
             text.get()
         });
-        let response = match text {
+        let mut response = match text {
             Ok(text) => headers.response_of(text),
             Err(refusal) => {
                 let mut response = refusal.into_content();
@@ -197,6 +198,7 @@ impl App {
                 response
             }
         };
+        layers::stopping::insert_into(life, &mut response);
         layers::mirror::end(reflection, &response);
         Some(layers::metrics::end_with_body(record, response))
     }
@@ -228,7 +230,10 @@ fn with_shared_routes(
     mirror: &Arc<Mirror>,
     identity: Arc<Identity>,
 ) -> Routes {
-    let started = life.started();
+    let info = get({
+        let life = life.clone();
+        async move || info::page(&identity, &life)
+    });
     let (ready, startup) = (life.clone(), life.clone());
     let probe = Kind::Probe;
     let mut routes = own
@@ -255,7 +260,7 @@ fn with_shared_routes(
             "/metrics",
             get(metrics::metrics).with_state(metrics.clone()),
         ),
-        ("/info", get(async move || info::page(&identity, started))),
+        ("/info", info),
         (
             "/probes",
             get(probes::probes).with_state(Arc::clone(mirror)),

@@ -1,6 +1,9 @@
 //! `GET /info`: which pod and build answers, what it may use and what it has used.
 
-use std::{net::IpAddr, time::SystemTime};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Json,
@@ -9,6 +12,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
+    lifecycle::Life,
     system::{
         container::{self, Limits, Throttling},
         process::{self, Usage},
@@ -29,6 +33,18 @@ struct Info<'a> {
     started: String,
     limits: Limits,
     usage: Used,
+    /// None before the stop signal.
+    stop: Option<Stopping>,
+}
+
+/// How far a stop has come, in seconds.
+#[derive(Serialize)]
+struct Stopping {
+    since_signal_seconds: f64,
+    /// Until the listener closes; 0 when that is over.
+    drain_seconds: f64,
+    /// Until what is still in flight is given up.
+    deadline_seconds: f64,
 }
 
 #[derive(Serialize)]
@@ -39,8 +55,8 @@ struct Used {
     throttling: Option<Throttling>,
 }
 
-/// The handler of `/info`. `started` is when the service did.
-pub(super) fn page(identity: &Identity, started: SystemTime) -> Response {
+/// The handler of `/info`.
+pub(super) fn page(identity: &Identity, life: &Life) -> Response {
     let info = Info {
         service: identity.build.service,
         version: identity.build.version,
@@ -49,12 +65,22 @@ pub(super) fn page(identity: &Identity, started: SystemTime) -> Response {
         namespace: identity.namespace.as_deref(),
         node: identity.node.as_deref(),
         ip: identity.address.get(),
-        started: humantime::format_rfc3339_millis(started).to_string(),
+        started: humantime::format_rfc3339_millis(life.started()).to_string(),
         limits: container::limits(),
         usage: Used {
             process: process::usage(),
             throttling: container::throttling(),
         },
+        stop: life.requested_stop().map(|stop| {
+            let since_signal = stop.at.elapsed();
+            let left = |until: Instant| until.saturating_duration_since(Instant::now());
+            let seconds = |duration: Duration| (duration.as_secs_f64() * 1000.0).round() / 1000.0;
+            Stopping {
+                since_signal_seconds: seconds(since_signal),
+                drain_seconds: seconds(life.drain_delay().saturating_sub(since_signal)),
+                deadline_seconds: seconds(left(stop.deadline)),
+            }
+        }),
     };
     Json(info).into_response()
 }

@@ -88,6 +88,13 @@ impl Routes {
         self.add_text_as(Kind::Ordinary, template, text)
     }
 
+    /// Adds a route of a service's own that is for whoever watches or operates it, and not for its
+    /// clients: it answers while the service starts, as the shared routes do.
+    #[must_use]
+    pub fn add_operations(self, template: &'static str, methods: MethodRouter) -> Self {
+        self.add_as(Kind::Operations, template, methods)
+    }
+
     pub(super) fn add_as(
         mut self,
         kind: Kind,

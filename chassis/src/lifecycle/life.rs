@@ -59,6 +59,8 @@ struct Inner {
     started: SystemTime,
     began: Instant,
     startup_delay: Duration,
+    /// Only reported from here; the stop itself is told by its settings.
+    drain_delay: Duration,
     phase: watch::Sender<Phase>,
     /// How often the phase has changed: an atomic, so that a request looks at it without a lock.
     changes: AtomicU64,
@@ -78,10 +80,16 @@ pub(crate) struct LateRequests {
 impl Life {
     /// A service that starts now.
     pub fn new(startup_delay: Duration) -> Self {
+        Self::with_drain_delay(startup_delay, Duration::ZERO)
+    }
+
+    /// A service that starts now, and that will drain for so long.
+    pub(crate) fn with_drain_delay(startup_delay: Duration, drain_delay: Duration) -> Self {
         Self(Arc::new(Inner {
             started: SystemTime::now(),
             began: Instant::now(),
             startup_delay,
+            drain_delay,
             phase: watch::Sender::new(Phase::Serving),
             changes: AtomicU64::new(0),
             late_count: AtomicU64::new(0),
@@ -92,6 +100,11 @@ impl Life {
     /// When the service started.
     pub fn started(&self) -> SystemTime {
         self.0.started
+    }
+
+    /// How long it goes on accepting after the stop signal.
+    pub(crate) fn drain_delay(&self) -> Duration {
+        self.0.drain_delay
     }
 
     /// Whether the start is over.

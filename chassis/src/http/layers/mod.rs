@@ -9,3 +9,4 @@ pub(super) mod metrics;
 pub(super) mod mirror;
 pub(super) mod panic;
 pub(super) mod startup;
+pub(super) mod stopping;

@@ -28,6 +28,8 @@ RUN sed -i '/^\[\[/,/^$/d' */Cargo.toml \
 COPY chassis/src chassis/src
 COPY oneapi/src oneapi/src
 COPY twoapi/src twoapi/src
+COPY twoapi/build.rs twoapi/
+COPY twoapi/page twoapi/page
 RUN touch */src/*.rs && cargo build --locked --release --lib -p oneapi -p twoapi
 
 ARG VERSION

@@ -3,6 +3,7 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /test/calloneapi` | `one api response is ip is 10.244.36.66` |
+//! | `GET /`, `/page/…` | the live page, see [`page`] |
 //!
 //! Two subcommands are clients: [`load`] sends requests at a fixed rate and counts what fails,
 //! [`burn`] has all pods behind a name burn a total of CPU.
@@ -15,6 +16,7 @@ mod bounds;
 pub mod burn;
 mod client;
 pub mod load;
+pub mod page;
 mod terminal;
 
 use std::time::Duration;
@@ -37,6 +39,10 @@ pub struct Settings {
     // 2 s: an answer over localhost takes a millisecond; a longer wait means that it hangs.
     #[arg(long, env, default_value = "2s", value_parser = bounds::timeout, allow_hyphen_values = true)]
     pub oneapi_timeout: Duration,
+
+    /// What the page shows.
+    #[command(flatten)]
+    pub page: page::Settings,
 }
 
 fn http_url(text: &str) -> Result<Url, String> {
@@ -46,10 +52,11 @@ fn http_url(text: &str) -> Result<Url, String> {
 }
 
 /// The routes, in the order of the table above.
-pub fn routes(_: &Chassis, settings: &Settings) -> Routes {
+pub fn routes(chassis: &Chassis, settings: &Settings) -> Routes {
     let upstream = Upstream::new(settings.oneapi_url.clone(), settings.oneapi_timeout);
-    Routes::new().add(
+    let routes = Routes::new().add(
         "/test/calloneapi",
         get(calloneapi::calloneapi).with_state(upstream),
-    )
+    );
+    page::add_routes(routes, chassis, &settings.page)
 }

@@ -24,6 +24,7 @@ fn twoapi(upstream: &str) -> App {
     let own = twoapi::Settings {
         oneapi_url: upstream.parse().unwrap(),
         oneapi_timeout: Duration::from_millis(300),
+        page: defaults(),
     };
     let mut settings: chassis::Settings = defaults();
     settings.identity.pod_name = Some("chesterapi".into());

@@ -14,6 +14,7 @@ use axum::{
     http::{
         HeaderMap, HeaderValue, Request, Response,
         header::{CONNECTION, HOST},
+        response::Parts,
     },
 };
 use http_body_util::{BodyExt, Empty};
@@ -34,6 +35,14 @@ pub(super) struct Answered {
     pub(super) version: String,
 }
 
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) head: Parts,
+    /// The first of what came of the body; of a short answer that is all.
+    pub(crate) body: Bytes,
+}
+
 /// How a request failed, in a few words:
 ///
 /// | failure | what happened |
@@ -48,18 +57,18 @@ pub(super) struct Answered {
 /// | `status 503` | a whole answer, and not a success |
 ///
 /// Anything else is the system's own message, such as that there are no ports left.
-pub(super) type Failure = Cow<'static, str>;
+pub(crate) type Failure = Cow<'static, str>;
 
 /// The connection of one of the load's tasks.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     reuse: Reuse,
     kept: Option<Open>,
 }
 
 /// For how long a connection is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reuse {
+pub(crate) enum Reuse {
     /// For one request, with which the service is asked to close it.
     Never,
     /// Until the service closes it.
@@ -96,29 +105,45 @@ struct Open {
 }
 
 impl Connection {
-    pub(super) fn new(reuse: Reuse) -> Self {
+    pub(crate) fn new(reuse: Reuse) -> Self {
         Self { reuse, kept: None }
     }
 
-    /// Sends one request. A kept connection that the service has closed since, or that is old
-    /// enough, is replaced by a new one before anything is sent over it.
+    /// Sends one request; an answer that isn't a success is a failure.
     pub(super) async fn request(&mut self, target: &Target) -> Result<Answered, Failure> {
-        let (open, response) = self.send(target).await?;
-        let (head, mut body) = response.into_parts();
-        while let Some(frame) = body.frame().await {
-            frame.map_err(|error| broken(&error))?;
-        }
-        if self.reuse == Reuse::Never {
-            tokio::spawn(open.let_the_service_close());
-        } else {
-            self.kept = Some(open);
-        }
+        let Exchange { head, .. } = self.exchange(target).await?;
         if !head.status.is_success() {
             return Err(format!("status {}", head.status.as_u16()).into());
         }
         Ok(Answered {
             pod: text(&head.headers, "pod"),
             version: text(&head.headers, "version"),
+        })
+    }
+
+    /// Sends one request and reads the whole answer, whatever its status. A kept connection that the
+    /// service has closed since, or that is old enough, is replaced by a new one before anything is
+    /// sent over it.
+    pub(crate) async fn exchange(&mut self, target: &Target) -> Result<Exchange, Failure> {
+        let (open, response) = self.send(target).await?;
+        let (head, mut body) = response.into_parts();
+        let mut beginning = Bytes::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| broken(&error))?;
+            if let Ok(data) = frame.into_data()
+                && beginning.is_empty()
+            {
+                beginning = data;
+            }
+        }
+        if self.reuse == Reuse::Never {
+            tokio::spawn(open.let_the_service_close());
+        } else {
+            self.kept = Some(open);
+        }
+        Ok(Exchange {
+            head,
+            body: beginning,
         })
     }
 

@@ -45,13 +45,11 @@ use tokio::{
 
 use crate::bounds;
 
-use self::{
-    connection::{Connection, Reuse},
-    pace::Pace,
-    report::Report,
-    tally::Tally,
+pub(crate) use self::{
+    connection::{Connection, Exchange, Failure, Reuse},
     target::Target,
 };
+use self::{pace::Pace, report::Report, tally::Tally};
 
 /// Request a URL at a fixed rate and count what fails: exit 0 when nothing did, else 1
 #[derive(Clone, Debug, clap::Args)]

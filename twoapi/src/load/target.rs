@@ -22,7 +22,7 @@ const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where to send requests, and for what.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(crate) struct Target {
     host: String,
     port: u16,
     pub(super) path: Uri,
@@ -39,7 +39,7 @@ impl Target {
     ///
     /// # Errors
     /// A sentence, when the name can't be resolved or no address be reached within `limit`.
-    pub(super) async fn find(url: &Uri, limit: Duration) -> Result<Self, String> {
+    pub(crate) async fn find(url: &Uri, limit: Duration) -> Result<Self, String> {
         let authority = url.authority().expect("http_url saw to it");
         let host = authority.host().trim_matches(['[', ']']).to_owned();
         let port = authority.port_u16().unwrap_or(80);
@@ -82,7 +82,7 @@ impl Target {
 
     /// Looks the name up every second. As long as that fails, the last known addresses are used:
     /// a DNS server that is restarted is no reason for a service to lose its load.
-    pub(super) async fn keep_up_to_date(&self) {
+    pub(crate) async fn keep_up_to_date(&self) {
         let mut failing = false;
         loop {
             sleep(LOOKUP_INTERVAL).await;

@@ -1,0 +1,391 @@
+//! The live page against the real services: what a viewer is sent, what it costs the pods, what is
+//! refused, and how the stream ends. What a browser makes of it is tested in `tests/page`.
+
+#![allow(clippy::unwrap_used)] // a test may
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    time::Duration,
+};
+
+use chassis::{
+    Chassis,
+    config::{Build, defaults},
+    http::Routes,
+    lifecycle::{Signal, Signals},
+    server,
+};
+use reqwest::{Client, Response};
+use serde_json::Value;
+use tokio::{
+    io::AsyncReadExt,
+    net::TcpListener,
+    sync::mpsc::UnboundedSender,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use twoapi::page::{self, Ports};
+
+const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Service {
+    address: SocketAddr,
+    signals: UnboundedSender<Signal>,
+    ended: JoinHandle<ExitCode>,
+}
+
+/// A service that drains for a while, on this listener.
+fn start(
+    service: &'static str,
+    listener: TcpListener,
+    routes: impl FnOnce(&Chassis) -> Routes,
+) -> Service {
+    let mut settings: chassis::Settings = defaults();
+    settings.identity.pod_name = Some("chesterapi".to_owned());
+    settings.identity.pod_ip = Some(HOST);
+    settings.lifecycle.drain_delay = Duration::from_secs(2);
+    let chassis = Chassis::new(Build::new(service, "1.0", None, None), settings);
+    let address = listener.local_addr().unwrap();
+    let (signals, receiver) = Signals::manual();
+    let routes = routes(&chassis);
+    Service {
+        address,
+        signals,
+        ended: tokio::spawn(chassis.serve(routes, listener, receiver)),
+    }
+}
+
+fn listener() -> TcpListener {
+    server::bind("127.0.0.1:0".parse().unwrap()).unwrap()
+}
+
+fn oneapi() -> Service {
+    let settings = defaults();
+    start("oneapi", listener(), |chassis| {
+        oneapi::routes(chassis, &settings)
+    })
+}
+
+/// A twoapi whose page watches `oneapi` and, as the pod's other container, itself.
+fn twoapi(oneapi: SocketAddr, change: impl FnOnce(&mut page::Settings)) -> Service {
+    let listener = listener();
+    let own = listener.local_addr().unwrap();
+    let mut settings: twoapi::Settings = defaults();
+    settings.oneapi_url = format!("http://{oneapi}/test").parse().unwrap();
+    settings.page.pods_name = vec![HOST.to_string()];
+    settings.page.pods_ports = Ports {
+        oneapi: oneapi.port(),
+        twoapi: own.port(),
+    };
+    let traffic = format!("http://{own}/test/calloneapi");
+    settings.page.traffic_url = traffic.parse().unwrap();
+    change(&mut settings.page);
+    start("twoapi", listener, |chassis| {
+        twoapi::routes(chassis, &settings)
+    })
+}
+
+impl Service {
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        client().get(self.url(path)).send().await.unwrap()
+    }
+
+    async fn watch(&self, rate: u16) -> Events {
+        let response = self.get(&format!("/page/events?rate={rate}")).await;
+        assert_eq!(response.status(), 200);
+        Events {
+            response,
+            text: String::new(),
+        }
+    }
+
+    async fn act(&self, site: &str, action: &str) -> (u16, String) {
+        let request = client().post(self.url("/page/actions"));
+        let request = request
+            .header("sec-fetch-site", site)
+            .body(action.to_owned());
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    async fn burns(&self) -> Vec<Value> {
+        serde_json::from_str(&self.get("/burns").await.text().await.unwrap()).unwrap()
+    }
+
+    /// How often the readiness of this service has been asked.
+    async fn readiness_requests(&self) -> u64 {
+        let metrics = self.get("/metrics").await.text().await.unwrap();
+        let of_readyz = |line: &&str| line.contains("requests_total") && line.contains("/readyz");
+        let count = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
+        metrics.lines().filter(of_readyz).filter_map(count).sum()
+    }
+}
+
+fn client() -> Client {
+    Client::builder().no_proxy().build().unwrap()
+}
+
+/// What a viewer is sent.
+struct Events {
+    response: Response,
+    text: String,
+}
+
+impl Events {
+    /// The next event; none when the stream has ended.
+    async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let lines = event.split_once('\n');
+                let parsed = lines.map(|(name, data)| {
+                    let data = data.strip_prefix("data: ").unwrap();
+                    let name = name.strip_prefix("event: ").unwrap();
+                    (name.to_owned(), serde_json::from_str(data).unwrap())
+                });
+                self.text = rest.to_owned();
+                if parsed.is_some() {
+                    return parsed;
+                }
+                continue; // a heartbeat
+            }
+            let chunk = timeout(PATIENCE, self.response.chunk());
+            let chunk = chunk.await.expect("a heartbeat at least").unwrap()?;
+            self.text += std::str::from_utf8(&chunk).unwrap();
+        }
+    }
+
+    /// Reads on until an event is what is looked for.
+    async fn until<T>(&mut self, wanted: impl Fn(&str, &Value) -> Option<T>) -> T {
+        let search = async {
+            while let Some((name, data)) = self.next().await {
+                if let Some(found) = wanted(&name, &data) {
+                    return found;
+                }
+            }
+            panic!("the stream has ended")
+        };
+        timeout(PATIENCE, search).await.expect("it comes in time")
+    }
+
+    async fn pod(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.until(|name, data| {
+            let pods = data["pods"].as_array().filter(|_| name == "pods")?;
+            pods.iter().find(|pod| wanted(pod)).cloned()
+        })
+        .await
+    }
+
+    async fn mark(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.until(|name, data| {
+            let marks = data["marks"].as_array().filter(|_| name == "traffic")?;
+            marks.iter().find(|mark| wanted(mark)).cloned()
+        })
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_sees_the_pod_and_what_becomes_of_requests() {
+    let oneapi = oneapi();
+    let twoapi = twoapi(oneapi.address, |_| {});
+    let mut events = twoapi.watch(20).await;
+    let (name, hello) = events.next().await.unwrap();
+    assert_eq!(name, "hello");
+    assert_eq!(hello["services"][0]["label"], "127.0.0.1", "{hello}");
+    let pod = events.pod(|pod| pod["state"] == "ready").await;
+    assert_eq!(pod["name"], "chesterapi", "{pod}");
+    assert_eq!(pod["version"], "1.0", "{pod}");
+    for lane in [0, 1] {
+        let mark = events.mark(|mark| mark[3] == lane).await;
+        assert_eq!(mark[4], "ok", "{mark}");
+        assert_eq!(mark[5], "chesterapi", "{mark}");
+        assert!(mark[7].is_null(), "nobody stops: {mark}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pods_stop_is_seen_with_its_count_down_and_its_late_answers() {
+    let pod = oneapi();
+    let other = twoapi(pod.address, |page| {
+        // Requests go to the pod itself.
+        page.traffic_url = format!("http://{}/test", pod.address).parse().unwrap();
+    });
+    let mut events = other.watch(20).await;
+    events.pod(|pod| pod["state"] == "ready").await;
+    pod.signals.send(Signal::Terminate).unwrap();
+    let late = events.mark(|mark| mark[7].is_u64()).await;
+    assert_eq!(late[4], "ok", "answered after the signal: {late}");
+    let stopping = events.pod(|pod| pod["stop"].is_object()).await;
+    assert_eq!(stopping["state"], "stopping", "{stopping}");
+    let drain = stopping["stop"]["drain_seconds"].as_f64().unwrap();
+    assert!((0.0..=2.0).contains(&drain), "{stopping}");
+    let refused = events.mark(|mark| mark[4] == "refused").await;
+    assert!(refused[5].is_null(), "nobody answered: {refused}");
+    assert_eq!(pod.ended.await.unwrap(), ExitCode::SUCCESS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_ends_when_the_stop_of_its_pod_begins() {
+    let oneapi = oneapi();
+    let twoapi = twoapi(oneapi.address, |_| {});
+    let mut events = twoapi.watch(0).await;
+    events.pod(|pod| pod["state"] == "ready").await;
+    twoapi.signals.send(Signal::Terminate).unwrap();
+    events.until(|name, _| (name == "bye").then_some(())).await;
+    assert!(events.next().await.is_none(), "nothing comes after it");
+    let response = twoapi.get("/page/events").await;
+    assert_eq!(response.status(), 503, "and nobody is let in any more");
+    assert_eq!(twoapi.ended.await.unwrap(), ExitCode::SUCCESS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_viewers_cost_a_pod_the_polling_of_one() {
+    let oneapi = oneapi();
+    let twoapi = twoapi(oneapi.address, |_| {});
+    let mut viewers = Vec::new();
+    for _ in 0..20 {
+        viewers.push(twoapi.watch(0).await);
+    }
+    for viewer in &mut viewers {
+        viewer.pod(|pod| pod["state"] == "ready").await;
+    }
+    let before = oneapi.readiness_requests().await;
+    let seconds = 2;
+    sleep(Duration::from_secs(seconds)).await;
+    let requests = oneapi.readiness_requests().await - before;
+    // 2.5 a second; one more for the edges.
+    assert!((1..=6).contains(&requests), "{requests} in {seconds} s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_last_viewer_all_connections_end() {
+    let pod = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let twoapi = twoapi(pod.local_addr().unwrap(), |_| {});
+    let events = twoapi.watch(0).await;
+    let (mut connection, _) = timeout(PATIENCE, pod.accept()).await.unwrap().unwrap();
+    drop(events);
+    let ended = async {
+        let mut rest = Vec::new();
+        connection.read_to_end(&mut rest).await
+    };
+    let ended = timeout(Duration::from_millis(900), ended).await;
+    // Before the time-out of a request, which would end it too.
+    assert!(ended.is_ok(), "the poll is given up with its watch");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_viewers_than_allowed_are_told_so() {
+    let oneapi = oneapi();
+    let twoapi = twoapi(oneapi.address, |page| page.max_viewers = 1);
+    let first = twoapi.watch(0).await;
+    let response = twoapi.get("/page/events").await;
+    assert_eq!(response.status(), 503);
+    assert!(response.headers().contains_key("retry-after"));
+    let sentence = response.text().await.unwrap();
+    assert!(sentence.contains("MAX_VIEWERS"), "{sentence}");
+    drop(first);
+    let free_again = async {
+        while twoapi.get("/page/events").await.status() != 200 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, free_again).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burn_is_started_and_ended_by_the_page() {
+    let oneapi = oneapi();
+    let twoapi = twoapi(oneapi.address, |_| {});
+    let burn = r#"{"action":"burn","pod":"127.0.0.1","millicores":50,"seconds":600}"#;
+    let answer = twoapi.act("same-origin", burn).await;
+    assert_eq!(answer, (200, "done on 1 of 1 pods".to_owned()));
+    let burns = oneapi.burns().await;
+    assert_eq!(burns[0]["asked_millicores"], 50, "{burns:?}");
+    let mut events = twoapi.watch(0).await;
+    let pod = events.pod(|pod| pod["burns"][0]["left"].is_number()).await;
+    assert_eq!(pod["burns"][0]["millicores"], 50, "{pod}");
+    let end = r#"{"action":"end burns","pod":null}"#;
+    assert_eq!(twoapi.act("same-origin", end).await.0, 200);
+    let gone = |pod: &Value| pod["burns"].as_array().is_some_and(Vec::is_empty);
+    events.pod(gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn actions_are_for_the_page_itself_and_for_known_pods() {
+    let oneapi = oneapi();
+    let twoapi = twoapi(oneapi.address, |_| {});
+    let burn = r#"{"action":"burn","pod":null,"millicores":50,"seconds":600}"#;
+    for site in ["cross-site", "same-site", "none"] {
+        let (status, sentence) = twoapi.act(site, burn).await;
+        assert_eq!(status, 403, "{site}: {sentence}");
+    }
+    assert!(oneapi.burns().await.is_empty(), "nothing was started");
+    for (action, status) in [
+        (r#"{"action":"end burns","pod":"127.0.0.9"}"#, 404),
+        (r#"{"action":"end burns","service":7}"#, 400),
+        (r#"{"action":"explode"}"#, 400),
+        (r#"{"action":"burn","millicores":1,"seconds":1e9}"#, 400),
+        ("", 400),
+    ] {
+        let answer = twoapi.act("same-origin", action).await;
+        assert_eq!(answer.0, status, "{action}: {}", answer.1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn actions_can_be_turned_off() {
+    let oneapi = oneapi();
+    let twoapi = twoapi(oneapi.address, |page| page.page_actions = false);
+    let end = r#"{"action":"end burns"}"#;
+    let (status, sentence) = twoapi.act("same-origin", end).await;
+    assert_eq!(status, 403);
+    assert!(sentence.contains("PAGE_ACTIONS"), "{sentence}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_comes_compressed_or_plain_and_protected() {
+    let oneapi = oneapi();
+    let twoapi = twoapi(oneapi.address, |_| {});
+    let plain = twoapi.get("/").await;
+    assert_eq!(plain.status(), 200);
+    let headers = plain.headers().clone();
+    assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert!(plain.text().await.unwrap().starts_with("<!doctype html>"));
+
+    let request = client().get(twoapi.url("/"));
+    let gzip = request.header("accept-encoding", "gzip").send().await;
+    let gzip = gzip.unwrap();
+    assert_eq!(gzip.headers()["content-encoding"], "gzip");
+    assert_eq!(gzip.bytes().await.unwrap()[..2], [0x1f, 0x8b]);
+
+    let request = client().get(twoapi.url("/"));
+    let again = request.header("if-none-match", &headers["etag"]).send();
+    assert_eq!(again.await.unwrap().status(), 304);
+    assert_eq!(twoapi.get("/page/nothing.js").await.status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_answers_while_its_service_starts() {
+    let settings = defaults();
+    let mut chassis: chassis::Settings = defaults();
+    chassis.lifecycle.startup_delay = Duration::from_secs(3600);
+    let chassis = Chassis::new(Build::new("twoapi", "1.0", None, None), chassis);
+    let (listener, routes) = (listener(), twoapi::routes(&chassis, &settings));
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (_signals, receiver) = Signals::manual();
+    tokio::spawn(chassis.serve(routes, listener, receiver));
+    for (path, expected) in [("/", 200), ("/page/events", 200), ("/test/calloneapi", 503)] {
+        let response = client().get(format!("{url}{path}")).send().await.unwrap();
+        assert_eq!(response.status(), expected, "{path}");
+    }
+}

@@ -1,0 +1,159 @@
+// The pods as cards. A card keeps its place while its pod lives, and a place that gets free is used
+// again: nothing else moves when a pod comes or goes.
+
+import { language, t } from "./text.js";
+import { pattern } from "./lanes.js";
+
+/** @typedef {import("./story.js").Pod} Pod */
+/** @typedef {{ item: HTMLElement, pod: Pod | null, cpu: number[], seen: number, left: number }} Place */
+
+/** How long a card stays after its pod has left. */
+const LEAVING_MS = 2500;
+const MANY = 24, SPARK = 40;
+
+/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {string} [name] @param {string | Node} [content] */
+export function make(tag, name, content) {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  if (content !== undefined) element.append(content);
+  return element;
+}
+
+/** Writes only what has changed. @param {Element} element @param {string} text */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export class Cards {
+  /** @param {HTMLElement} place @param {string} label @param {(pod: Pod) => void} onAct */
+  constructor(place, label, onAct) {
+    this.list = make("ul", "cards");
+    this.onAct = onAct;
+    /** @type {Place[]} */
+    this.places = [];
+    this.language = language();
+    this.empty = make("p", "note empty");
+    const box = make("div", "", make("h3", "", label));
+    box.append(this.list, this.empty);
+    place.append(box);
+  }
+
+  /** @param {Pod[]} pods @param {import("./story.js").Story} story @param {number} now @param {string} names */
+  show(pods, story, now, names) {
+    const retold = this.language !== language();
+    this.language = language();
+    const ids = new Map(pods.map((pod) => [`${pod.id} ${pod.name}`, pod]));
+    for (const place of this.places) {
+      if (!place.pod) continue;
+      const key = `${place.pod.id} ${place.pod.name}`;
+      const unnamed = `${place.pod.id} null`;
+      const pod = ids.get(key) ?? (key === unnamed ? pods.find((other) => other.id === place.pod?.id) : undefined);
+      if (pod) {
+        ids.delete(`${pod.id} ${pod.name}`);
+        if (pod !== place.pod || place.left || retold) this.update(place, pod, now);
+        place.left = 0;
+      } else if (!place.left) {
+        place.left = now;
+        place.item.className = "card left";
+        write(place.item.querySelector(".state") ?? place.item, t("ended"));
+      } else if (Math.abs(now - place.left) > LEAVING_MS) {
+        place.pod = null;
+        place.item.className = "card free";
+        place.item.replaceChildren();
+      }
+    }
+    for (const pod of ids.values()) {
+      let place = this.places.find((free) => !free.pod);
+      if (!place) {
+        place = { item: this.list.appendChild(make("li", "card")), pod: null, cpu: [], seen: 0, left: 0 };
+        this.places.push(place);
+      }
+      place.cpu = [];
+      place.left = 0;
+      this.fill(place);
+      this.update(place, pod, now);
+    }
+    this.list.classList.toggle("many", this.places.length > MANY);
+    for (const place of this.places) if (place.pod && !place.left) this.progress(place, story, now);
+    write(this.empty, pods.length || this.places.some((place) => place.pod) ? "" : t("noPods", { names }));
+  }
+
+  /** @param {Place} place */
+  fill({ item }) {
+    const spark = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    spark.setAttribute("viewBox", `0 0 ${SPARK - 1} 10`);
+    spark.setAttribute("preserveAspectRatio", "none");
+    spark.setAttribute("aria-hidden", "true");
+    spark.append(document.createElementNS(spark.namespaceURI ?? "", "polyline"));
+    const act = make("button", "act", "⋯");
+    act.type = "button";
+    const head = make("div", "head");
+    head.append(make("strong", "name"), act);
+    item.replaceChildren(head);
+    item.dataset.name = item.dataset.version = "";
+    for (const name of ["version", "state", "cpu"]) item.append(make("p", name));
+    item.append(spark);
+    for (const name of ["burns", "probes", "where"]) item.append(make("p", name));
+  }
+
+  /** @param {Place} place @param {Pod} pod @param {number} now */
+  update(place, pod, now) {
+    const { item } = place;
+    const find = (/** @type {string} */ name) => /** @type {HTMLElement} */ (item.querySelector(name));
+    const before = place.pod;
+    place.pod = pod;
+    if (pod !== before) place.seen = now;
+    item.className = `card ${pod.state.replace(" ", "-")}`;
+    const name = pod.name ?? pod.ip;
+    const cut = name.lastIndexOf("-") + 1;
+    if (item.dataset.name !== name) {
+      item.dataset.name = name;
+      find(".name").replaceChildren(make("small", "", name.slice(0, cut)), name.slice(cut));
+    }
+    const act = /** @type {HTMLButtonElement} */ (find(".act"));
+    act.onclick = () => place.pod && this.onAct(place.pod);
+    act.setAttribute("aria-label", t("actOn", { pod: name }));
+    if (pod.cpu !== null && pod !== before) place.cpu = [...place.cpu.slice(1 - SPARK), pod.cpu];
+    const most = Math.max(pod.limit ?? 0, 100, ...place.cpu);
+    const points = place.cpu.map((cpu, i) => `${SPARK - place.cpu.length + i},${10 - (cpu / most) * 9.5}`);
+    item.querySelector("polyline")?.setAttribute("points", points.join(" "));
+    write(find(".cpu"), `${t("cpu")} ${pod.limit ? t("of", { n: pod.cpu ?? "–", limit: pod.limit }) : `${pod.cpu ?? "–"}m`}`);
+    const burns = pod.burns.map((burn) => t("burns", { m: burn.millicores, s: Math.round(burn.left) }));
+    const faults = pod.faults.map((fault) => t("switched", { name: `${fault.container} ${fault.name}${fault.left ? ` ${Math.round(fault.left)} s` : ""}` }));
+    write(find(".burns"), [...burns, ...faults].join(" · "));
+    const probes = pod.probes.map((probe) => `${probe.kind} ${probe.status}`);
+    write(find(".probes"), probes.length ? `${t("probes")}: ${[...new Set(probes)].join(", ")}` : "");
+  }
+
+  /** What goes on by itself. @param {Place} place @param {import("./story.js").Story} story @param {number} now */
+  progress({ item, pod, seen }, story, now) {
+    if (!pod) return;
+    const find = (/** @type {string} */ name) => /** @type {HTMLElement} */ (item.querySelector(name));
+    const version = pod.version ?? "";
+    if (item.dataset.version !== version && version) {
+      item.dataset.version = version;
+      const number = story.version(version);
+      find(".version").replaceChildren(pattern(number), version);
+      item.style.setProperty("--own", `var(--v${number % 4})`);
+    }
+    let stop = pod.why;
+    if (pod.state === "stopping" && pod.stop) {
+      const left = (/** @type {number} */ s) => Math.max(0, s - (now - seen) / 1000);
+      const drain = left(pod.stop.drain_seconds);
+      const last = left(pod.stop.deadline_seconds);
+      stop = drain > 0 ? t("drains", { s: drain.toFixed(1) }) : t("finishes", { s: last.toFixed(1) });
+    }
+    write(find(".state"), t(pod.state) + (stop && ` · ${stop}`));
+    const age = pod.started ? duration((now - Date.parse(pod.started)) / 1000) : "";
+    const restarts = pod.restarts ? ` · ${pod.restarts} ${t("restarts")}` : "";
+    write(find(".where"), `${pod.ip}${age ? ` · ${age}` : ""}${pod.node ? ` · ${pod.node}` : ""}${restarts}`);
+  }
+}
+
+/** As kubectl writes it. @param {number} s */
+function duration(s) {
+  s = Math.max(0, Math.floor(s));
+  if (s < 120) return `${s}s`;
+  if (s < 7200) return `${Math.floor(s / 60)}m`;
+  return s < 172800 ? `${Math.floor(s / 3600)}h` : `${Math.floor(s / 86400)}d`;
+}

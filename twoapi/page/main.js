@@ -1,0 +1,375 @@
+// Puts the page together: the stream feeds the story, the story is drawn; or a replay of it is.
+
+import { Cards, make, write } from "./cards.js";
+import { Chart } from "./chart.js";
+import { Lanes, forgetColours, pattern, sign } from "./lanes.js";
+import { Story, entry } from "./story.js";
+import { Stream } from "./stream.js";
+import { language, outcomeName, t, translate } from "./text.js";
+
+/** @typedef {import("./story.js").Change} Change */
+/** @typedef {import("./story.js").Pod} Pod */
+/** @typedef {import("./story.js").Verdict} Verdict */
+
+const RATES = [0, 1, 5, 10, 20, 50];
+const SLOWER = 10, STEP_MS = 100;
+
+/** @template {HTMLElement} [T=HTMLElement] @param {string} id */
+const by = (id) => /** @type {T} */ (document.getElementById(id));
+
+/** What the reader has chosen, if the browser keeps it. */
+const chosen = {
+  /** @param {string} key @param {string} value */
+  set(key, value) {
+    try { localStorage.setItem(key, value); } catch { /* then it is for this time only */ }
+  },
+  /** @param {string} key */
+  get(key) {
+    try { return localStorage.getItem(key); } catch { return null; }
+  },
+};
+
+const live = new Story();
+/** @type {{ label: string, pods: string, traffic: string | null }[]} */
+let services = [];
+let offset = 0, viewers = 1, actions = false, drawn = 0, listed = "";
+let state = { name: "loading", pod: "", why: "" };
+/** @type {Record<string, string>} */
+let problems = {};
+/** @type {null | { change: Change, story: Story, at: number, told: number, playing: boolean, last: number }} */
+let replay = null;
+/** @type {Lanes[]} */
+let lanes = [];
+/** @type {Cards[]} */
+let cards = [];
+/** @type {Pod | null} */
+let target = null;
+const chart = new Chart(by("chart"));
+
+/** Between the time of the server's events and the picture, so that marks come in from the edge. */
+const DELAY_MS = 150;
+
+const stream = new Stream({
+  onState(name, { pod, why = "" }) {
+    if (name !== "live" && state.name === "live") live.hear({ t: Date.now(), blind: true });
+    // The end of its name tells a pod from the others.
+    state = { name, pod: pod.split("-").at(-1) ?? "", why };
+  },
+  onEvent(name, data) {
+    if (name === "hello") {
+      offset = data.now - Date.now();
+      actions = data.actions;
+      if (JSON.stringify(services) !== JSON.stringify(data.services)) lay(data.services);
+    } else if (name === "status") viewers = data.viewers;
+    else if (name === "problems") problems = data;
+    const heard = entry(name, data, offset);
+    if (heard) live.hear(heard);
+  },
+});
+
+live.onMoment = (moment) => {
+  const list = by("moments");
+  list.append(make("li", "", `${moment.pod} ${moment.version} ${t(moment.kind)}`));
+  while (list.children.length > 5) list.firstChild?.remove();
+};
+
+/** Lays the page out for these Services. @param {typeof services} found */
+function lay(found) {
+  services = found;
+  live.labels = services.map((service) => service.label);
+  by("lanes").replaceChildren();
+  by("cards").replaceChildren();
+  by("cards").classList.toggle("two", found.length > 1);
+  lanes = services.map(({ label }, i) => new Lanes(by("lanes"), label, i));
+  cards = services.map(({ label }) => new Cards(by("cards"), label, open));
+  listed = "";
+}
+
+function frame() {
+  const real = Date.now();
+  live.tick(real);
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  if (replay) advance(real);
+  if (!calm || real - drawn >= 1000) {
+    const story = replay?.story ?? live;
+    const now = replay?.at ?? real - DELAY_MS;
+    for (const lane of lanes) lane.draw(story, now);
+    if (real - drawn >= (replay ? 100 : 200)) {
+      drawn = real;
+      show(story, now);
+    }
+  }
+  requestAnimationFrame(frame);
+}
+
+/** Everything that need not move with every frame. @param {Story} story @param {number} now */
+function show(story, now) {
+  const status = by("status");
+  status.className = state.name;
+  const text = t({ live: "connected", loading: "loading" }[state.name] ?? state.name, state);
+  write(status, state.name === "live" && viewers > 1 ? `${text} · ${t("viewers", { n: viewers })}` : text);
+  write(by("problem"), state.name === "lost" ? t("lostWhy", state) : Object.values(problems).join(" "));
+  services.forEach((service, i) => cards[i].show(story.podsOf(i), story, now, service.pods));
+  chart.draw(story, now);
+  const legend = story.versions.map((version, i) => ["v" + i, pattern(i), version]);
+  const failures = new Set(story.sides.flatMap((side) => Object.keys(side.outcomes)));
+  for (const outcome of failures) legend.push([outcome, sign(outcome), outcomeName(outcome)]);
+  if (story.sides.some((side) => side.late)) legend.push(["late", "○ ", t("late")]);
+  legends(by("legend"), legend);
+  counters();
+  verdicts();
+}
+
+/** @param {HTMLElement} list @param {(string | Node)[][]} entries */
+function legends(list, entries) {
+  const key = entries.map((parts) => parts[0]).join() + language();
+  if (list.dataset.key === key) return;
+  list.dataset.key = key;
+  list.replaceChildren(...entries.map(([, image, text]) => {
+    const item = make("li", "", image);
+    item.append(text);
+    return item;
+  }));
+}
+
+function counters() {
+  const place = by("counters");
+  while (place.children.length < services.length) {
+    const side = make("div", "side");
+    if (services.length > 1) side.append(make("h3", "", services[place.children.length].label));
+    for (const name of ["ok", "failed", "gap"]) {
+      const box = make("div", name, make("b"));
+      box.append(make("p"));
+      side.append(box);
+    }
+    place.append(side);
+  }
+  services.forEach((_, i) => {
+    const { ok, failed, gap } = live.side(i);
+    for (const [name, value] of Object.entries({ ok, failed, gap: Math.round(gap) })) {
+      const box = place.children[i].querySelector(`.${name}`);
+      if (!box) continue;
+      write(/** @type {Element} */ (box.firstChild), value.toLocaleString(language()));
+      write(/** @type {Element} */ (box.lastChild), t(name));
+      box.classList.toggle("bad", name === "failed" && value > 0);
+    }
+  });
+}
+
+/** A verdict in a sentence. @param {Verdict} v */
+function sentence(v) {
+  const gaps = { ...v, from: v.from.join(", "), to: v.to.join(", "), n: v.pods, s: v.seconds };
+  const parts = [t(v.kind, gaps), t("requests", { n: v.requests.toLocaleString(language()), f: v.failed })];
+  for (const [outcome, count] of Object.entries(v.outcomes)) parts.push(`${count} ${outcomeName(outcome)}`);
+  if (v.longest_gap_ms !== null) parts.push(t("longest", { g: v.longest_gap_ms }));
+  if (v.late) parts.push(t("lateOnes", { n: v.late }));
+  if (v.stuck) parts.push(t("stuck", { n: v.stuck }));
+  if (v.unobserved_seconds) parts.push(t("blind", { s: v.unobserved_seconds }));
+  return (services.length > 1 ? `${v.label}: ` : "") + parts.join(language() === "zh" ? "，" : ", ");
+}
+
+function verdicts() {
+  const going = live.sides.some((side) => side.open);
+  const key = [language(), going, live.changes.length, live.changes[0]?.begin].join();
+  if (key === listed) return;
+  listed = key;
+  const items = live.changes.map((change) => {
+    const text = sentence(change.verdict);
+    const item = make("li", change.verdict.failed ? "bad" : "");
+    const cut = text.search(/[,，]/);
+    const line = make("p", "", make("strong", "", text.slice(0, cut)));
+    line.append(text.slice(cut));
+    item.append(line, button(t("replay"), () => begin(change)), copyButton("copy", text));
+    item.append(copyButton("copyJson", JSON.stringify(change.verdict, null, 2)));
+    return item;
+  });
+  if (going) items.unshift(make("li", "note", t("going")));
+  if (!items.length) items.push(make("li", "note", t("noVerdict")));
+  by("changes").replaceChildren(...items);
+}
+
+/** @param {string} text @param {() => void} act */
+function button(text, act) {
+  const element = make("button", "", text);
+  element.type = "button";
+  element.addEventListener("click", act);
+  return element;
+}
+
+/** @param {string} key @param {string} text */
+function copyButton(key, text) {
+  const element = button(t(key), async () => {
+    // Only localhost and HTTPS have a clipboard; elsewhere the text is shown, to be copied by hand.
+    if (navigator.clipboard) await navigator.clipboard.writeText(text);
+    else prompt(t("copy"), text);
+    element.textContent = t("copied");
+    setTimeout(() => (element.textContent = t(key)), 1500);
+  });
+  return element;
+}
+
+/** Begins to replay a change. @param {Change} change */
+function begin(change) {
+  replay = { change, story: new Story(live.labels), at: change.begin, told: 0, playing: true, last: Date.now() };
+  seek(change.begin);
+  by("replay").hidden = false;
+  by("replay-play").focus();
+}
+
+/** @param {number} at */
+function seek(at) {
+  if (!replay) return;
+  const { change } = replay;
+  if (at < replay.at || !replay.told) {
+    replay.story = new Story(live.labels);
+    replay.story.versions = [...live.versions];
+    // The pods that were there are no news.
+    replay.story.began = -Infinity;
+    replay.told = 0;
+  }
+  replay.at = Math.min(Math.max(at, change.begin), change.end);
+  // What was seen a moment later had happened by then.
+  while (change.tape[replay.told]?.t <= replay.at + DELAY_MS) replay.story.hear(change.tape[replay.told++]);
+  if (replay.at === change.end) replay.playing = false;
+  const share = (replay.at - change.begin) / (change.end - change.begin);
+  by("replay-at").setAttribute("aria-label", t("position"));
+  /** @type {HTMLInputElement} */ (by("replay-at")).value = String(share * 1000);
+  write(by("replay-play"), t(replay.playing ? "pause" : "play"));
+  write(by("replay-what"), `${t("replaying")} · ${((replay.at - change.begin) / 1000).toFixed(1)} s`);
+}
+
+/** @param {number} real */
+function advance(real) {
+  if (!replay) return;
+  const passed = (real - replay.last) / SLOWER;
+  replay.last = real;
+  if (replay.playing) seek(replay.at + passed);
+}
+
+function playOrPause() {
+  if (!replay) return;
+  replay.playing = !replay.playing;
+  seek(replay.playing && replay.at === replay.change.end ? replay.change.begin : replay.at);
+}
+
+/** @param {number} ms */
+function stepBy(ms) {
+  if (!replay) return;
+  replay.playing = false;
+  seek(replay.at + ms);
+}
+
+function endReplay() {
+  replay = null;
+  by("replay").hidden = true;
+  by("changes").focus();
+}
+
+by("replay-play").onclick = playOrPause;
+by("replay-step").onclick = () => stepBy(STEP_MS);
+by("replay-back").onclick = () => stepBy(-STEP_MS);
+by("replay-end").onclick = endReplay;
+by("replay-at").oninput = () => {
+  if (!replay) return;
+  const share = Number(/** @type {HTMLInputElement} */ (by("replay-at")).value) / 1000;
+  stepBy(replay.change.begin + share * (replay.change.end - replay.change.begin) - replay.at);
+};
+addEventListener("keydown", (event) => {
+  if (!replay || /INPUT|SELECT|BUTTON|TEXTAREA/.test(/** @type {Element} */ (event.target).tagName)) return;
+  if (event.key === " ") playOrPause();
+  else if (event.key === "ArrowRight") stepBy(STEP_MS);
+  else if (event.key === "ArrowLeft") stepBy(-STEP_MS);
+  else if (event.key === "Escape") endReplay();
+  else return;
+  event.preventDefault();
+});
+
+/** Opens the dialog for a pod, or for all. @param {Pod | null} pod */
+function open(pod) {
+  target = pod;
+  write(by("dialog-title"), pod ? t("actOn", { pod: pod.name ?? pod.ip }) : t("allPods", { service: services[0]?.label }));
+  write(by("answer"), actions ? "" : t("noActions"));
+  for (const element of document.querySelectorAll("[data-do]")) /** @type {HTMLButtonElement} */ (element).disabled = !actions;
+  /** @type {HTMLDialogElement} */ (by("dialog")).showModal();
+}
+
+by("all").onclick = () => open(null);
+by("try").onclick = () => {
+  commands();
+  /** @type {HTMLDialogElement} */ (by("lessons")).showModal();
+};
+by("dialog").addEventListener("click", async (event) => {
+  const action = /** @type {HTMLElement} */ (event.target).dataset.do;
+  if (!action) return;
+  const value = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (by(id)).value;
+  const body = { action, service: target?.service ?? 0, pod: target?.ip ?? null, millicores: Number(value("millicores")), seconds: Number(value("seconds")), container: value("container"), fault: value("fault") };
+  const answer = await fetch("page/actions", { method: "POST", body: JSON.stringify(body) }).then((response) => response.text(), String);
+  write(by("answer"), answer);
+});
+
+function commands() {
+  const namespace = live.podsOf(0)[0]?.namespace ?? "chesterns";
+  const of = `deployment/chesterdeployment -n ${namespace}`;
+  const entries = [
+    ["tryRestart", `kubectl rollout restart ${of}`],
+    ["tryUndo", `kubectl rollout undo ${of}`],
+    ["tryScale", `kubectl scale ${of} --replicas=6`],
+    ["tryDelete", `kubectl delete pod -n ${namespace} ${live.podsOf(0)[0]?.name ?? "POD"} --wait=false`],
+    ["tryNoDrain", `kubectl patch ${of} --patch-file k8s/lessons/no-drain.patch.yaml`],
+  ];
+  by("commands").replaceChildren(...entries.map(([key, command]) => {
+    const item = make("li", "", t(key));
+    item.append(make("code", "", command), copyButton("copy", command));
+    return item;
+  }));
+}
+
+async function relabel() {
+  try { await translate(); } catch { /* from a pod that has just stopped: the texts of before are kept */ }
+  const zh = language() === "zh";
+  const other = by("language");
+  other.lang = zh ? "en" : "zh";
+  other.textContent = zh ? "English" : "中文";
+  const dark = getComputedStyle(document.body).colorScheme === "dark" || (document.documentElement.dataset.theme ?? "") === "" && matchMedia("(prefers-color-scheme: dark)").matches;
+  by("theme").dataset.t = dark ? "light" : "dark";
+  write(by("theme"), t(dark ? "light" : "dark"));
+  forgetColours();
+  chart.key = listed = "";
+}
+
+by("language").onclick = () => {
+  document.documentElement.lang = by("language").lang;
+  chosen.set("language", document.documentElement.lang);
+  relabel();
+};
+by("theme").onclick = () => {
+  document.documentElement.dataset.theme = by("theme").dataset.t;
+  chosen.set("theme", by("theme").dataset.t ?? "");
+  relabel();
+};
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", relabel);
+for (const radio of document.querySelectorAll("[name=by]")) {
+  radio.addEventListener("change", () => (chart.by = /** @type {HTMLInputElement} */ (radio).value));
+}
+
+const rate = Number(chosen.get("rate") ?? 10);
+for (const number of RATES) {
+  const [label, input] = [make("label"), make("input")];
+  input.type = "radio";
+  input.name = "rate";
+  input.checked = number === rate;
+  input.addEventListener("change", () => {
+    chosen.set("rate", String(number));
+    stream.open(number);
+  });
+  label.append(input, String(number));
+  by("rate").append(label);
+}
+document.documentElement.lang = chosen.get("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+const theme = chosen.get("theme");
+if (theme) document.documentElement.dataset.theme = theme;
+await relabel();
+stream.open(rate);
+// For tests and for the curious.
+Object.assign(window, { page: { live, stream } });
+requestAnimationFrame(frame);

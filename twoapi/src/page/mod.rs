@@ -1,0 +1,198 @@
+//! `GET /`: a live page that shows what Kubernetes does to the pods and what their callers notice.
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /` | the page |
+//! | `GET /page/FILE` | its scripts and styles |
+//! | `GET /page/events?rate=N` | server-sent events, see [`stream`] |
+//! | `POST /page/actions` | starts and ends burns, sets and clears fault switches, see [`actions`] |
+//!
+//! A request's way: [`stream`] registers a viewer with [`viewers`]; the first one starts a [`watch`]
+//! and the last one ends it. A watch finds the pods ([`discovery`]), polls each of them ([`pod`]) and
+//! sends requests through the Service ([`traffic`]); what they find goes over the [`board`] to all
+//! viewers. The page's history with its verdicts and replays is kept by the browser, so that it
+//! outlives the pod that served it.
+
+mod actions;
+mod assets;
+mod board;
+mod discovery;
+mod origin;
+mod pod;
+mod stream;
+mod traffic;
+mod viewers;
+mod watch;
+
+use std::{str::FromStr, sync::Arc};
+
+use axum::{
+    http::Uri,
+    routing::{get, post},
+};
+use chassis::{Chassis, http::Routes, lifecycle::Life};
+
+use self::{actions::Burns, viewers::Viewers};
+
+/// What the page shows and what it may do.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Settings {
+    /// The pods that the page shows: the name of a headless Service, or several names or IPs with commas between them; none: its own pod
+    #[arg(long, env, value_delimiter = ',')]
+    pub pods_name: Vec<String>,
+
+    /// The ports of oneapi and twoapi in each of these pods
+    #[arg(long, env, default_value = "5000,5001")]
+    pub pods_ports: Ports,
+
+    /// Where the page's requests go: the ordinary Service
+    #[arg(long, env, default_value = "http://localhost:5001/test/calloneapi", value_parser = chassis::config::http_url)]
+    pub traffic_url: Uri,
+
+    /// As PODS_NAME, for a second Service that is shown beside the first
+    #[arg(long, env, value_delimiter = ',')]
+    pub twin_pods_name: Vec<String>,
+
+    /// As TRAFFIC_URL, for the second Service
+    #[arg(long, env, value_parser = chassis::config::http_url)]
+    pub twin_traffic_url: Option<Uri>,
+
+    /// How many viewers may watch at once
+    // 50: a class. Each costs a connection and a few kilobytes a second, and the pods nothing.
+    #[arg(long, env, default_value = "50", value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_viewers: u16,
+
+    /// Whether the page may start burns and set fault switches: true or false
+    #[arg(long, env, default_value = "true", action = clap::ArgAction::Set)]
+    pub page_actions: bool,
+}
+
+/// The ports of the two containers of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// oneapi's.
+    pub oneapi: u16,
+    /// twoapi's.
+    pub twoapi: u16,
+}
+
+impl FromStr for Ports {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ports = text
+            .split_once(',')
+            .and_then(|(oneapi, twoapi)| Some((oneapi.parse().ok()?, twoapi.parse().ok()?)));
+        match ports {
+            Some((oneapi, twoapi)) if oneapi > 0 && twoapi > 0 => Ok(Self { oneapi, twoapi }),
+            _ => Err("two ports are written as 5000,5001: oneapi's and twoapi's".to_owned()),
+        }
+    }
+}
+
+/// A Service that is watched.
+#[derive(Clone, Debug)]
+struct Service {
+    /// What the page calls it.
+    label: String,
+    /// Names or IPs that stand for its pods.
+    pods: Vec<String>,
+    /// Where its traffic goes; none: no traffic.
+    traffic: Option<Uri>,
+}
+
+/// What the page's handlers share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Page(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    life: Life,
+    services: Vec<Service>,
+    ports: Ports,
+    actions: bool,
+    viewers: Viewers,
+    burns: Burns,
+}
+
+impl Page {
+    fn new(life: Life, settings: &Settings) -> Self {
+        let own = vec!["localhost".to_owned()];
+        let mut services = vec![Service {
+            label: label(&settings.traffic_url),
+            pods: names(&settings.pods_name).unwrap_or(own),
+            traffic: Some(settings.traffic_url.clone()),
+        }];
+        let twin = names(&settings.twin_pods_name);
+        if twin.is_some() || settings.twin_traffic_url.is_some() {
+            services.push(Service {
+                label: settings
+                    .twin_traffic_url
+                    .as_ref()
+                    .map_or_else(|| settings.twin_pods_name.join(","), label),
+                pods: twin.unwrap_or_default(),
+                traffic: settings.twin_traffic_url.clone(),
+            });
+        }
+        Self(Arc::new(Inner {
+            life,
+            services,
+            ports: settings.pods_ports,
+            actions: settings.page_actions,
+            viewers: Viewers::new(settings.max_viewers.into()),
+            burns: Burns::new(),
+        }))
+    }
+}
+
+/// A Service is called by its host: `chesterservice`.
+fn label(url: &Uri) -> String {
+    url.host().unwrap_or_default().to_owned()
+}
+
+/// None where there is no name at all; an empty variable is one that isn't set.
+fn names(names: &[String]) -> Option<Vec<String>> {
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect();
+    (!names.is_empty()).then_some(names)
+}
+
+/// Adds the page's routes. They are operations: they answer while the service starts, and a fault
+/// switch that breaks the service's ordinary answers doesn't break the page that shows it.
+pub(crate) fn add_routes(routes: Routes, chassis: &Chassis, settings: &Settings) -> Routes {
+    let page = Page::new(chassis.life.clone(), settings);
+    routes
+        .add_operations("/", get(assets::index))
+        .add_operations("/page/{file}", get(assets::file))
+        .add_operations("/page/events", get(stream::events).with_state(page.clone()))
+        .add_operations("/page/actions", post(actions::act).with_state(page))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_two_numbers() {
+        let ports = Ports {
+            oneapi: 5000,
+            twoapi: 5001,
+        };
+        assert_eq!("5000,5001".parse(), Ok(ports));
+        for text in ["", "5000", "5000,x", "0,1", "1,2,3", "70000,1"] {
+            assert!(text.parse::<Ports>().is_err(), "'{text}'");
+        }
+    }
+
+    #[test]
+    fn without_names_the_page_watches_its_own_pod() {
+        let settings: Settings = chassis::config::defaults();
+        let page = Page::new(Life::new(std::time::Duration::ZERO), &settings);
+        assert_eq!(page.0.services.len(), 1, "and has no twin");
+        assert_eq!(page.0.services[0].pods, ["localhost"]);
+    }
+}

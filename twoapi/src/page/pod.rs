@@ -1,0 +1,385 @@
+//! Polls one pod: both containers' readiness and identity, the burns, the probes that they have
+//! answered, the fault switches that are set. What it finds is put on the board as one object:
+//!
+//! ```json
+//! {"id":"0/10.244.0.12","service":0,"ip":"10.244.0.12","name":"chesterdeployment-5d79c7596-lgds2",
+//!  "version":"1.0","node":"kind-worker","state":"ready","why":"","restarts":0,
+//!  "started":"2026-01-01T00:00:00.000Z","cpu":3,"limit":1000,"stop":null,
+//!  "burns":[{"id":1,"millicores":250,"left":58.2}],
+//!  "probes":[{"container":"oneapi","kind":"readiness","at":"…","status":200}],
+//!  "faults":[{"container":"oneapi","name":"readiness","left":12.5}]}
+//! ```
+//!
+//! The states are `starting`, `ready`, `not ready`, `stopping` and `no answer`.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use axum::http::{HeaderMap, StatusCode, header::ACCEPT};
+use reqwest::{Client, redirect::Policy};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::{Ports, board::Board, watch::Listed};
+
+/// Readiness is asked this often: a pod is ready or stopping within tenths of a second.
+const POLL_INTERVAL: Duration = Duration::from_millis(400);
+
+/// Up to that many pods; more are asked less often, so that all together cost the same.
+const PODS_AT_FULL_SPEED: usize = 20;
+
+/// Within a cluster, also while a pod burns.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The most that is read of an answer: `/probes` has some 128 entries of 150 bytes.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
+
+/// Names and sentences of a pod are its own, and the page has no use for long ones.
+const MAX_TEXT_CHARS: usize = 120;
+
+/// A pod that was stopping and doesn't answer any more has ended; one that vanished without a stop
+/// is looked for a little longer.
+const ENDED_AFTER: Duration = Duration::from_secs(1);
+const LOST_AFTER: Duration = Duration::from_secs(4);
+
+#[derive(Debug)]
+pub(super) struct Poller {
+    pub(super) client: Client,
+    pub(super) ip: IpAddr,
+    pub(super) ports: Ports,
+    pub(super) service: usize,
+    pub(super) listed: Arc<Listed>,
+    pub(super) board: Arc<Board>,
+    /// There is no other pod, so this one stays on the page even while it doesn't answer.
+    pub(super) own_pod: bool,
+    /// Shown when it answers and not before: DNS may name a pod that has left for a while longer, and
+    /// an address that a setting gives may be nobody's yet.
+    pub(super) must_answer: bool,
+}
+
+/// The HTTP client for one Service's pods. Its connections end with the watch.
+pub(super) fn client() -> Client {
+    let client = Client::builder()
+        .no_proxy()
+        .redirect(Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(ANSWER_TIMEOUT)
+        .pool_max_idle_per_host(1);
+    let client = client.build();
+    client.expect("without TLS and proxies there is nothing that can fail")
+}
+
+/// One container, as far as it is known.
+#[derive(Debug, Default)]
+struct Container {
+    readiness: Readiness,
+    info: Value,
+    burns: Value,
+    probes: Value,
+    faults: Value,
+    /// CPU seconds, and when that was.
+    used: Option<(f64, Instant)>,
+    millicores: Option<f64>,
+    restarts: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Readiness {
+    #[default]
+    Unknown,
+    Ready,
+    /// With its reason.
+    NotReady(String),
+    Stopping,
+    NoAnswer,
+}
+
+impl Poller {
+    /// Polls until the pod has left, and returns which one it was.
+    pub(super) async fn run(self) -> IpAddr {
+        let id = format!("{}/{}", self.service, self.ip);
+        let ports = [self.ports.oneapi, self.ports.twoapi];
+        let mut containers = [Container::default(), Container::default()];
+        let mut answered = Instant::now();
+        let (mut was_stopping, mut has_answered) = (false, false);
+        for round in 0_u64.. {
+            let [oneapi, twoapi] = &mut containers;
+            tokio::join!(
+                self.poll(oneapi, ports[0], round),
+                self.poll(twoapi, ports[1], round)
+            );
+            let silent = |container: &Container| container.readiness == Readiness::NoAnswer;
+            let stopping = |container: &Container| container.readiness == Readiness::Stopping;
+            if !containers.iter().all(silent) {
+                answered = Instant::now();
+                has_answered = true;
+            }
+            was_stopping = containers.iter().any(stopping)
+                || was_stopping && !containers.iter().any(|c| c.readiness == Readiness::Ready);
+            let ended = was_stopping && answered.elapsed() > ENDED_AFTER;
+            let expected = self.listed.contains(self.ip) && !self.must_answer;
+            let lost = !expected && answered.elapsed() > LOST_AFTER;
+            if !self.own_pod && (ended || lost) {
+                break;
+            }
+            if has_answered || !self.must_answer {
+                self.board
+                    .put(&id, self.describe(&id, &containers, was_stopping));
+            }
+            let share = self.listed.pods().div_ceil(PODS_AT_FULL_SPEED).max(1);
+            sleep(POLL_INTERVAL * u32::try_from(share).unwrap_or(u32::MAX)).await;
+        }
+        self.board.remove(&id);
+        self.ip
+    }
+
+    async fn poll(&self, container: &mut Container, port: u16, round: u64) {
+        container.readiness = match self.ask(port, "/readyz").await {
+            None => Readiness::NoAnswer,
+            Some((StatusCode::OK, _, _)) => Readiness::Ready,
+            Some((_, headers, body)) => {
+                let sentence = String::from_utf8_lossy(&body);
+                if headers.contains_key("stopping") || sentence.trim() == "stopping" {
+                    Readiness::Stopping
+                } else {
+                    Readiness::NotReady(short(sentence.trim()))
+                }
+            }
+        };
+        if container.readiness == Readiness::NoAnswer {
+            container.millicores = None;
+            return;
+        }
+        // Seldom what changes seldom.
+        if round.is_multiple_of(2) || container.readiness == Readiness::Stopping {
+            let info = self.ask_json(port, "/info").await;
+            container.take_info(info);
+            if port == self.ports.oneapi {
+                container.burns = self.ask_json(port, "/burns").await;
+            }
+        }
+        if round.is_multiple_of(4) {
+            container.probes = self.ask_json(port, "/probes").await;
+            container.faults = self.ask_json(port, "/faults").await;
+        }
+    }
+
+    async fn ask_json(&self, port: u16, path: &str) -> Value {
+        match self.ask(port, path).await {
+            Some((StatusCode::OK, _, body)) => serde_json::from_slice(&body).unwrap_or_default(),
+            _ => Value::Null,
+        }
+    }
+
+    async fn ask(&self, port: u16, path: &str) -> Option<(StatusCode, HeaderMap, Vec<u8>)> {
+        let host = match self.ip {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        let request = self.client.get(format!("http://{host}:{port}{path}"));
+        let request = request.header(ACCEPT, "application/json");
+        let mut response = request.send().await.ok()?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.ok()? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_ANSWER_BYTES {
+                return None;
+            }
+        }
+        Some((status, headers, body))
+    }
+
+    fn describe(&self, id: &str, containers: &[Container; 2], was_stopping: bool) -> Value {
+        let [oneapi, twoapi] = containers;
+        let (state, why) = state(containers, was_stopping);
+        let text = |name: &str| {
+            let value = [twoapi, oneapi].map(|container| container.info[name].as_str());
+            value[0].or(value[1]).map(short)
+        };
+        let sum = |values: [Option<f64>; 2]| {
+            let [a, b] = values;
+            (a.is_some() || b.is_some()).then(|| (a.unwrap_or(0.0) + b.unwrap_or(0.0)).round())
+        };
+        let limit = |container: &Container| container.info["limits"]["cpu_millicores"].as_f64();
+        let of_both = |list: fn(&str, &Container) -> Vec<Value>| {
+            let mut both = list("oneapi", oneapi);
+            both.extend(list("twoapi", twoapi));
+            both
+        };
+        json!({
+            "id": id,
+            "service": self.service,
+            "ip": self.ip.to_string(),
+            "name": text("pod"),
+            "version": text("version"),
+            "node": text("node"),
+            "namespace": text("namespace"),
+            "state": state,
+            "why": why,
+            "restarts": oneapi.restarts + twoapi.restarts,
+            "started": text("started"),
+            "cpu": sum([oneapi.millicores, twoapi.millicores]),
+            "limit": sum([limit(oneapi), limit(twoapi)]),
+            "stop": longer_stop(oneapi, twoapi),
+            "burns": burns(oneapi),
+            "probes": of_both(probes),
+            "faults": of_both(faults),
+        })
+    }
+}
+
+impl Container {
+    fn take_info(&mut self, info: Value) {
+        if info.is_null() {
+            return;
+        }
+        let same_pod = info["pod"] == self.info["pod"];
+        if same_pod && info["started"] != self.info["started"] {
+            self.restarts += 1;
+        } else if !same_pod {
+            self.restarts = 0;
+        }
+        let now = Instant::now();
+        if let Some(used) = info["usage"]["cpu_seconds"].as_f64() {
+            if let Some((before, at)) = self.used {
+                let elapsed = (now - at).as_secs_f64();
+                // Less than before: another process.
+                self.millicores = (used >= before).then(|| (used - before) / elapsed * 1000.0);
+            }
+            self.used = Some((used, now));
+        }
+        self.info = info;
+    }
+}
+
+fn state(containers: &[Container; 2], was_stopping: bool) -> (&'static str, String) {
+    let names = ["oneapi", "twoapi"];
+    let said = |wanted: fn(&Readiness) -> bool| {
+        let mut both = containers.iter().zip(names);
+        both.find(|(container, _)| wanted(&container.readiness))
+    };
+    let all = |wanted| containers.iter().all(|c| c.readiness == wanted);
+    if was_stopping {
+        return ("stopping", String::new());
+    }
+    if all(Readiness::NoAnswer) {
+        return ("no answer", String::new());
+    }
+    if let Some((container, name)) = said(|r| matches!(r, Readiness::NotReady(_))) {
+        let Readiness::NotReady(why) = &container.readiness else {
+            unreachable!("it was just looked for");
+        };
+        let state = if why.starts_with("starting") {
+            "starting"
+        } else {
+            "not ready"
+        };
+        return (state, format!("{name}: {why}"));
+    }
+    if let Some((_, name)) = said(|r| *r == Readiness::NoAnswer) {
+        return ("not ready", format!("{name}: no answer"));
+    }
+    ("ready", String::new())
+}
+
+/// The stop that ends the pod: that of the container that takes longer.
+fn longer_stop(oneapi: &Container, twoapi: &Container) -> Value {
+    let stops = [twoapi, oneapi].map(|container| container.info["stop"].clone());
+    let deadline = |stop: &Value| stop["deadline_seconds"].as_f64().unwrap_or(0.0);
+    // twoapi's drain is what clients notice.
+    let [first, second] = stops;
+    if first.is_null() && deadline(&second) > 0.0 {
+        second
+    } else {
+        first
+    }
+}
+
+fn burns(oneapi: &Container) -> Vec<Value> {
+    let burns = oneapi.burns.as_array().into_iter().flatten();
+    let tenth = |seconds: &Value| (seconds.as_f64().unwrap_or(0.0) * 10.0).round() / 10.0;
+    let burns = burns.take(16).map(|burn| {
+        json!({
+            "id": burn["id"].as_u64(),
+            "millicores": burn["granted_millicores"].as_u64(),
+            "left": tenth(&burn["left_seconds"]),
+        })
+    });
+    burns.collect()
+}
+
+/// The last probe of each kind.
+fn probes(name: &str, container: &Container) -> Vec<Value> {
+    let kinds = ["liveness", "readiness", "startup", "grpc"].into_iter();
+    let last = kinds.filter_map(|kind| {
+        let last = container.probes[kind].as_array()?.last()?;
+        Some(json!({
+            "container": name,
+            "kind": kind,
+            "at": short(last["at"].as_str().unwrap_or_default()),
+            "status": last["status"].as_u64(),
+            "took": last["took_seconds"].as_f64(),
+            "every": last["since_last_seconds"].as_f64(),
+        }))
+    });
+    last.collect()
+}
+
+/// The switches that are set: `/faults` lists them.
+fn faults(name: &str, container: &Container) -> Vec<Value> {
+    let faults = container.faults.as_array().into_iter().flatten();
+    let faults = faults.take(16).filter_map(|fault| {
+        let name_of = fault["name"].as_str()?;
+        Some(json!({ "container": name, "name": short(name_of), "left": fault["left"]["seconds"].as_f64() }))
+    });
+    faults.collect()
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(MAX_TEXT_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn containers(oneapi: Readiness, twoapi: Readiness) -> [Container; 2] {
+        [oneapi, twoapi].map(|readiness| Container {
+            readiness,
+            ..Container::default()
+        })
+    }
+
+    #[test]
+    fn a_pod_is_as_ready_as_its_less_ready_container() {
+        use Readiness::{NoAnswer, NotReady, Ready};
+        let starting = || NotReady("starting, 3.0 s to go".to_owned());
+        let fails = || NotReady("a switch makes it fail".to_owned());
+        for (oneapi, twoapi, expected) in [
+            (Ready, Ready, "ready"),
+            (Ready, starting(), "starting"),
+            (fails(), Ready, "not ready"),
+            (NoAnswer, Ready, "not ready"),
+            (NoAnswer, NoAnswer, "no answer"),
+        ] {
+            let containers = containers(oneapi, twoapi);
+            assert_eq!(state(&containers, false).0, expected, "{containers:?}");
+        }
+        let containers = containers(Ready, NoAnswer);
+        assert_eq!(state(&containers, true).0, "stopping");
+    }
+
+    #[test]
+    fn another_start_of_the_same_pod_is_a_restart() {
+        let mut container = Container::default();
+        let info = |pod: &str, started: &str| json!({ "pod": pod, "started": started });
+        container.take_info(info("a", "2026-01-01T00:00:00.000Z"));
+        container.take_info(info("a", "2026-01-01T00:00:00.000Z"));
+        assert_eq!(container.restarts, 0);
+        container.take_info(info("a", "2026-01-01T00:01:00.000Z"));
+        assert_eq!(container.restarts, 1);
+        container.take_info(info("b", "2026-01-01T00:02:00.000Z"));
+        assert_eq!(container.restarts, 0, "the address is another pod's now");
+    }
+}

@@ -1,0 +1,178 @@
+//! `GET /page/events?rate=N`: server-sent events for one viewer, who wants N requests a second to be
+//! sent through the Service (0 to 50). They end when the stop of this pod begins; the browser then
+//! goes on with another pod. The events, each with JSON as its data:
+//!
+//! | event | data |
+//! | --- | --- |
+//! | `hello` | the time here, the Services, whether actions are allowed |
+//! | `pods` | pods that have changed, as [`pod`](super::pod) has them, and those that have left; all of them at first |
+//! | `traffic` | requests that are over, as [`traffic`](super::traffic) has them |
+//! | `status` | how many viewers there are, and the rate that holds |
+//! | `problems` | what can't be done at the moment, in sentences |
+//! | `bye` | this pod stops |
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::{
+        HeaderMap, HeaderValue, StatusCode, Uri,
+        header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+    },
+    response::{IntoResponse, Response},
+};
+use chassis::http::Refusal;
+use hyper::body::Frame;
+use serde_json::json;
+use tokio::{
+    sync::{broadcast::error::RecvError, mpsc},
+    time::interval,
+};
+
+use super::{
+    Page,
+    assets::protect,
+    board::{event, now},
+    origin,
+    traffic::MAX_RATE,
+    viewers::Viewer,
+};
+
+/// Something is sent this often, so that a browser knows within seconds that nobody is there any
+/// more, and that this end knows the same of the browser.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A viewer that takes nothing for that long is let go.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many events a viewer may be behind before the board's own backlog is used.
+const BUFFER: usize = 16;
+
+pub(super) async fn events(
+    State(page): State<Page>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
+    if origin::is_other_site(&headers) {
+        let sentence = "events are for the page that this server has served";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, sentence).into_response());
+    }
+    let rate = rate(&uri).map_err(|why| Refusal::bad_input(why).into_response())?;
+    if page.0.life.is_stopping() {
+        return Err(Refusal::unavailable("stopping").into_response());
+    }
+    let viewer = page.add_viewer(rate).map_err(|why| {
+        let mut refusal = Refusal::unavailable(why).into_response();
+        let soon = HeaderValue::from_static("5");
+        refusal.headers_mut().insert(RETRY_AFTER, soon);
+        refusal
+    })?;
+    let (sender, receiver) = mpsc::channel(BUFFER);
+    tokio::spawn(serve(page, viewer, sender));
+    let mut response = Body::new(Events(receiver)).into_response();
+    let own = response.headers_mut();
+    own.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    // `no-transform`, or a proxy that compresses would hold events back.
+    let cache = HeaderValue::from_static("no-store, no-transform");
+    own.insert(CACHE_CONTROL, cache);
+    own.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    protect(own);
+    Ok(response)
+}
+
+fn rate(uri: &Uri) -> Result<u16, String> {
+    let pairs = uri.query().unwrap_or_default().split('&');
+    let mut rates = pairs.filter_map(|pair| pair.strip_prefix("rate="));
+    let Some(text) = rates.next() else {
+        return Ok(0);
+    };
+    match text.parse() {
+        Ok(rate) if rate <= MAX_RATE => Ok(rate),
+        _ => Err(format!(
+            "rate can't be '{text}': it is a whole number of requests per second from 0 to {MAX_RATE}"
+        )),
+    }
+}
+
+/// Passes the board's events on, until the viewer leaves, is too slow, or this pod stops.
+async fn serve(page: Page, viewer: Viewer, sender: mpsc::Sender<Bytes>) {
+    let mut events = viewer.board.subscribe();
+    let services = page.0.services.iter().map(|service| {
+        json!({
+            "label": service.label,
+            "pods": service.pods.join(","),
+            "traffic": service.traffic.as_ref().map(ToString::to_string),
+        })
+    });
+    let hello = json!({
+        "now": now(),
+        "services": services.collect::<Vec<_>>(),
+        "actions": page.0.actions,
+    });
+    for first in [
+        event("hello", &hello),
+        viewer.board.picture(),
+        viewer.board.problems(),
+        event("status", &viewer.status()),
+    ] {
+        if sender.send(first).await.is_err() {
+            return;
+        }
+    }
+    let mut heartbeat = interval(HEARTBEAT_INTERVAL);
+    loop {
+        let next = tokio::select! {
+            () = sender.closed() => return,
+            _ = page.0.life.stop_requested() => {
+                drop(sender.send_timeout(event("bye", &json!({})), SEND_TIMEOUT).await);
+                return;
+            }
+            _ = heartbeat.tick() => Bytes::from_static(b": still here\n\n"),
+            event = events.recv() => match event {
+                Ok(event) => event,
+                Err(RecvError::Lagged(_)) => viewer.board.picture(),
+                Err(RecvError::Closed) => return,
+            }
+        };
+        if sender.send_timeout(next, SEND_TIMEOUT).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The body of the answer. When the client is gone it is dropped, and the sender knows.
+struct Events(mpsc::Receiver<Bytes>);
+
+impl hyper::body::Body for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = self.0.poll_recv(cx);
+        next.map(|event| event.map(|event| Ok(Frame::data(event))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_whole_number_up_to_fifty() {
+        let of = |query: &str| rate(&format!("/page/events{query}").parse().unwrap());
+        assert_eq!(of(""), Ok(0));
+        assert_eq!(of("?rate=50"), Ok(50));
+        for query in ["?rate=51", "?rate=-1", "?rate=x", "?rate="] {
+            assert!(of(query).unwrap_err().contains("from 0 to 50"), "{query}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Sends requests through a Service as a client would, half of them over fresh connections and half
+//! over kept ones, and tells what became of each.
+//!
+//! Viewers get them in batches. A mark is a list: when the request ended (milliseconds since 1970),
+//! how long it took (milliseconds), the Service's number, the lane (0 fresh, 1 kept), the outcome
+//! (`ok`, or the failure as `twoapi load` names it), the pod, its version, and how many milliseconds
+//! after its stop signal the pod answered (null for one that isn't stopping).
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use axum::http::Uri;
+use serde_json::{Value, json};
+use tokio::{
+    sync::{Mutex, Semaphore, mpsc, watch},
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
+
+use super::board::{Board, now};
+use crate::load::{Connection, Exchange, Failure, Reuse, Target};
+
+/// The highest rate that a viewer can choose.
+pub(super) const MAX_RATE: u16 = 50;
+
+/// How long a request may take: as long as twoapi waits for oneapi by default.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Each stays with the pod that it first reached, so that with a few of them one sees several pods.
+const KEPT_CONNECTIONS: usize = 4;
+
+/// Requests under way at once, of one Service: the highest rate for as long as one may take.
+const MAX_IN_FLIGHT: usize = 100;
+
+/// How often viewers get what has come together.
+const BATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Marks that wait for their batch; two Services at the highest rate make ten.
+pub(super) const MAX_MARKS: usize = 1024;
+
+/// How long to wait with the next attempt to reach a Service.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Collects marks and sends them to the viewers.
+pub(super) async fn publish(board: Arc<Board>, mut marks: mpsc::Receiver<Value>) {
+    let mut tick = interval(BATCH_INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let mut batch = Vec::new();
+        while let Ok(mark) = marks.try_recv() {
+            batch.push(mark);
+        }
+        // An empty one too, once a second or so, would say that time goes on; the browser's own
+        // clock does that.
+        if !batch.is_empty() {
+            board.send("traffic", &json!({ "now": now(), "marks": batch }));
+        }
+    }
+}
+
+/// Sends requests to one Service at the rate that the viewers have chosen.
+pub(super) async fn run(
+    service: usize,
+    url: Uri,
+    mut rates: watch::Receiver<u16>,
+    board: Arc<Board>,
+    marks: mpsc::Sender<Value>,
+    seen: mpsc::Sender<IpAddr>,
+) {
+    let problem = format!("traffic {service}");
+    let target = loop {
+        match Target::find(&url, REQUEST_TIMEOUT).await {
+            Ok(target) => break Arc::new(target),
+            Err(why) => board.set_problem(&problem, Some(format!("no requests to {url}: {why}"))),
+        }
+        sleep(RETRY_INTERVAL).await;
+    };
+    board.set_problem(&problem, None);
+    let sender = Sender {
+        service,
+        target,
+        kept: std::array::from_fn(|_| Arc::new(Mutex::new(Connection::new(Reuse::Unlimited)))),
+        in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+        marks,
+        seen,
+    };
+    tokio::join!(sender.target.keep_up_to_date(), async {
+        let mut requests = JoinSet::new();
+        let mut number = 0_usize;
+        loop {
+            let rate = *rates.borrow_and_update();
+            if rate == 0 {
+                if rates.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            let mut due = interval(Duration::from_secs(1) / u32::from(rate));
+            due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while !rates.has_changed().unwrap_or(true) {
+                due.tick().await;
+                sender.send(number, &mut requests);
+                number = number.wrapping_add(1);
+                while requests.try_join_next().is_some() {}
+            }
+        }
+    });
+}
+
+struct Sender {
+    service: usize,
+    target: Arc<Target>,
+    kept: [Arc<Mutex<Connection>>; KEPT_CONNECTIONS],
+    in_flight: Arc<Semaphore>,
+    marks: mpsc::Sender<Value>,
+    seen: mpsc::Sender<IpAddr>,
+}
+
+impl Sender {
+    /// Starts one request. The lanes take turns, and so do the kept connections.
+    fn send(&self, number: usize, requests: &mut JoinSet<()>) {
+        let lane = number % 2;
+        let start = Instant::now();
+        let permit = Arc::clone(&self.in_flight).try_acquire_owned().ok();
+        let kept = Arc::clone(&self.kept[number / 2 % KEPT_CONNECTIONS]);
+        let (service, target) = (self.service, Arc::clone(&self.target));
+        let (marks, seen) = (self.marks.clone(), self.seen.clone());
+        requests.spawn(async move {
+            let exchange = async {
+                // Dropped when the request is over.
+                let _permit = permit.ok_or("not sent")?;
+                if lane == 0 {
+                    Connection::new(Reuse::Never).exchange(&target).await
+                } else {
+                    // Those that wait for a busy connection have their turn in order.
+                    kept.lock().await.exchange(&target).await
+                }
+            };
+            let result = timeout(REQUEST_TIMEOUT, exchange)
+                .await
+                .unwrap_or_else(|_| Err("timed out".into()));
+            if let Ok(exchange) = &result
+                && let Some(ip) = address_in(exchange)
+            {
+                // Full: others have been seen, and this one will be again.
+                let _ = seen.try_send(ip);
+            }
+            let mark = mark(service, lane, start.elapsed(), result);
+            drop(marks.send(mark).await);
+        });
+    }
+}
+
+fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Failure>) -> Value {
+    let took = (took.as_secs_f64() * 10_000.0).round() / 10.0;
+    match result {
+        Ok(exchange) => {
+            let header = |name: &str| {
+                let value = exchange.head.headers.get(name);
+                let value = value.and_then(|value| value.to_str().ok());
+                value.unwrap_or_default().to_owned()
+            };
+            let status = exchange.head.status;
+            let outcome = if status.is_success() {
+                "ok".to_owned()
+            } else {
+                format!("status {}", status.as_u16())
+            };
+            let stopping = header("stopping");
+            let since_signal = stopping.strip_suffix("ms").unwrap_or(&stopping);
+            json!([
+                now(),
+                took,
+                service,
+                lane,
+                outcome,
+                header("pod"),
+                header("version"),
+                since_signal.parse::<u64>().ok(),
+            ])
+        }
+        Err(failure) => json!([now(), took, service, lane, failure, null, null, null]),
+    }
+}
+
+/// The pod's own address, as its answer tells it: `one api response is ip is 10.244.0.12`.
+fn address_in(exchange: &Exchange) -> Option<IpAddr> {
+    let text = std::str::from_utf8(&exchange.body).ok()?;
+    text.rsplit_once("ip is ")?.1.trim().parse().ok()
+}

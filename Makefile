@@ -29,8 +29,8 @@ export DOCKER_BUILDKIT = 1
 # `make image push deploy` means one after the other, with -j too.
 .NOTPARALLEL:
 
-.PHONY: help run test test-metrics test-grpc lint image image-size push load deploy undeploy e2e prove \
-  bench size instructions bench-cluster clean
+.PHONY: help run test test-metrics test-grpc test-page screenshots lint image image-size push load deploy undeploy \
+  e2e prove bench size instructions bench-cluster clean
 
 help: ## lists the verbs and the variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -70,11 +70,20 @@ test-grpc: ## has real gRPC clients ask oneapi for its health on this machine
 	@scripts/need.sh cargo curl go
 	@scripts/test-grpc.sh
 
+test-page: ## tests the live page in a real Chromium against real pairs on this machine; needs Node
+	@scripts/need.sh cargo npm
+	@scripts/test-page.sh
+
+screenshots: ## makes screenshots of the live page into target/screenshots
+	@scripts/need.sh cargo npm
+	@scripts/test-page.sh screenshots
+
 lint: ## checks format, lints, documents, and the dependencies' licences if cargo-deny is installed
 	@scripts/need.sh cargo
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	scripts/check-documents.sh
+	@scripts/check-page.sh
 	@if cargo deny --version >/dev/null 2>&1; then set -x; cargo deny check; \
 	else echo 'cargo-deny is not installed: licences and advisories are not checked.'; fi
 

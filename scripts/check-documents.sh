@@ -130,7 +130,7 @@ check_links() {
 
 # Every setting: its name, a tab, its default (empty: none, or told in words).
 settings() {
-  find . -name target -prune -o -path '*/src/*' -name '*.rs' -print | sort | while read -r source; do
+  find . \( -name target -o -name node_modules \) -prune -o -path '*/src/*' -name '*.rs' -print | sort | while read -r source; do
     awk '
       /#\[cfg\(test\)\]/ { exit } # a file ends with its tests, and theirs are no settings
       /#\[arg\(/ { argument = ""; reading = 1 }
@@ -235,7 +235,7 @@ check_commands() {
   done
 }
 
-find . -name .git -prune -o -name target -prune -o -name '*.md' -print | sed 's|^\./||' | sort >"$work/documents"
+find . -name .git -prune -o \( -name target -o -name node_modules \) -prune -o -name '*.md' -print | sed 's|^\./||' | sort >"$work/documents"
 while read -r document; do
   check_links "$document"
   check_commands "$document"

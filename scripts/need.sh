@@ -1,7 +1,7 @@
 #!/bin/bash
 # Checks that what a verb of the Makefile needs is available. Prints one sentence about the first
-# thing that isn't, and exits with 1. Its arguments are of: cargo, curl, prometheus, go, docker, images
-# (both at TAG, on this machine), kubectl, cluster.
+# thing that isn't, and exits with 1. Its arguments are of: cargo, curl, npm, prometheus, go, docker,
+# images (both at TAG, on this machine), kubectl, cluster.
 
 set -u
 
@@ -26,6 +26,9 @@ for need in "$@"; do
       ;;
     curl)
       installed curl https://curl.se
+      ;;
+    npm)
+      installed npm https://nodejs.org
       ;;
     prometheus)
       installed prometheus https://prometheus.io/download

@@ -5,8 +5,8 @@
 # too, and the exit code is 1.
 #
 # ONEAPI_PORT and TWOAPI_PORT are the ports (5000 and 5001), COMMIT is built into both. Settings in
-# the environment are passed on, except LISTEN, which can't be the same for both; ONEAPI_URL follows
-# ONEAPI_PORT unless it is set. It keeps to bash 3.2, since macOS has that: no `wait -n`.
+# the environment are passed on, except LISTEN, which can't be the same for both; ONEAPI_URL,
+# PODS_PORTS and TRAFFIC_URL follow the ports unless they are set. It keeps to bash 3.2, since macOS has that: no `wait -n`.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -27,6 +27,8 @@ for port in "ONEAPI_PORT=$oneapi_port" "TWOAPI_PORT=$twoapi_port"; do
 done
 [ "$oneapi_port" != "$twoapi_port" ] ||
   fail "ONEAPI_PORT and TWOAPI_PORT are both $oneapi_port: each service needs a port of its own."
+export PODS_PORTS=${PODS_PORTS:-$oneapi_port,$twoapi_port}
+export TRAFFIC_URL=${TRAFFIC_URL:-http://localhost:$twoapi_port/test/calloneapi}
 export ONEAPI_URL=${ONEAPI_URL:-http://localhost:$oneapi_port/test}
 
 # Checked before the build, which may take a minute. Whoever accepts a connection has the port.
@@ -84,6 +86,7 @@ while running "$oneapi" && running "$twoapi"; do
       echo
       echo "  oneapi  http://localhost:$oneapi_port/test"
       echo "  twoapi  http://localhost:$twoapi_port/test/calloneapi"
+      echo "  page    http://localhost:$twoapi_port/"
       echo
       echo "  Ctrl-C stops both."
       echo

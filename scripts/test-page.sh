@@ -1,0 +1,28 @@
+#!/bin/bash
+# `make test-page`: tests the live page in a real Chromium, against real pairs of two versions on this
+# machine's loopback addresses. `scripts/test-page.sh screenshots` makes screenshots instead. What it
+# needs from npm is installed into the folder of these tests; CHROMIUM is the browser.
+
+set -eu
+cd "$(dirname "$0")/.."
+
+export CHROMIUM=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
+if [ -z "$CHROMIUM" ]; then
+  echo "Chromium is needed and not installed; CHROMIUM names one that isn't on the PATH." >&2
+  exit 1
+fi
+
+built=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+for version in 1.1 1.0; do
+  VERSION=$version cargo build -q -p oneapi -p twoapi
+  mkdir -p "$built/page/$version"
+  cp "$built/debug/oneapi" "$built/debug/twoapi" "$built/page/$version/"
+done
+export PAGE_BINARIES=$built/page
+
+cd twoapi/tests/page
+[ -d node_modules ] || npm install --silent --no-audit --no-fund
+if [ "${1:-}" = screenshots ]; then
+  exec node screenshots.mjs "$built/screenshots"
+fi
+exec node --test --test-force-exit --test-concurrency=1

@@ -1,0 +1,31 @@
+// The system's Chromium, as a viewer has it: what the page complains of is kept, and so is every
+// request to somewhere else.
+
+import { chromium } from "playwright-core";
+
+export async function launch() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+  });
+}
+
+/** A viewer's page, and what is wrong with it. */
+export async function view(browser, url, { width = 1440, height = 960, ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, locale: "en-US", ...options });
+  const page = await context.newPage();
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
+  page.on("console", (message) => {
+    // A browser notes every answer that isn't a success, and every connection that ends, here.
+    const network = message.text().startsWith("Failed to load resource");
+    if (!network && ["error", "warning"].includes(message.type())) complaints.push(message.text());
+  });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(url)) complaints.push(`a request to ${request.url()}`);
+  });
+  await page.goto(url);
+  return { page, complaints, context };
+}
+
+export const cards = (page) => page.locator(".card:not(.free):not(.left)");

@@ -1,0 +1,104 @@
+// The story without a browser: moments, verdicts and gaps from what a server might send.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Story, entry } from "../../page/story.js";
+
+const pod = (name, state, version = "1.0", more = {}) => ({
+  id: `0/${name}`, service: 0, ip: "10.0.0.1", name, version, state, restarts: 0, stop: null, ...more,
+});
+const ok = (t, version = "1.0", more = {}) => ({ t, took: 1, service: 0, lane: 0, outcome: "ok", pod: "a", version, late: null, ...more });
+
+/** A story that has looked at one pod for a while. */
+function begun(names = ["a"]) {
+  const story = new Story(["service"]);
+  story.hear({ t: 0, all: true, pods: names.map((name) => pod(name, "ready")) });
+  story.hear({ t: 1900, marks: [ok(1900)] });
+  return story;
+}
+
+test("pods that are there when one begins to look are no news", () => {
+  const story = new Story();
+  story.hear({ t: 0, all: true, pods: [] });
+  story.hear({ t: 10, pods: [pod("a", "ready")] });
+  assert.deepEqual(story.moments, []);
+});
+
+test("an update is judged when it has come to rest", () => {
+  const story = begun();
+  story.hear({ t: 2000, pods: [pod("b", "starting", "1.1")] });
+  story.hear({ t: 2500, pods: [pod("b", "ready", "1.1")] });
+  story.hear({ t: 2600, marks: [ok(2550, "1.1"), ok(2600, "1.0", { outcome: "reset", pod: "" })] });
+  story.hear({ t: 3100, pods: [pod("a", "stopping", "1.0", { stop: { since_signal_seconds: 0.1, drain_seconds: 2, deadline_seconds: 9 } })] });
+  story.hear({ t: 3200, marks: [ok(3200, "1.0", { late: 200 })] });
+  story.hear({ t: 5000, pods: [], left: ["0/a"] });
+  story.tick(6000);
+  assert.equal(story.changes.length, 0, "something may come yet");
+  story.tick(8000);
+  const { verdict } = story.changes[0];
+  assert.deepEqual([verdict.kind, verdict.from, verdict.to, verdict.pods], ["update", ["1.0"], ["1.1"], 1]);
+  assert.equal(verdict.seconds, 1, "from the new pod's appearance to the old one's signal");
+  assert.deepEqual([verdict.requests, verdict.failed, verdict.late], [3, 1, 1]);
+  assert.deepEqual(verdict.outcomes, { reset: 1 });
+  assert.equal(verdict.longest_gap_ms, 650);
+  const kinds = story.moments.map((moment) => moment.kind);
+  assert.deepEqual(kinds, ["appeared", "isReady", "first", "signal", "end"]);
+});
+
+test("scaling, replacing and readiness are told apart", () => {
+  const judged = (change) => {
+    const story = begun(["a", "b"]);
+    change(story);
+    story.tick(60_000);
+    return story.changes[0].verdict;
+  };
+  const scaled = judged((story) => story.hear({ t: 2000, pods: [pod("c", "ready")] }));
+  assert.deepEqual([scaled.kind, scaled.before, scaled.pods], ["scale", 2, 3]);
+  const replaced = judged((story) => {
+    story.hear({ t: 2000, pods: [pod("c", "ready")] });
+    story.hear({ t: 2100, left: ["0/a"], pods: [] });
+  });
+  assert.deepEqual([replaced.kind, replaced.pods], ["replace", 1]);
+  const unready = judged((story) => {
+    story.hear({ t: 2000, pods: [pod("a", "not ready")] });
+    story.hear({ t: 4000, pods: [pod("a", "ready")] });
+  });
+  assert.deepEqual([unready.kind, unready.seconds], ["readiness", 2]);
+  const stuck = judged((story) => story.hear({ t: 2000, pods: [pod("c", "not ready", "1.1")] }));
+  assert.equal(stuck.stuck, 1);
+});
+
+test("a time in which nobody looked is neither a gap nor a change", () => {
+  const story = begun();
+  story.hear({ t: 2000, blind: true });
+  story.hear({ t: 2800, all: true, pods: [] });
+  story.hear({ t: 2900, pods: [pod("a", "ready")] });
+  story.hear({ t: 3000, marks: [ok(3000)] });
+  story.tick(20_000);
+  assert.equal(story.side(0).gap, 0);
+  assert.deepEqual([story.moments, story.changes], [[], []]);
+  assert.deepEqual(story.blind, [[2000, 2800]]);
+});
+
+test("a pod that left while nobody looked is missed", () => {
+  const story = begun(["a", "b"]);
+  story.hear({ t: 2000, blind: true });
+  story.hear({ t: 2500, all: true, pods: [] });
+  story.hear({ t: 2600, pods: [pod("a", "ready")] });
+  story.tick(8000);
+  assert.deepEqual(story.moments.map((moment) => [moment.kind, moment.pod]), [["end", "b"]]);
+});
+
+test("half an hour at fifty a second stays bounded", () => {
+  const story = begun();
+  for (let t = 2000; t < 1_800_000; t += 20) story.hear({ t, marks: [ok(t)] });
+  assert.ok(story.marks.length < 10_000, `${story.marks.length} marks`);
+  assert.ok(story.tape.length < 10_000, `${story.tape.length} entries`);
+  assert.ok(story.side(0).ok > 89_000, "all are counted");
+});
+
+test("events are told in this browser's clock", () => {
+  const heard = entry("traffic", { now: 10_500, marks: [[10_400, 1.5, 0, 1, "ok", "a", "1.0", null]] }, 10_000);
+  assert.equal(heard?.t, 500);
+  assert.deepEqual(heard?.marks?.[0], { t: 400, took: 1.5, service: 0, lane: 1, outcome: "ok", pod: "a", version: "1.0", late: null });
+});

@@ -89,6 +89,23 @@ pub fn end_burns(namespace: &Namespace<'_>, pod: &str) -> Result<()> {
     request(namespace, ordinary("DELETE", "pod", pod, 5000, "/burns")).map(drop)
 }
 
+/// Sets a fault switch of a pod: `readiness?mode=fail&for=20s`.
+///
+/// # Errors
+/// As for [`pod`].
+pub fn set_fault(namespace: &Namespace<'_>, pod: &str, port: u16, switch: &str) -> Result<()> {
+    let path = format!("/faults/{switch}");
+    request(namespace, ordinary("PUT", "pod", pod, port, &path)).map(drop)
+}
+
+/// A pod's `/probes`: the last probes of each kind.
+///
+/// # Errors
+/// As for [`pod`].
+pub fn probes(namespace: &Namespace<'_>, name: &str, port: u16) -> Result<Value> {
+    serde_json::from_str(&pod(namespace, name, port, "/probes")?).context("/probes is not JSON")
+}
+
 fn ordinary<'a>(
     method: &'static str,
     kind: &'static str,
@@ -215,7 +232,7 @@ fn curl(ip: &str, request: Request<'_>) -> Result<(u16, String), Failure> {
     }
 }
 
-/// With `kubectl get --raw` or `delete --raw` through the API server.
+/// With `kubectl get --raw`, `delete --raw` or `replace --raw` through the API server.
 fn through_proxy(namespace: &Namespace<'_>, request: Request<'_>) -> Result<String, Failure> {
     let Request {
         method,
@@ -225,7 +242,11 @@ fn through_proxy(namespace: &Namespace<'_>, request: Request<'_>) -> Result<Stri
         path,
         ..
     } = request;
-    let verb = if method == "GET" { "get" } else { "delete" };
+    let verb = match method {
+        "GET" => "get",
+        "DELETE" => "delete",
+        _ => "replace -f -", // a PUT, with what is on the standard input: nothing
+    };
     // No `--request-timeout`: kubectl would pass it on to the pod as one more parameter.
     namespace
         .kubectl(&format!(

@@ -11,6 +11,7 @@
 //! | `cluster` | which cluster, registry and versions; a sentence when something is missing |
 //! | `manifest` | the shipped files, with the images and the namespace of a run |
 //! | `namespace` | one namespace: kubectl in it, waiting, and the transcript |
+//! | `feature` | what a lesson needs of the cluster; without it the story is skipped |
 //! | `ask` | a request to a pod or a Service |
 //! | `pods` | what the stories read from a pod's JSON; waiting for one pod |
 //! | `deployment` | the shipped Deployment: up, changed, rolled out |
@@ -27,6 +28,7 @@ pub mod ask;
 pub mod background;
 pub mod cluster;
 pub mod deployment;
+pub mod feature;
 pub mod load;
 pub mod logs;
 pub mod manifest;

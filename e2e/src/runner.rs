@@ -1,12 +1,14 @@
-//! Runs stories side by side, and prints how long each took. Arguments choose those whose names
-//! contain one of them; `--list` prints all names.
+//! Runs stories side by side, and prints how long each took. One that the cluster lacks something for
+//! is printed as skipped, with the reason. Arguments choose those whose names contain one of them;
+//! `--list` prints all names.
 
-use std::{env, process::ExitCode, sync::Mutex, thread, time::Instant};
+use std::{env, fmt, process::ExitCode, sync::Mutex, thread, time::Instant};
 
 use anyhow::Result;
 
 use crate::{
     cluster::Cluster,
+    feature::Skipped,
     namespace::Namespace,
     story::{self, Security},
 };
@@ -91,7 +93,7 @@ pub fn run(stories: &[Story]) -> ExitCode {
         }
     }
     let start = Instant::now();
-    let failed = Mutex::new(0);
+    let count = Mutex::new(Count::default());
     let (alone, side_by_side): (Vec<Story>, Vec<Story>) =
         chosen.iter().partition(|story| story.alone);
     for (stories, threads) in [(side_by_side, SIDE_BY_SIDE), (alone, 1)] {
@@ -104,11 +106,10 @@ pub fn run(stories: &[Story]) -> ExitCode {
                         let name = story::namespace_name(&cluster, story.name);
                         let result = story::run(&cluster, &name, story.security, story.test);
                         let seconds = start.elapsed().as_secs_f64();
-                        let word = if result.is_ok() { "ok    " } else { "FAILED" };
-                        let mut failed = failed.lock().expect("nobody panics with it");
-                        println!("{word} {:<20} {seconds:>6.1} s  {name}", story.name);
+                        let mut count = count.lock().expect("nobody panics with it");
+                        let word = count.add(&result);
+                        println!("{word:<7} {:<20} {seconds:>6.1} s  {name}", story.name);
                         if let Err(report) = result {
-                            *failed += 1;
                             println!("{report:#}\n");
                         }
                     }
@@ -116,20 +117,79 @@ pub fn run(stories: &[Story]) -> ExitCode {
             }
         });
     }
-    let failed = failed.into_inner().expect("nobody panicked with it");
-    println!(
-        "{} of {} stories ok, in {:.0} s",
-        chosen.len() - failed,
-        chosen.len(),
-        start.elapsed().as_secs_f64()
-    );
-    if failed == 0 {
+    let count = count.into_inner().expect("nobody panicked with it");
+    println!("{count}, in {:.0} s", start.elapsed().as_secs_f64());
+    if count.failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
 }
 
+/// What has become of the stories.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    ok: u32,
+    skipped: u32,
+    failed: u32,
+}
+
+impl Count {
+    /// Counts a story; returns the word for how it ended.
+    fn add(&mut self, result: &Result<()>) -> &'static str {
+        match result {
+            Ok(()) => {
+                self.ok += 1;
+                "ok"
+            }
+            Err(error) if error.is::<Skipped>() => {
+                self.skipped += 1;
+                "skipped"
+            }
+            Err(_) => {
+                self.failed += 1;
+                "FAILED"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            ok,
+            skipped,
+            failed,
+        } = self;
+        write!(f, "{ok} of {} stories ok", ok + skipped + failed)?;
+        if *skipped > 0 {
+            write!(f, ", {skipped} skipped")?;
+        }
+        Ok(())
+    }
+}
+
 fn next(waiting: &Mutex<impl Iterator<Item = Story>>) -> Option<Story> {
     waiting.lock().expect("nobody panics with it").next()
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_story_that_is_skipped_is_neither_ok_nor_failed() {
+        let mut count = Count::default();
+        assert_eq!(count.add(&Ok(())), "ok");
+        assert_eq!(count.to_string(), "1 of 1 stories ok");
+        let skipped = Skipped("it needs a newer cluster".to_owned());
+        assert_eq!(count.add(&Err(skipped.into())), "skipped");
+        assert_eq!(count.to_string(), "1 of 2 stories ok, 1 skipped");
+        assert_eq!(count.failed, 0);
+        assert_eq!(count.add(&Err(anyhow!("it failed"))), "FAILED");
+        assert_eq!(count.to_string(), "1 of 3 stories ok, 1 skipped");
+        assert_eq!(count.failed, 1);
+    }
 }

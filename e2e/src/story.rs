@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow};
 
 use crate::{
     cluster::Cluster,
+    feature::Skipped,
     namespace::{Namespace, SOON},
 };
 
@@ -33,7 +34,8 @@ pub fn namespace_name(cluster: &Cluster, story: &str) -> String {
 /// `test` started in the background ends with it.
 ///
 /// # Errors
-/// When `test` fails: why, and then its transcript, the pods, their events and their logs.
+/// When `test` fails: why, and then its transcript, the pods, their events and their logs. When
+/// the cluster lacks something that it needs: [`Skipped`].
 pub fn run<T>(
     cluster: &Cluster,
     name: &str,
@@ -46,7 +48,13 @@ pub fn run<T>(
         test(&namespace)
     }))
     .unwrap_or_else(|_| Err(anyhow!("it panicked")))
-    .map_err(|error| report(&namespace, &error));
+    .map_err(|error| {
+        if error.is::<Skipped>() {
+            error
+        } else {
+            report(&namespace, &error)
+        }
+    });
     let deleted = namespace.kubectl(&format!(
         "delete namespace {name} --ignore-not-found --wait=false"
     ));

@@ -7,15 +7,15 @@
 use std::{process::Command, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{namespace::Namespace, reach::Way};
 
 /// How long an ordinary answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a burn may take: no lesson asks for more than two minutes.
-const BURN_TIMEOUT: Duration = Duration::from_secs(150);
+/// How long a burn may take: no lesson asks for more than four minutes.
+const BURN_TIMEOUT: Duration = Duration::from_secs(270);
 
 /// How long a connection to an IP may take to be established. It takes a millisecond where there
 /// is a route at all; a lost SYN is sent again after 1 s.
@@ -98,12 +98,66 @@ pub fn set_fault(namespace: &Namespace<'_>, pod: &str, port: u16, switch: &str) 
     request(namespace, ordinary("PUT", "pod", pod, port, &path)).map(drop)
 }
 
-/// A pod's `/probes`: the last probes of each kind.
+/// Clears a fault switch of a pod.
+///
+/// # Errors
+/// As for [`pod`].
+pub fn clear_fault(namespace: &Namespace<'_>, pod: &str, port: u16, name: &str) -> Result<()> {
+    let path = format!("/faults/{name}");
+    request(namespace, ordinary("DELETE", "pod", pod, port, &path)).map(drop)
+}
+
+/// A pod's `/probes`: the last probes of each kind, under its name.
+///
+/// It is read from the table that a learner sees: the services answer with JSON only to who prefers
+/// that, and the API server's proxy asks for anything.
 ///
 /// # Errors
 /// As for [`pod`].
 pub fn probes(namespace: &Namespace<'_>, name: &str, port: u16) -> Result<Value> {
-    serde_json::from_str(&pod(namespace, name, port, "/probes")?).context("/probes is not JSON")
+    let table = pod(namespace, name, port, "/probes")?;
+    read_probes(&table).with_context(|| format!("/probes is not the table that it was: {table}"))
+}
+
+fn read_probes(table: &str) -> Option<Value> {
+    let mut kinds = serde_json::Map::new();
+    let mut kind = None;
+    for line in table.lines().filter(|line| !line.is_empty()) {
+        if let Some((name, _)) = line.split_once(": ") {
+            let entries = kinds.entry(name).or_insert_with(|| json!([]));
+            kind = entries.as_array_mut();
+        } else if !line.starts_with("at ") {
+            kind.as_mut()?.push(read_probe(line)?);
+        }
+    }
+    Some(kinds.into())
+}
+
+/// `2026-11-25T11:15:55.855Z  200  0.005 ms  1.000 s  10.244.0.1  kube-probe/1.35`, where the first of
+/// its kind has `-` for the interval.
+fn read_probe(row: &str) -> Option<Value> {
+    let mut words = row.split_whitespace();
+    let at = words.next()?;
+    let status: u16 = words.next()?.parse().ok()?;
+    let took: f64 = words.next()?.parse().ok()?;
+    words.next().filter(|unit| *unit == "ms")?;
+    let since_last: Option<f64> = match words.next()? {
+        "-" => None,
+        seconds => {
+            words.next().filter(|unit| *unit == "s")?;
+            Some(seconds.parse().ok()?)
+        }
+    };
+    let from = words.next()?;
+    let agent: Vec<_> = words.collect();
+    Some(json!({
+        "at": at,
+        "status": status,
+        "took_seconds": took / 1e3,
+        "since_last_seconds": since_last,
+        "from": from,
+        "agent": agent.join(" "),
+    }))
 }
 
 fn ordinary<'a>(
@@ -307,6 +361,25 @@ mod tests {
             matches!(answer, Err(Failure::Unreached(_))),
             "nobody listens any more"
         );
+    }
+
+    #[test]
+    fn the_table_of_probes_is_read_row_by_row() {
+        let table = "liveness: not asked yet\n\nreadiness: the last 2, newest last\n\
+            at                        status           took   since last  from        agent\n\
+            2026-11-25T11:15:54.855Z     200       0.005 ms            -  10.244.0.1  kube-probe/1.35\n\
+            2026-11-25T11:15:55.855Z     503    2001.500 ms      1.000 s  10.244.0.1  curl/8 x\n";
+        let read = read_probes(table).unwrap();
+        assert_eq!(read["liveness"], json!([]));
+        assert_eq!(read["readiness"][0]["since_last_seconds"], Value::Null);
+        assert_eq!(
+            read["readiness"][1],
+            json!({
+                "at": "2026-11-25T11:15:55.855Z", "status": 503, "took_seconds": 2.0015,
+                "since_last_seconds": 1.0, "from": "10.244.0.1", "agent": "curl/8 x",
+            })
+        );
+        assert_eq!(read_probes("liveness: the last 1\nnonsense\n"), None);
     }
 
     #[test]

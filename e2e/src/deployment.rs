@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Its pods, by their label.
-const SELECTOR: &str = "app=chesterapi";
+pub const SELECTOR: &str = "app=chesterapi";
 
 /// Applies the shipped Deployment, its Service and its disruption budget; returns the pods when
 /// all of them are Ready.

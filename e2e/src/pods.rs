@@ -1,7 +1,9 @@
 //! Single pods: what the stories read from their JSON, under the names that kubectl shows, and
 //! waiting for one to get there.
 
-use anyhow::Result;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::namespace::{Namespace, SOON};
@@ -13,13 +15,17 @@ pub fn name(pod: &Value) -> &str {
 
 /// Whether the API server says that it is Ready.
 pub fn is_ready(pod: &Value) -> bool {
+    condition(pod, "Ready")["status"] == "True"
+}
+
+/// A condition of its status; null before it is there.
+pub fn condition<'a>(pod: &'a Value, kind: &str) -> &'a Value {
     pod["status"]["conditions"]
         .as_array()
-        .is_some_and(|conditions| {
-            conditions
-                .iter()
-                .any(|it| it["type"] == "Ready" && it["status"] == "True")
-        })
+        .into_iter()
+        .flatten()
+        .find(|it| it["type"] == kind)
+        .unwrap_or(&Value::Null)
 }
 
 /// Whether it has been deleted and is stopping.
@@ -38,14 +44,25 @@ pub fn image<'a>(pod: &'a Value, container: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-/// The status of one of its containers; null before the kubelet has reported any.
+/// The status of one of its containers, init containers included; null before the kubelet has
+/// reported any.
 pub fn container<'a>(pod: &'a Value, container: &str) -> &'a Value {
-    pod["status"]["containerStatuses"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|it| it["name"] == container)
-        .unwrap_or(&Value::Null)
+    let status = &pod["status"];
+    [
+        &status["containerStatuses"],
+        &status["initContainerStatuses"],
+    ]
+    .into_iter()
+    .filter_map(Value::as_array)
+    .flatten()
+    .find(|it| it["name"] == container)
+    .unwrap_or(&Value::Null)
+}
+
+/// What a container waits for: `CrashLoopBackOff`, `ImagePullBackOff`. Empty when it doesn't wait.
+pub fn waiting<'a>(pod: &'a Value, name: &str) -> &'a str {
+    let waiting = &container(pod, name)["state"]["waiting"];
+    waiting["reason"].as_str().unwrap_or_default()
 }
 
 /// How often a container was started again.
@@ -82,6 +99,42 @@ pub fn ready(namespace: &Namespace<'_>, name: &str) -> Result<Value> {
         "wait --for=condition=Ready pod/{name} --timeout={timeout}s"
     ))?;
     get(namespace, name)
+}
+
+/// Waits until `kubectl get pod` shows this word in the column STATUS.
+///
+/// # Errors
+/// When it takes too long.
+pub fn shows(namespace: &Namespace<'_>, pod: &str, status: &str) -> Result<()> {
+    let what = format!("kubectl get shows {status} for {pod}");
+    namespace.until(&what, SOON, || {
+        let line = namespace.kubectl(&format!("get pod {pod} --no-headers"))?;
+        let shown = line.split_whitespace().nth(2); // NAME READY STATUS RESTARTS AGE
+        Ok((shown == Some(status)).then_some(()))
+    })
+}
+
+/// A time as the API server and the services write it: RFC 3339, in UTC.
+///
+/// # Errors
+/// When it isn't one.
+pub fn time(value: &Value) -> Result<SystemTime> {
+    let text = value
+        .as_str()
+        .with_context(|| format!("not a time: {value}"))?;
+    humantime::parse_rfc3339(text).with_context(|| format!("not a time: {text}"))
+}
+
+/// How many seconds `later` is after `earlier`; negative when it is before it.
+///
+/// # Errors
+/// When one of them is no time.
+pub fn seconds_between(earlier: &Value, later: &Value) -> Result<f64> {
+    let (earlier, later) = (time(earlier)?, time(later)?);
+    Ok(match later.duration_since(earlier) {
+        Ok(after) => after.as_secs_f64(),
+        Err(before) => -before.duration().as_secs_f64(),
+    })
 }
 
 /// Waits until a container has been restarted; returns the pod.

@@ -27,7 +27,7 @@ pub struct Change {
     pub pod: Value,
 }
 
-/// A watch of the Deployment's pods, which runs until it is [ended](Watch::end) or dropped.
+/// A watch of pods, which runs until it is [ended](Watch::end) or dropped.
 #[derive(Debug)]
 pub struct Watch {
     process: Background,
@@ -40,10 +40,19 @@ impl Watch {
     /// # Errors
     /// When kubectl fails.
     pub fn start(namespace: &Namespace<'_>) -> Result<Self> {
-        let existing = deployment::pods(namespace)?.len();
+        Self::of(namespace, deployment::SELECTOR)
+    }
+
+    /// Begins to watch the pods that a label selects.
+    ///
+    /// # Errors
+    /// When kubectl fails.
+    pub fn of(namespace: &Namespace<'_>, selector: &str) -> Result<Self> {
+        let list = namespace.json(&format!("get pods -l {selector}"))?;
+        let existing = list["items"].as_array().map_or(0, Vec::len);
         let mut kubectl = namespace.cluster.kubectl();
         kubectl
-            .args(["-n", &namespace.name, "get", "pods", "-l", "app=chesterapi"])
+            .args(["-n", &namespace.name, "get", "pods", "-l", selector])
             .args(["--watch", "--output-watch-events", "-o", "json"]);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let reader = {

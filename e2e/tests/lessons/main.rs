@@ -6,21 +6,30 @@
 
 mod autoscaler;
 mod broken_update;
+mod budget;
 mod cpu;
 mod deploy;
 mod deployment;
+mod endings;
+mod endpoints;
 mod good_update;
 mod never_ready;
 mod nobody_notices;
 mod one_container;
+mod order;
+mod probe_mirror;
 mod probes;
 mod recreate;
 mod resize;
 mod restart_policies;
+mod rollout;
 mod scale;
+mod sick_replica;
+mod slow_start;
 mod stop_order;
 mod surge;
 mod two_containers;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -63,11 +72,29 @@ fn main() -> ExitCode {
         Story::new("min_ready", surge::min_ready),
         Story::new("sidecar", stop_order::sidecar),
         Story::new("prestop", stop_order::prestop),
+        Story::new("restart_rules", restart_policies::by_exit_code),
+        Story::new("endings", endings::codes),
+        Story::new("stop_ignored", endings::stop_ignored),
+        Story::new("probe_grpc", probes::grpc),
+        Story::new("probe_hangs", probes::hanging),
+        Story::new("probe_mirror", probe_mirror::run),
+        Story::new("readiness_fails", endpoints::readiness),
+        Story::new("liveness_fails", endpoints::liveness),
+        Story::new("memory_limit", resize::memory),
+        Story::new("sick_replica", sick_replica::run),
+        Story::new("slow_start", slow_start::run),
+        Story::new("start_order", order::start),
+        Story::new("job_sidecar", order::job),
+        Story::new("waiting", waiting::run),
+        Story::new("disruption_budget", budget::run),
+        Story::new("rollout", rollout::pause_resume_restart),
+        Story::new("terminating_replicas", rollout::terminating_replicas),
         alone("kubectl_top", cpu::top),
         alone("cpu_limit", cpu::limit),
         alone("resize", resize::run),
         alone("cpu_requests", cpu::requests),
         alone("autoscaler", autoscaler::run),
+        alone("tolerance", autoscaler::tolerance),
         alone("nobody_notices", nobody_notices::run),
     ])
 }

@@ -1,8 +1,9 @@
-//! Step 3: three probe mechanisms, each passing and failing. In each file the first pod's
-//! probe passes and the second's fails; failing shows as an event `Unhealthy` and a restart.
+//! Step 3, and the fourth mechanism: each mechanism of a probe, passing and failing. In each file the
+//! first pod's probe passes and the others' fail; failing shows as an event `Unhealthy` and a
+//! restart. And a probe that hangs, for longer than its time-out and for less.
 
 use e2e::{
-    Namespace, Result, ensure,
+    Namespace, Result, ask, ensure, feature,
     pods::{self, restarts},
 };
 
@@ -26,6 +27,32 @@ pub fn exec(namespace: &Namespace<'_>) -> Result<()> {
         "http://localhost:5000/test1 answered 404 Not Found",
     )?;
     passes(namespace, "probe-exec", &["oneapi"])
+}
+
+pub fn grpc(namespace: &Namespace<'_>) -> Result<()> {
+    feature::since(namespace, 27, "A gRPC probe")?;
+    namespace.apply("k8s/lessons/probe-grpc.yaml")?;
+    fails(namespace, "probe-grpc-fails", "NOT_SERVING")?;
+    fails(namespace, "probe-grpc-unknown", "NotFound")?;
+    passes(namespace, "probe-grpc", &["oneapi"])?;
+    let seen = ask::probes(namespace, "probe-grpc", 5000)?;
+    let asked = seen["grpc"].as_array().map_or(0, Vec::len);
+    ensure!(asked > 0, "the mirror shows them: {seen}");
+    Ok(())
+}
+
+pub fn hanging(namespace: &Namespace<'_>) -> Result<()> {
+    namespace.apply("k8s/lessons/probe-hangs.yaml")?;
+    fails(namespace, "probe-hangs", "context deadline exceeded")?;
+    passes(namespace, "probe-waits", &["oneapi"])?;
+    let seen = ask::probes(namespace, "probe-waits", 5000)?;
+    for entry in seen["liveness"].as_array().into_iter().flatten() {
+        ensure!(
+            entry["status"] == 200 && entry["took_seconds"].as_f64() >= Some(2.0),
+            "each answer takes 2 s, which a time-out of 3 s allows: {entry}"
+        );
+    }
+    Ok(())
 }
 
 fn fails(namespace: &Namespace<'_>, pod: &str, words: &str) -> Result<()> {

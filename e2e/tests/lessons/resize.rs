@@ -1,5 +1,5 @@
 //! A container's CPU limit changes while the container runs and burns: the burn follows at once,
-//! up and down, and nothing is restarted.
+//! up and down, and nothing is restarted. And a memory limit that is set below what is used.
 
 use std::{
     thread,
@@ -7,9 +7,9 @@ use std::{
 };
 
 use e2e::{
-    Context, Namespace, Result, Value, ask, ensure,
+    Context, Namespace, Result, Value, ask, ensure, feature,
     namespace::SOON,
-    pods::{self, container, restarts},
+    pods::{self, condition, container, restarts},
 };
 
 const POD: &str = "resize";
@@ -40,11 +40,44 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
         );
         Ok(())
     })?;
-    let after = pods::get(namespace, POD)?;
-    ensure!(restarts(&after, "oneapi") == 0, "nothing was restarted");
+    is_same_container(&before, &pods::get(namespace, POD)?)
+}
+
+fn is_same_container(before: &Value, after: &Value) -> Result<()> {
+    ensure!(restarts(after, "oneapi") == 0, "nothing was restarted");
     let id = |pod: &Value| container(pod, "oneapi")["containerID"].clone();
-    ensure!(id(&before) == id(&after), "it is the same container");
+    ensure!(id(before) == id(after), "it is the same container");
     Ok(())
+}
+
+/// The kubelet does not set a memory limit below what is used: the resize waits, and is done when
+/// the memory is given back.
+pub fn memory(namespace: &Namespace<'_>) -> Result<()> {
+    feature::since(namespace, 34, "A memory limit that is lowered in place")?;
+    namespace.apply("k8s/lessons/resize.yaml")?;
+    let before = pods::ready(namespace, POD)?;
+    ask::set_fault(namespace, POD, 5000, "memory?mib=48&for=ever")?;
+    namespace.kubectl(&format!(
+        r#"patch pod {POD} --subresource resize --patch {{"spec":{{"containers":[{{"name":"oneapi","resources":{{"limits":{{"memory":"32Mi"}}}}}}]}}}}"#
+    ))?;
+    let pod = namespace.until("the kubelet says why the resize is not done", SOON, || {
+        let pod = pods::get(namespace, POD)?;
+        let progress = &condition(&pod, "PodResizeInProgress")["message"];
+        Ok((progress.as_str())
+            .is_some_and(|message| message.contains("memory"))
+            .then_some(pod))
+    })?;
+    let limit = |pod: &Value| container(pod, "oneapi")["resources"]["limits"]["memory"].clone();
+    ensure!(
+        limit(&pod) == "64Mi",
+        "the limit is still the old one: {}",
+        limit(&pod)
+    );
+    ask::clear_fault(namespace, POD, 5000, "memory")?;
+    let after = namespace.until("the limit is the new one", SOON, || {
+        Ok(Some(pods::get(namespace, POD)?).filter(|pod| limit(pod) == "32Mi"))
+    })?;
+    is_same_container(&before, &after)
 }
 
 /// Changes the limit, and waits until the burn gets what that allows, and uses no more.

@@ -1,16 +1,64 @@
-//! Step 4: what the kubelet does when a container has ended: Always, OnFailure, Never; and
-//! liveness probes on paths that don't exist, with Never.
+//! Step 4: what the kubelet does when a container has ended: Always, with its growing back-off,
+//! OnFailure, Never; rules by exit code; and liveness probes on paths that don't exist, with Never.
+
+use std::collections::BTreeSet;
 
 use e2e::{
-    Namespace, Result, ensure,
+    Namespace, Result, ensure, feature,
     namespace::SOON,
-    pods::{self, ended, restarts},
+    pods::{self, container, ended, restarts, waiting},
 };
 
+/// The kubelet's first back-offs in seconds: none before the first restart.
+const BACK_OFFS: [f64; 2] = [10.0, 20.0];
+
+/// How much later than the back-off a container may start: a pod with a container that waits is
+/// looked after by the kubelet every 10 to 15 s, and the times are whole seconds.
+const LATE: f64 = 16.0;
+
 pub fn always(namespace: &Namespace<'_>) -> Result<()> {
+    let name = "restart-always";
     namespace.apply("k8s/lessons/restart-always.yaml")?;
-    pods::restarted(namespace, "restart-always", "fails")?;
-    let pod = pods::restarted(namespace, "restart-always", "succeeds")?;
+    let mut runs = Vec::new();
+    let mut messages = BTreeSet::new();
+    let pod = namespace.until("`fails` has been restarted three times", SOON, || {
+        let pod = pods::get(namespace, name)?;
+        let status = container(&pod, "fails");
+        if waiting(&pod, "fails") == "CrashLoopBackOff"
+            && let Some(message) = status["state"]["waiting"]["message"].as_str()
+        {
+            messages.extend(message.split(" restarting").next().map(str::to_owned));
+        }
+        for end in [&status["lastState"], &status["state"]] {
+            let end = &end["terminated"];
+            if end.is_object() && !runs.contains(end) {
+                runs.push(end.clone());
+            }
+        }
+        Ok((restarts(&pod, "fails") >= 3 && runs.len() >= 4).then_some(pod))
+    })?;
+    namespace.note(&format!("{messages:?}"));
+    for back_off in BACK_OFFS {
+        ensure!(
+            messages.contains(&format!("back-off {back_off}s")),
+            "the kubelet says that it waits for {back_off} s: {messages:?}"
+        );
+    }
+    // Between the first and the second run there is no back-off.
+    for (pair, back_off) in runs[1..].windows(2).zip(BACK_OFFS) {
+        let waited = pods::seconds_between(&pair[0]["finishedAt"], &pair[1]["startedAt"])?;
+        namespace.note(&format!(
+            "back-off of {back_off} s: started after {waited} s"
+        ));
+        ensure!(
+            (back_off - 1.0..back_off + LATE).contains(&waited),
+            "{waited} s after its end, and not {back_off} s: {pair:?}"
+        );
+    }
+    ensure!(
+        restarts(&pod, "succeeds") >= 2,
+        "what has succeeded is started again just as often"
+    );
     exit_codes(&pod)
 }
 
@@ -40,11 +88,40 @@ pub fn never(namespace: &Namespace<'_>) -> Result<()> {
             "{container} is not started again"
         );
     }
+    pods::shows(namespace, "restart-never", "Error")?;
     exit_codes(&pod)
 }
 
+/// A container's own policy, by its exit code, in a pod that is never restarted.
+pub fn by_exit_code(namespace: &Namespace<'_>) -> Result<()> {
+    let name = "restart-rules";
+    feature::since(namespace, 35, "restartPolicyRules of a container")?;
+    namespace.apply("k8s/lessons/restart-rules.yaml")?;
+    feature::has_field(
+        &pods::get(namespace, name)?,
+        "/spec/containers/0/restartPolicyRules",
+        "ContainerRestartRules",
+    )?;
+    let pod = namespace.until("`exits-42` has been restarted twice", SOON, || {
+        let pod = pods::get(namespace, name)?;
+        Ok((restarts(&pod, "exits-42") >= 2).then_some(pod))
+    })?;
+    for (container, code) in [("exits-42", 42), ("exits-3", 3)] {
+        let end = ended(&pod, container).unwrap_or(&e2e::Value::Null);
+        ensure!(
+            end["exitCode"] == code,
+            "{container} ends with {code}: {end}"
+        );
+    }
+    ensure!(
+        restarts(&pod, "exits-3") == 0,
+        "3 is in no rule, so the container's policy Never holds"
+    );
+    Ok(())
+}
+
 fn exit_codes(pod: &e2e::Value) -> Result<()> {
-    for (container, code) in [("succeeds", 0), ("fails", 1)] {
+    for (container, code) in [("succeeds", 0), ("fails", 3)] {
         let end = ended(pod, container).unwrap_or(&e2e::Value::Null);
         ensure!(
             end["exitCode"] == code,

@@ -101,6 +101,7 @@ export class Story {
 
   /** @param {Entry} entry */
   takePods({ t, pods = [], left = [], all }) {
+    const settling = this.settling(t);
     const initial = this.pods.size === 0 && all;
     const blind = this.blind.at(-1);
     if (all && blind?.[1] === Infinity) blind[1] = t;
@@ -113,7 +114,7 @@ export class Story {
       if (pod.version) this.version(pod.version);
       const same = before && (before.name === pod.name || !before.name);
       if (before && !same) this.leave(before, t);
-      if (!same && !initial && !this.settling(t)) this.moment(t, pod, "appeared");
+      if (!same && !initial && !settling) this.moment(t, pod, "appeared");
       if (!initial) this.compare(same ? before : undefined, pod, t);
       this.pods.set(pod.id, pod);
     }

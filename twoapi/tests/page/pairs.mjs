@@ -78,6 +78,8 @@ export class Service {
     for (const pod of pods) for (const process of pod.processes) process.kill(signal);
     for (const pod of pods) {
       await pod.ended;
+      // A pod that ends at once is led to for as long as one that lingers.
+      await sleep(this.lag);
       clearInterval(pod.poll);
       this.pods = this.pods.filter((other) => other !== pod);
     }

@@ -13,38 +13,10 @@ tools=$PWD/target/tools
     GOBIN=$tools go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 ) || exit 1
 
-cargo build -q -p oneapi || exit 1
-built=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug
+. scripts/test-services.sh
 
-folder=$(mktemp -d)
-pids=()
-finish() {
-  kill "${pids[@]}" 2>/dev/null
-  wait "${pids[@]}" 2>/dev/null
-  rm -rf "$folder"
-}
-trap finish EXIT
-
-fail() {
-  echo "$1" >&2
-  exit 1
-}
-
-# Tries a command ten times a second until it succeeds.
-within() { # SECONDS COMMAND…
-  local tries=$(($1 * 10))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    [ $((tries -= 1)) -gt 0 ] || return 1
-    sleep 0.1
-  done
-}
-
-FAULTS=true LOG_FORMAT=json LISTEN=127.0.0.1:0 "$built/oneapi" >"$folder/log" &
-oneapi=$!
-pids+=("$oneapi")
-within 10 grep -q '"listen":' "$folder/log" || fail "oneapi doesn't start."
-listen=$(sed -n 's/.*"listen":"\([^"]*\)".*/\1/p' "$folder/log")
+start oneapi FAULTS=true
+oneapi=$pid
 
 # What grpc_health_probe exits with: 0 serving, 3 the call failed, 4 not serving.
 check() { # SERVICE CODE OUTPUT

@@ -6,42 +6,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-cargo build -q -p oneapi -p twoapi || exit 1
-built=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug
-
-folder=$(mktemp -d)
-pids=()
-finish() {
-  kill "${pids[@]}" 2>/dev/null
-  wait "${pids[@]}" 2>/dev/null
-  rm -rf "$folder"
-}
-trap finish EXIT
-
-fail() {
-  echo "$1" >&2
-  exit 1
-}
-
-# Starts a service on a port of its own choice, and says which it is.
-start() { # SERVICE ENVIRONMENT…
-  local service=$1
-  shift
-  env LOG_FORMAT=json LISTEN=127.0.0.1:0 "$@" "$built/$service" >"$folder/$service.log" &
-  pids+=($!)
-  within 10 grep -q '"listen":' "$folder/$service.log" || fail "$service doesn't start."
-  listen=$(sed -n 's/.*"listen":"\([^"]*\)".*/\1/p' "$folder/$service.log")
-}
-
-# Tries a command ten times a second until it succeeds.
-within() { # SECONDS COMMAND…
-  local tries=$(($1 * 10))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    [ $((tries -= 1)) -gt 0 ] || return 1
-    sleep 0.1
-  done
-}
+. scripts/test-services.sh
 
 start oneapi
 oneapi=$listen

@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# Sourced by the tests that start the services of this machine and ask them with other programs:
+# builds both, starts them on ports of their own choice, and ends them with the script.
+
+cargo build -q -p oneapi -p twoapi || exit 1
+built=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug
+
+folder=$(mktemp -d)
+pids=()
+finish() {
+  kill "${pids[@]}" 2>/dev/null
+  wait "${pids[@]}" 2>/dev/null
+  rm -rf "$folder"
+}
+trap finish EXIT
+
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+
+# Starts a service, and sets `listen` to its address and `pid` to its process.
+start() { # SERVICE ENVIRONMENT…
+  local service=$1
+  shift
+  env LOG_FORMAT=json LISTEN=127.0.0.1:0 "$@" "$built/$service" >"$folder/$service.log" &
+  pid=$!
+  pids+=("$pid")
+  within 10 grep -q '"listen":' "$folder/$service.log" || fail "$service doesn't start."
+  listen=$(sed -n 's/.*"listen":"\([^"]*\)".*/\1/p' "$folder/$service.log")
+}
+
+# Tries a command ten times a second until it succeeds.
+within() { # SECONDS COMMAND…
+  local tries=$(($1 * 10))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ $((tries -= 1)) -gt 0 ] || return 1
+    sleep 0.1
+  done
+}

@@ -1,0 +1,22 @@
+//! Runs the documents: their commands, in order, on a cluster, and compares what they print with what
+//! the documents say. `make docs` runs the program; `documents/README.md` isn't needed by readers.
+//!
+//! | module | what it is for |
+//! | --- | --- |
+//! | `document` | the blocks of a document, and what hidden comments say about them |
+//! | `names` | the namespaces, registry and nodes of a run, and what they are in a document |
+//! | `place` | where a document runs: a copy of the repository, a kubeconfig, namespaces |
+//! | `shell` | the bash that runs the blocks |
+//! | `normalise` | compares two outputs, but for what differs from run to run |
+//! | `run` | a document's run |
+//! | `bless` | writes what was seen into both languages |
+
+#![allow(clippy::print_stdout)] // the output of a run is what it is for
+
+pub mod bless;
+pub mod document;
+pub mod names;
+pub mod normalise;
+pub mod place;
+pub mod run;
+pub mod shell;

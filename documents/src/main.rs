@@ -1,0 +1,270 @@
+//! `make docs`: runs the documents that `DOCUMENTS` chooses by words of their names (none: all), side
+//! by side, on the cluster of `CONTEXT`, with images from `REGISTRY`. With `BLESS` it writes what it
+//! saw into the documents. The repository is the one that it was built in, or the argument.
+
+#![allow(clippy::print_stdout)] // the output of a run is what it is for
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Instant, SystemTime},
+};
+
+use anyhow::{Context, Result, ensure};
+use documents::{
+    bless,
+    document::Document,
+    names::{Names, REGISTRY},
+    place::{Cluster, LABEL, Place},
+    run::{self, Report},
+};
+
+/// How many documents run at once. They mostly wait for kubelets.
+const SIDE_BY_SIDE: usize = 4;
+
+fn main() -> ExitCode {
+    match run_all() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_all() -> Result<bool> {
+    let root = env::args_os().nth(1).map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
+        PathBuf::from,
+    );
+    let root = root
+        .canonicalize()
+        .with_context(|| format!("There is no folder {}", root.display()))?;
+    let variable = |name| env::var(name).unwrap_or_default();
+    let words = variable("DOCUMENTS");
+    let blessing = !variable("BLESS").is_empty();
+    let registry = Some(variable("REGISTRY"))
+        .filter(|registry| !registry.is_empty())
+        .unwrap_or(REGISTRY.to_owned());
+
+    let documents = choose(read(&root)?, &words)?;
+    let interrupted = interruption()?;
+    let cluster = Cluster::of_context(&variable("CONTEXT"))?;
+    let suffix = suffix();
+    println!(
+        "{} documents in namespaces named docs-*-{suffix} and chesterns-*-{suffix}, with images \
+         from {registry}. If this is killed, kubectl delete namespaces -l {LABEL} deletes what is left.",
+        documents.len()
+    );
+    let start = Instant::now();
+    let rows = Mutex::new(Vec::new());
+    let (alone, side_by_side): (Vec<_>, Vec<_>) =
+        documents.iter().partition(|document| document.alone);
+    for (documents, threads) in [(side_by_side, SIDE_BY_SIDE), (alone, 1)] {
+        let waiting = Mutex::new(documents.into_iter());
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    while !interrupted.load(Ordering::Relaxed)
+                        && let Some(document) = next(&waiting)
+                    {
+                        let start = Instant::now();
+                        let names =
+                            Names::new(&document.name(), &suffix, &registry, &cluster.nodes);
+                        let report = one(&root, document, names, &cluster, blessing, &interrupted);
+                        let seconds = start.elapsed().as_secs_f64();
+                        rows.lock().expect("nobody panics with it").push((
+                            document.path.clone(),
+                            seconds,
+                            report,
+                        ));
+                    }
+                });
+            }
+        });
+    }
+    let mut rows = rows.into_inner().expect("nobody panicked with it");
+    rows.sort_by(|first, second| first.0.cmp(&second.0));
+    Ok(summary(
+        &rows,
+        documents.len(),
+        start.elapsed().as_secs_f64(),
+    ))
+}
+
+/// Runs a document, and writes what is to be blessed.
+fn one(
+    root: &Path,
+    document: &Document,
+    names: Names,
+    cluster: &Cluster,
+    blessing: bool,
+    interrupted: &AtomicBool,
+) -> Report {
+    let name = document.name();
+    println!(
+        "{name}: namespaces {} and {}",
+        names.current, names.namespace
+    );
+    let attempt = || -> Result<Report> {
+        let place = Place::new(root, &name, names, Some(cluster))?;
+        let progress = |line: &str| println!("{name}{line}");
+        let report = run::run(document, &place, blessing, interrupted, &progress);
+        for sentence in bless::write(root, document, &report.blessed)? {
+            println!("{sentence}");
+        }
+        Ok(report)
+    };
+    let report = attempt().unwrap_or_else(|error| Report {
+        failure: Some(format!("{}: {error:#}", document.path.display())),
+        ..Report::default()
+    });
+    if let Some(failure) = &report.failure {
+        println!("\n{failure}");
+    }
+    report
+}
+
+fn next<'a>(waiting: &Mutex<std::vec::IntoIter<&'a Document>>) -> Option<&'a Document> {
+    waiting.lock().expect("nobody panics with it").next()
+}
+
+/// The documents in English that have something to run.
+fn read(root: &Path) -> Result<Vec<Document>> {
+    let mut documents = Vec::new();
+    for folder in ["", "docs", "docs/tutorial"] {
+        let Ok(entries) = fs::read_dir(root.join(folder)) else {
+            continue;
+        };
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| name.ends_with(".md") && !name.ends_with(".zh-CN.md"))
+            .collect();
+        names.sort();
+        for name in names {
+            let document = Document::read(root, &Path::new(folder).join(name))?;
+            if !document.blocks.is_empty() {
+                documents.push(document);
+            }
+        }
+    }
+    Ok(documents)
+}
+
+/// Those whose names contain one of the words. What is wrong in their comments is said first.
+fn choose(mut documents: Vec<Document>, words: &str) -> Result<Vec<Document>> {
+    let names: Vec<String> = documents.iter().map(Document::name).collect();
+    documents.retain(|document| {
+        let name = document.name();
+        let mut words = words.split_whitespace().peekable();
+        words.peek().is_none() || words.any(|word| name.contains(word))
+    });
+    ensure!(
+        !documents.is_empty(),
+        "No document's name contains any of: {words}. The documents: {}.",
+        names.join(", ")
+    );
+    let mut wrong = 0;
+    for document in &documents {
+        for finding in &document.findings {
+            println!(
+                "{}:{}: {}",
+                document.path.display(),
+                finding.line,
+                finding.sentence
+            );
+            wrong += 1;
+        }
+    }
+    ensure!(wrong == 0, "Nothing was run, because of the above.");
+    // A document with nothing to run but reasons needs no namespace.
+    documents.retain(|document| document.blocks.iter().any(|block| block.not_run.is_none()));
+    Ok(documents)
+}
+
+/// Set once Ctrl-C or SIGTERM comes, so that namespaces are deleted.
+fn interruption() -> Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    thread::spawn(move || {
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut interrupt), Ok(mut terminate)) = (
+                signal(SignalKind::interrupt()),
+                signal(SignalKind::terminate()),
+            ) else {
+                return;
+            };
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            println!("Interrupted: the namespaces are deleted.");
+            flag.store(true, Ordering::Relaxed);
+        });
+    });
+    Ok(interrupted)
+}
+
+/// Four letters and digits that tell this run from others.
+fn suffix() -> String {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |time| time.as_millis());
+    let mut number = now ^ u128::from(std::process::id()) << 8;
+    let letters = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    (0..4)
+        .map(|_| {
+            let letter = letters[(number % 36) as usize];
+            number /= 36;
+            char::from(letter)
+        })
+        .collect()
+}
+
+/// Prints the table; returns whether all is right.
+fn summary(rows: &[(PathBuf, f64, Report)], chosen: usize, seconds: f64) -> bool {
+    println!(
+        "\n{:<34} {:>4} {:>9} {:>8} {:>8}  result",
+        "document", "run", "compared", "left out", "seconds"
+    );
+    let mut failed = 0;
+    for (path, seconds, report) in rows {
+        let result = match (&report.failure, report.blessed.len()) {
+            (Some(failure), _) => {
+                failed += 1;
+                format!("failed: {}", failure.lines().next().unwrap_or_default())
+            }
+            (None, 0) => "ok".to_owned(),
+            (None, count) => format!("{count} outputs written"),
+        };
+        println!(
+            "{:<34} {:>4} {:>9} {:>8} {seconds:>8.1}  {result}",
+            path.display().to_string(),
+            report.run,
+            report.compared,
+            report.left_out.len()
+        );
+    }
+    for (path, _, report) in rows {
+        for (line, reason) in &report.left_out {
+            println!("{}:{line} is left out: {reason}", path.display());
+        }
+    }
+    let missed = chosen - rows.len();
+    println!(
+        "{} documents, {failed} failed, {missed} not begun, in {seconds:.0} s",
+        rows.len()
+    );
+    failed == 0 && missed == 0
+}

@@ -1,0 +1,351 @@
+//! Where a document runs: a copy of the repository, a kubeconfig, and namespaces of its own, which
+//! are deleted with it.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use crate::names::{NAMESPACE, Names, REGISTRY};
+
+/// The label of the namespaces that the runner makes; its value is the document's name.
+pub const LABEL: &str = "chesterapi-document";
+
+/// What is not copied: it is large, or has nothing to do with what the documents say.
+const NOT_COPIED: [&str; 3] = ["target", ".git", "node_modules"];
+
+/// Folders and files of the copy in which `chesterns` becomes the run's own namespace.
+const RENAMED: [&str; 3] = ["k8s", "scripts", "Makefile"];
+
+/// The kinds of objects that a document may make, and has to delete.
+const KINDS: &str = "pods,deployments,replicasets,statefulsets,daemonsets,jobs,cronjobs,services,\
+                     horizontalpodautoscalers,poddisruptionbudgets,persistentvolumeclaims,\
+                     networkpolicies,resourcequotas,limitranges";
+
+/// A cluster, as kubectl reaches it.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// A kubeconfig with one context.
+    kubeconfig: String,
+    /// The nodes' names.
+    pub nodes: Vec<String>,
+}
+
+impl Cluster {
+    /// The cluster of a context, or of the current one.
+    pub fn of_context(context: &str) -> Result<Self> {
+        let mut arguments = vec!["config", "view", "--minify", "--flatten", "--raw"];
+        if !context.is_empty() {
+            arguments.extend(["--context", context]);
+        }
+        let kubeconfig = output(Command::new("kubectl").args(arguments))?;
+        let mut cluster = Self {
+            kubeconfig,
+            nodes: Vec::new(),
+        };
+        let folder = TempDir::new()?;
+        let file = cluster.write(folder.path())?;
+        let nodes = kubectl(
+            &file,
+            &["get", "nodes", "-o", "jsonpath={.items[*].metadata.name}"],
+        )?;
+        cluster.nodes = nodes.split_whitespace().map(str::to_owned).collect();
+        Ok(cluster)
+    }
+
+    fn write(&self, folder: &Path) -> Result<PathBuf> {
+        let file = folder.join("kubeconfig");
+        fs::write(&file, &self.kubeconfig)?;
+        Ok(file)
+    }
+}
+
+/// Where a document runs. What it made on the cluster is deleted when this is dropped.
+#[derive(Debug)]
+pub struct Place {
+    folder: TempDir,
+    /// What is called what there.
+    pub names: Names,
+    /// None: without a cluster.
+    kubeconfig: Option<PathBuf>,
+}
+
+impl Place {
+    /// A place with a namespace on the cluster, if there is one.
+    pub fn new(
+        root: &Path,
+        document: &str,
+        names: Names,
+        cluster: Option<&Cluster>,
+    ) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("document-").tempdir()?;
+        let tree = folder.path().join("repository");
+        copy(root, &tree).with_context(|| format!("{} can't be copied", root.display()))?;
+        for path in RENAMED {
+            rename(&tree.join(path), &names)?;
+        }
+        choose_registry(&tree, &names.registry)?;
+        let kubeconfig = cluster
+            .map(|cluster| cluster.write(folder.path()))
+            .transpose()?;
+        let place = Self {
+            folder,
+            names,
+            kubeconfig,
+        };
+        if let Some(kubeconfig) = &place.kubeconfig {
+            let current = place.names.current.as_str();
+            kubectl(kubeconfig, &["create", "namespace", current])?;
+            let label = format!("{LABEL}={document}");
+            kubectl(kubeconfig, &["label", "namespace", current, &label])?;
+            kubectl(
+                kubeconfig,
+                &["config", "set-context", "--current", "--namespace", current],
+            )?;
+        }
+        Ok(place)
+    }
+
+    /// The repository's copy.
+    pub fn tree(&self) -> PathBuf {
+        self.folder.path().join("repository")
+    }
+
+    /// Where a shell here has its script.
+    pub fn script(&self) -> PathBuf {
+        self.folder.path().join("block.sh")
+    }
+
+    /// How the environment of a shell here differs from the runner's own.
+    pub fn environment(&self) -> Vec<(&'static str, Option<OsString>)> {
+        // What `make` sets for the runner says nothing to a reader's `make`.
+        let mut environment: Vec<(&str, Option<OsString>)> = [
+            "MAKEFLAGS",
+            "MAKEOVERRIDES",
+            "MAKELEVEL",
+            "MFLAGS",
+            "REGISTRY",
+            "TAG",
+            "NEXT",
+            "NAMESPACE",
+            "CONTEXT",
+            "DOCUMENTS",
+            "BLESS",
+            "DOCS",
+            "COMMIT",
+            "BASH_ENV",
+            "ENV",
+        ]
+        .map(|name| (name, None))
+        .to_vec();
+        if let Some(kubeconfig) = &self.kubeconfig {
+            environment.push(("KUBECONFIG", Some(kubeconfig.into())));
+        }
+        environment.push(("TERM", Some("dumb".into())));
+        environment
+    }
+
+    /// What the document has made and not deleted.
+    pub fn left_behind(&self) -> Result<Vec<String>> {
+        let Some(kubeconfig) = &self.kubeconfig else {
+            return Ok(Vec::new());
+        };
+        // What is being deleted counts as deleted, and what has an owner goes with it.
+        let objects = kubectl(
+            kubeconfig,
+            &[
+                "get",
+                KINDS,
+                "-o",
+                "go-template={{range .items}}{{if not .metadata.deletionTimestamp}}\
+                 {{if not .metadata.ownerReferences}}{{.kind}}/{{.metadata.name}}{{\"\\n\"}}{{end}}{{end}}{{end}}",
+            ],
+        )?;
+        let mut left: Vec<String> = objects.lines().map(str::to_owned).collect();
+        left.extend(
+            self.namespaces(true)?
+                .iter()
+                .map(|name| format!("Namespace/{name}")),
+        );
+        let left = left.iter().map(|name| self.names.of_document(name));
+        Ok(left.collect())
+    }
+
+    /// The namespaces that the document has made itself.
+    fn namespaces(&self, alive: bool) -> Result<Vec<String>> {
+        let Some(kubeconfig) = &self.kubeconfig else {
+            return Ok(Vec::new());
+        };
+        let names = kubectl(
+            kubeconfig,
+            &[
+                "get",
+                "namespaces",
+                "-o",
+                "jsonpath={range .items[*]}{.metadata.name} {.metadata.deletionTimestamp}{\"\\n\"}{end}",
+            ],
+        )?;
+        Ok(names
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter(|(name, deleted)| {
+                name.contains(&self.names.namespace) && !(alive && !deleted.is_empty())
+            })
+            .map(|(name, _)| name.to_owned())
+            .collect())
+    }
+
+    /// Deletes the namespaces, and whatever else on the cluster has a name of this run.
+    fn delete(&self) -> Result<()> {
+        let Some(kubeconfig) = &self.kubeconfig else {
+            return Ok(());
+        };
+        let mut namespaces = self.namespaces(true)?;
+        namespaces.push(self.names.current.clone());
+        let mut arguments = vec!["delete", "namespaces", "--wait=false", "--ignore-not-found"];
+        arguments.extend(namespaces.iter().map(String::as_str));
+        kubectl(kubeconfig, &arguments)?;
+        let kinds = kubectl(
+            kubeconfig,
+            &[
+                "api-resources",
+                "--namespaced=false",
+                "--verbs=list,delete",
+                "-o",
+                "name",
+            ],
+        )?;
+        let kinds: Vec<&str> = kinds
+            .lines()
+            .filter(|kind| !matches!(*kind, "namespaces" | "nodes"))
+            .collect();
+        let objects = kubectl(
+            kubeconfig,
+            &["get", &kinds.join(","), "-o", "name", "--ignore-not-found"],
+        )?;
+        let own: Vec<&str> = objects
+            .lines()
+            .filter(|name| name.contains(&self.names.namespace))
+            .collect();
+        if !own.is_empty() {
+            let mut arguments = vec!["delete", "--wait=false", "--ignore-not-found"];
+            arguments.extend(own);
+            kubectl(kubeconfig, &arguments)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Err(error) = self.delete() {
+            eprintln!(
+                "The namespaces {} and {} may be left: {error:#}",
+                self.names.current, self.names.namespace
+            );
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if from.is_dir() {
+        fs::create_dir_all(to)?;
+        for entry in fs::read_dir(from)? {
+            let name = entry?.file_name();
+            if !NOT_COPIED.iter().any(|not| *not == name) {
+                copy(&from.join(&name), &to.join(&name))?;
+            }
+        }
+    } else if from.exists() {
+        fs::copy(from, to)?; // with its permissions
+    }
+    Ok(())
+}
+
+/// Gives the files the namespace of the run.
+fn rename(path: &Path, names: &Names) -> Result<()> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            rename(&entry?.path(), names)?;
+        }
+    } else if let Ok(text) = fs::read_to_string(path)
+        && text.contains(NAMESPACE)
+    {
+        fs::write(path, names.of_run(&text))?;
+    }
+    Ok(())
+}
+
+/// Chooses the registry, as a reader does.
+fn choose_registry(tree: &Path, registry: &str) -> Result<()> {
+    let Ok(makefile) = fs::read_to_string(tree.join("Makefile")) else {
+        return Ok(()); // a tree of a test
+    };
+    if makefile.contains("\nuse:") {
+        output(
+            Command::new("make")
+                .args([
+                    "--no-print-directory",
+                    "use",
+                    &format!("REGISTRY={registry}"),
+                ])
+                .env_remove("MAKEFLAGS")
+                .env_remove("MAKELEVEL")
+                .current_dir(tree),
+        )?;
+        return Ok(());
+    }
+    replace(&tree.join("k8s"), registry)?;
+    let makefile = makefile.replace(
+        &format!("REGISTRY ?= {REGISTRY}"),
+        &format!("REGISTRY ?= {registry}"),
+    );
+    fs::write(
+        tree.join("Makefile"),
+        makefile + "\nregistry:\n\t@echo '$(REGISTRY)'\n",
+    )?;
+    Ok(())
+}
+
+fn replace(path: &Path, registry: &str) -> Result<()> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            replace(&entry?.path(), registry)?;
+        }
+    } else if let Ok(text) = fs::read_to_string(path) {
+        fs::write(
+            path,
+            text.replace(&format!("{REGISTRY}/"), &format!("{registry}/")),
+        )?;
+    }
+    Ok(())
+}
+
+fn kubectl(kubeconfig: &Path, arguments: &[&str]) -> Result<String> {
+    output(
+        Command::new("kubectl")
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .args(arguments),
+    )
+}
+
+/// What a command prints, or why it failed.
+fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("{} can't be run", command.get_program().display()))?;
+    ensure!(
+        output.status.success(),
+        "{}: {}",
+        command.get_program().display(),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -391,3 +391,173 @@ fn parse_directives(comment: &str) -> Result<Vec<Directive>, String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Document {
+        Document::parse(Path::new("docs/tutorial/first-steps.md"), text.to_owned())
+    }
+
+    fn sentences(text: &str) -> Vec<(usize, String)> {
+        let findings = parse(text).findings.into_iter();
+        findings
+            .map(|finding| (finding.line, finding.sentence))
+            .collect()
+    }
+
+    #[test]
+    fn a_text_block_after_an_sh_block_is_its_output() {
+        let document = parse("# A\n\n```sh\necho a\necho b\n```\n\n```text\na\nb\n```\n");
+        assert_eq!(document.name(), "first-steps");
+        let [block] = &document.blocks[..] else {
+            panic!("one block: {document:?}");
+        };
+        assert_eq!((block.line, block.code.as_str()), (3, "echo a\necho b\n"));
+        assert_eq!((block.exit, block.limit), (0, DEFAULT_LIMIT));
+        let output = block.output.as_ref().unwrap();
+        assert_eq!((output.line, output.text.as_str()), (8, "a\nb\n"));
+        assert_eq!(&document.text[output.range.clone()], "a\nb\n");
+        assert_eq!(document.findings, []);
+    }
+
+    #[test]
+    fn an_empty_output_is_an_output() {
+        let document = parse("```sh\ntrue\n```\n```text\n```\n");
+        let output = document.blocks[0].output.as_ref().unwrap();
+        assert_eq!((output.text.as_str(), output.range.clone()), ("", 23..23));
+    }
+
+    #[test]
+    fn other_languages_are_not_run_and_separate_an_output_from_its_commands() {
+        let document = parse("```sh\na\n```\n```yaml\nb: c\n```\n```text\nd\n```\n");
+        assert_eq!(document.blocks.len(), 1);
+        assert_eq!(document.blocks[0].output, None);
+        assert_eq!(document.findings[0].line, 7);
+    }
+
+    #[test]
+    fn a_paragraph_a_heading_and_html_separate_an_output_from_its_commands() {
+        for between in [
+            "A sentence.",
+            "## A heading",
+            "</details>",
+            "- an item",
+            "---",
+        ] {
+            let text = format!("```sh\na\n```\n\n{between}\n\n```text\nb\n```\n");
+            let document = parse(&text);
+            assert_eq!(document.blocks[0].output, None, "{between}");
+            assert_eq!(document.findings.len(), 1, "{between}");
+        }
+    }
+
+    #[test]
+    fn a_comment_says_the_exit_code_the_time_and_how_the_output_is_compared() {
+        let document = parse(
+            "<!-- exit 3, within 2m -->\n```sh\na\n```\n\n<!-- a comment -->\n\n\
+             <!-- any order -->\n<!-- numbers within 20% -->\n```text\nb\n```\n",
+        );
+        assert_eq!(document.findings, []);
+        let block = &document.blocks[0];
+        assert_eq!((block.exit, block.limit), (3, Duration::from_secs(120)));
+        assert!(!block.repeated);
+        let rule = block.output.as_ref().unwrap().rule;
+        assert!(rule.any_order);
+        assert_eq!(rule.numbers, Numbers::Within(0.2));
+    }
+
+    #[test]
+    fn until_repeats_and_needs_an_output_to_wait_for() {
+        let block = &parse("<!-- until 5s -->\n```sh\na\n```\n```text\n```\n").blocks[0];
+        assert_eq!(
+            (block.repeated, block.limit),
+            (true, Duration::from_secs(5))
+        );
+        let found = sentences("<!-- until 5s -->\n```sh\na\n```\n");
+        assert!(
+            found[0].1.contains("`until` needs a `text` block"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_run_has_a_reason() {
+        let document = parse("<!-- not run: a build, which takes minutes -->\n```sh\na\n```\n");
+        let reason = document.blocks[0].not_run.as_deref();
+        assert_eq!(reason, Some("a build, which takes minutes"));
+        let found = sentences("<!-- not run: -->\n```sh\na\n```\n");
+        assert_eq!(found, [(1, "`not run:` needs a reason.".to_owned())]);
+    }
+
+    #[test]
+    fn a_picture_in_text_says_that_it_is_not_compared() {
+        assert_eq!(
+            sentences("<!-- not run: a picture -->\n```text\nb\n```\n"),
+            []
+        );
+        assert!(
+            sentences("```text\nb\n```\n")[0]
+                .1
+                .contains("follows no `sh` block")
+        );
+    }
+
+    #[test]
+    fn a_directive_that_is_misspelt_misplaced_or_unused_is_found() {
+        for (text, word) in [
+            ("<!-- exti 1 -->\n```sh\na\n```\n", "is none of"),
+            ("<!-- within soon -->\n```sh\na\n```\n", "is none of"),
+            ("<!-- exit 1 -->\n\n```sh\na\n```\n", "isn't directly above"),
+            (
+                "<!-- exit 1 -->\n```yaml\na: b\n```\n",
+                "isn't directly above",
+            ),
+            (
+                "<!-- any order -->\n```sh\na\n```\n",
+                "not above an `sh` block",
+            ),
+            (
+                "```sh\na\n```\n<!-- exit 1 -->\n```text\na\n```\n",
+                "not above a `text` block",
+            ),
+        ] {
+            let found = sentences(text);
+            assert_eq!(found.len(), 1, "{text}: {found:?}");
+            assert!(found[0].1.contains(word), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_in_details_and_one_in_a_list_are_run() {
+        let document = parse(
+            "<details><summary>Answer</summary>\n\n<!-- exit 1 -->\n```sh\na\n```\n\n```text\nb\n```\n\n\
+             </details>\n\n1. An item:\n\n   ```sh\n   c\n     d\n   ```\n   ```text\n   e\n   ```\n",
+        );
+        assert_eq!(document.findings, []);
+        assert_eq!(document.blocks[0].exit, 1);
+        assert_eq!(document.blocks[1].code, "c\n  d\n");
+        let output = document.blocks[1].output.as_ref().unwrap();
+        assert_eq!(
+            (output.text.as_str(), output.indent.as_str()),
+            ("e\n", "   ")
+        );
+        assert_eq!(&document.text[output.range.clone()], "   e\n");
+    }
+
+    #[test]
+    fn a_block_without_an_end_is_found() {
+        assert_eq!(
+            sentences("```sh\na\n"),
+            [(1, "This code block has no end.".to_owned())]
+        );
+    }
+
+    #[test]
+    fn a_document_that_measures_runs_alone() {
+        assert!(parse("# A\n\n<!-- runs alone -->\n").alone);
+        assert!(!parse("# A\n").alone);
+    }
+}

@@ -168,3 +168,143 @@ fn adopt(expected: &str, seen: &str, share: f64) -> String {
     });
     adopted.collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_from_run_to_run_is_replaced() {
+        for (seen, normal) in [
+            ("ip is 10.244.0.12", "ip is [IP]"),
+            ("10.244.0.0/16", "[IP]/16"),
+            ("fd00:10:244::5 and fe80::1 and ::", "[IP] and [IP] and ::"),
+            (
+                "dial tcp 10.244.0.15:5999: refused",
+                "dial tcp [IP]:5999: refused",
+            ),
+            ("from 10.244.0.1:43210", "from [IP]:[PORT]"),
+            ("[::]:5000", "[::]:5000"),
+            ("5001:31234/TCP", "5001:[PORT]/TCP"),
+            ("at 2026-01-02T03:04:05.678Z.", "at [TIME]."),
+            ("Wed, 25 Nov 2026 13:36:38 +0000", "[TIME]"),
+            ("date: Fri, 02 Jan 2026 03:04:05 GMT", "date: [TIME]"),
+            ("13:36:38.123 started", "[TIME] started"),
+            ("6f2c1d3e-0a1b-4c5d-8e9f-001122334455", "[UID]"),
+            (
+                "chesterdeployment-5d79c7596-lgds2",
+                "chesterdeployment-[HASH]",
+            ),
+            (
+                "replicaset.apps/chesterdeployment-5d79c7596",
+                "replicaset.apps/chesterdeployment-[HASH]",
+            ),
+            ("pod-template-hash=5d79c7596", "pod-template-hash=[HASH]"),
+            ("load-x7k2z", "load-[HASH]"),
+            ("oneapi.18a3f0c2b4d5e6f7", "oneapi.[HASH]"),
+            ("Restarted (13s ago)", "Restarted ([AGE] ago)"),
+            (
+                "0/1   Error   2 (1m3s ago)   24s",
+                "0/1 Error 2 ([AGE] ago) [AGE]",
+            ),
+            (
+                "  Normal  Pulled  3s (x2 over 5s)  kubelet",
+                "  Normal Pulled [AGE] (x[COUNT] over [AGE]) kubelet",
+            ),
+            ("3s          Warning   Unhealthy", "[AGE] Warning Unhealthy"),
+            ("a   5s   3s", "a [AGE] [AGE]"),
+            ("v1.35.4 v1.34.1+k3s1", "[VERSION] [VERSION]"),
+            (
+                "\"agent\":\"kube-probe/1.35\"",
+                "\"agent\":\"kube-probe/[VERSION]\"",
+            ),
+            ("on node1", "on [NODE]"),
+            (
+                "pulled image \"a\" in 1.2s (1.3s including waiting). Image size: 1234 bytes.",
+                "pulled image \"a\" in [TOOK].",
+            ),
+            ("resourceVersion: \"1234\"", "resourceVersion: [VERSION]"),
+        ] {
+            assert_eq!(normalise(seen), normal);
+        }
+    }
+
+    #[test]
+    fn what_a_document_is_about_is_kept() {
+        for text in [
+            "Liveness: http-get http://:5000/livez delay=0s timeout=1s period=10s",
+            "after 3s",
+            "took 250 millicores",
+            "exit code 137",
+            "oneapi 1.0",
+            "chesterdeployment chesterservice chester-page",
+            "sleep 30",
+            "Running 0",
+            "a:5000",
+        ] {
+            assert_eq!(normalise(text), text);
+        }
+    }
+
+    #[test]
+    fn columns_may_be_wider_and_indentation_may_not() {
+        let rule = Rule::default();
+        assert_eq!(
+            difference("NAME   A\nx      y  \n", "NAME A\nx   y\n\n", rule),
+            None
+        );
+        assert!(difference("  a: b\n", "a: b\n", rule).is_some());
+    }
+
+    #[test]
+    fn a_difference_shows_both_sides() {
+        let shown = difference("a\nb\n", "a\nc\n", Rule::default()).unwrap();
+        assert!(shown.contains("- b") && shown.contains("+ c"), "{shown}");
+    }
+
+    #[test]
+    fn lines_in_any_order_match_only_where_that_is_allowed() {
+        let any_order = Rule {
+            any_order: true,
+            ..Rule::default()
+        };
+        assert_eq!(difference("a\nb\n", "b\na\n", any_order), None);
+        assert!(difference("a\nb\n", "b\na\n", Rule::default()).is_some());
+        assert!(difference("a\nb\n", "b\nb\n", any_order).is_some());
+    }
+
+    #[test]
+    fn numbers_may_differ_by_the_share_that_is_allowed_and_by_no_more() {
+        let within = Rule {
+            numbers: Numbers::Within(0.2),
+            ..Rule::default()
+        };
+        assert_eq!(
+            difference("burnt 250 of 1.5\n", "burnt 300 of 1.25\n", within),
+            None
+        );
+        let shown = difference("burnt 250 of 1.5\n", "burnt 301 of 1.25\n", within).unwrap();
+        assert!(
+            shown.contains("burnt 301 of 1.5"),
+            "the close one is no difference: {shown}"
+        );
+        assert!(difference("burnt 250\n", "used 250\n", within).is_some());
+        assert!(difference("a 0\n", "a 1\n", within).is_some());
+        let both = Rule {
+            any_order: true,
+            ..within
+        };
+        assert_eq!(difference("b 9\na 20\n", "a 19\nb 10\n", both), None);
+    }
+
+    #[test]
+    fn numbers_that_vary_only_have_to_be_there() {
+        let vary = Rule {
+            numbers: Numbers::Vary,
+            ..Rule::default()
+        };
+        assert_eq!(difference("1.5 of 3\n", "7 of 123\n", vary), None);
+        assert!(difference("1.5 of 3\n", "some of 3\n", vary).is_some());
+    }
+}

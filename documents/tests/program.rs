@@ -1,0 +1,228 @@
+//! Runs the program itself over small trees, with a script in kubectl's place that writes down what
+//! it was asked for.
+
+#![allow(clippy::unwrap_used)] // a test may
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, process::ExitStatusExt},
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// Answers as a cluster of one node does; a namespace that a document makes is listed afterwards.
+const KUBECTL: &str = r#"#!/bin/bash
+echo "$*" >>"$CALLS"
+case $* in
+  'config view'*) echo 'apiVersion: v1' ;;
+  *'get nodes'*) echo vm ;;
+  *'get namespaces -o jsonpath'*) sed -n 's/^create namespace \(chesterns.*\)/\1 /p' "$CALLS" ;;
+esac
+"#;
+
+struct Tree(TempDir);
+
+impl Tree {
+    fn new(documents: &[(&str, &str)]) -> Self {
+        let root = TempDir::new().unwrap();
+        fs::create_dir_all(root.path().join("docs")).unwrap();
+        fs::create_dir(root.path().join("programs")).unwrap();
+        let kubectl = root.path().join("programs/kubectl");
+        fs::write(&kubectl, KUBECTL).unwrap();
+        fs::set_permissions(&kubectl, fs::Permissions::from_mode(0o755)).unwrap();
+        for (path, text) in documents {
+            fs::write(root.path().join(path), text).unwrap();
+        }
+        Self(root)
+    }
+
+    fn program(&self, variables: &[(&str, &str)]) -> Command {
+        let path = std::env::var("PATH").unwrap();
+        let programs = self.0.path().join("programs");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_documents"));
+        command
+            .arg(self.0.path())
+            .env("PATH", format!("{}:{path}", programs.display()))
+            .env("CALLS", self.calls())
+            .env_remove("DOCUMENTS")
+            .env_remove("BLESS")
+            .env_remove("CONTEXT")
+            .env("REGISTRY", "registry.example.com")
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, variables: &[(&str, &str)]) -> (bool, String) {
+        finished(&self.program(variables).output().unwrap())
+    }
+
+    fn calls(&self) -> std::path::PathBuf {
+        self.0.path().join("calls")
+    }
+
+    /// The calls of kubectl with these words.
+    fn asked(&self, words: &str) -> Vec<String> {
+        let calls = fs::read_to_string(self.calls()).unwrap_or_default();
+        let calls = calls.lines().filter(|call| call.contains(words));
+        calls.map(str::to_owned).collect()
+    }
+}
+
+fn finished(output: &Output) -> (bool, String) {
+    assert_eq!(output.status.signal(), None);
+    let text = [&output.stdout[..], &output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+fn page(code: &str) -> String {
+    format!("# A page\n\n```sh\n{code}\n```\n")
+}
+
+#[test]
+fn the_documents_in_english_are_run_and_a_table_says_what_became_of_each() {
+    let tree = Tree::new(&[
+        ("README.md", &page("true")),
+        ("docs/cpu.md", &page("false")),
+        ("docs/cpu.zh-CN.md", &page("exit 1")),
+        ("docs/words.md", "# Words only\n"),
+    ]);
+    let (passed, text) = tree.run(&[]);
+    assert!(!passed);
+    assert!(text.contains("docs/cpu.md:3: The exit code is 1"), "{text}");
+    let row = |path: &str| {
+        let mut rows = text.lines().filter(|line| line.starts_with(path));
+        rows.next_back().map(str::to_owned).unwrap_or_default()
+    };
+    assert!(row("README.md ").ends_with("ok"), "{text}");
+    assert!(
+        row("docs/cpu.md ").contains("failed: docs/cpu.md:3"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with(" s\n") && text.contains("2 documents, 1 failed, 0 not begun"),
+        "{text}"
+    );
+}
+
+#[test]
+fn words_choose_documents_and_a_word_that_none_has_lists_them() {
+    let tree = Tree::new(&[
+        ("docs/cpu.md", &page("true")),
+        ("docs/stopping.md", &page("false")),
+    ]);
+    let (passed, text) = tree.run(&[("DOCUMENTS", "cp page")]);
+    assert!(passed, "{text}");
+    let (passed, text) = tree.run(&[("DOCUMENTS", "nothing")]);
+    assert!(!passed);
+    assert_eq!(
+        text,
+        "No document's name contains any of: nothing. The documents: cpu, stopping.\n"
+    );
+}
+
+#[test]
+fn each_document_has_a_labelled_namespace_which_is_deleted_with_those_it_made() {
+    for code in [
+        "kubectl create namespace chesterns",
+        "kubectl create namespace chesterns; false",
+    ] {
+        let tree = Tree::new(&[("docs/cpu.md", &page(code))]);
+        let (passed, text) = tree.run(&[]);
+        assert!(!passed, "what it made is left behind: {text}");
+        let made = tree.asked("create namespace docs-cpu-");
+        let name = made[0].rsplit(' ').next().unwrap();
+        let own = name.replace("docs-", "chesterns-");
+        assert!(
+            text.contains(&format!("cpu: namespaces {name} and {own}")),
+            "{text}"
+        );
+        assert_eq!(
+            tree.asked(&format!("label namespace {name} chesterapi-document=cpu"))
+                .len(),
+            1
+        );
+        let deleted = tree.asked("delete namespaces --wait=false");
+        assert!(
+            deleted[0].ends_with(&format!("{own} {name}")),
+            "{deleted:?}"
+        );
+    }
+}
+
+#[test]
+fn what_a_document_leaves_behind_is_a_failure() {
+    let tree = Tree::new(&[("docs/cpu.md", &page("kubectl create namespace chesterns"))]);
+    let (_, text) = tree.run(&[]);
+    assert!(
+        text.contains("At its end it leaves behind: Namespace/chesterns."),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_interruption_deletes_the_namespaces() {
+    let tree = Tree::new(&[(
+        "docs/cpu.md",
+        &page("touch \"${CALLS%calls}/begun\"; sleep 25"),
+    )]);
+    let mut child = tree.program(&[]).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !Path::new(&tree.0.path().join("begun")).exists() {
+        assert!(Instant::now() < deadline, "the block has not begun");
+        std::thread::yield_now();
+    }
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    let (passed, text) = finished(&output);
+    assert!(!passed);
+    assert!(text.contains("It was interrupted."), "{text}");
+    assert_eq!(
+        tree.asked("delete namespaces --wait=false").len(),
+        1,
+        "{text}"
+    );
+    child = tree.program(&[("DOCUMENTS", "none")]).spawn().unwrap();
+    drop(child.wait());
+}
+
+#[test]
+fn a_wrong_comment_is_said_before_anything_is_run() {
+    let tree = Tree::new(&[(
+        "docs/cpu.md",
+        "# A\n\n<!-- exti 1 -->\n```sh\ntouch run\n```\n",
+    )]);
+    let (passed, text) = tree.run(&[]);
+    assert!(!passed);
+    assert!(
+        text.starts_with("docs/cpu.md:3: \"exti 1\" is none of: exit N"),
+        "{text}"
+    );
+    assert_eq!(tree.asked(""), Vec::<String>::new());
+}
+
+#[test]
+fn blessing_says_what_it_wrote() {
+    let tree = Tree::new(&[("docs/cpu.md", "```sh\necho a\n```\n```text\n```\n")]);
+    let (passed, text) = tree.run(&[("BLESS", "1")]);
+    assert!(passed, "{text}");
+    assert!(
+        text.contains("docs/cpu.md:4: wrote what was seen."),
+        "{text}"
+    );
+    assert!(text.contains("1 outputs written"), "{text}");
+    let (passed, text) = tree.run(&[]);
+    assert!(passed, "{text}");
+}

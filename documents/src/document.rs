@@ -16,6 +16,9 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag};
 /// pod is ready after a few.
 pub const DEFAULT_LIMIT: Duration = Duration::from_secs(30);
 
+/// Folders that are large, or have nothing to do with what the documents say.
+pub const NOT_OURS: [&str; 3] = ["target", ".git", "node_modules"];
+
 /// A document, and the blocks in it.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -135,13 +138,44 @@ impl Document {
         }
     }
 
-    /// The word by which it is chosen, which is also part of its namespaces' names.
+    /// The name by which it is chosen, which is also part of its namespaces' names:
+    /// `docs/states/pending.md` is `states-pending`, and a part of the tutorial is named by its file.
     pub fn name(&self) -> String {
-        let stem = self.path.file_stem().unwrap_or_default();
-        stem.to_string_lossy()
+        let path = self.path.with_extension("");
+        let path = path.strip_prefix("docs").unwrap_or(&path);
+        let path = path.strip_prefix("tutorial").unwrap_or(path);
+        path.to_string_lossy()
             .to_lowercase()
             .replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")
     }
+}
+
+/// The paths of all documents below a folder, in all languages, sorted.
+pub fn paths(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(root.join(&folder))
+            .with_context(|| format!("{} can't be read", root.join(&folder).display()))?;
+        for entry in entries {
+            let entry = entry?;
+            let path = folder.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                if !NOT_OURS.iter().any(|name| path.ends_with(name)) {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                paths.push(path);
+            }
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Whether a path is that of a document in Chinese.
+pub fn is_chinese(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(".zh-CN.md")
 }
 
 /// The counterpart in Chinese of a document in English.
@@ -412,6 +446,10 @@ mod tests {
     fn a_text_block_after_an_sh_block_is_its_output() {
         let document = parse("# A\n\n```sh\necho a\necho b\n```\n\n```text\na\nb\n```\n");
         assert_eq!(document.name(), "first-steps");
+        let name = |path: &str| Document::parse(Path::new(path), String::new()).name();
+        assert_eq!(name("README.md"), "readme");
+        assert_eq!(name("docs/tutorial.md"), "tutorial");
+        assert_eq!(name("docs/states/pending.md"), "states-pending");
         let [block] = &document.blocks[..] else {
             panic!("one block: {document:?}");
         };

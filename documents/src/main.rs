@@ -5,7 +5,7 @@
 #![allow(clippy::print_stdout)] // the output of a run is what it is for
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
@@ -19,7 +19,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use documents::{
     bless,
-    document::Document,
+    document::{Document, is_chinese, paths},
     names::{Names, REGISTRY},
     place::{Cluster, LABEL, Place},
     run::{self, Report},
@@ -109,6 +109,9 @@ fn one(
     interrupted: &AtomicBool,
 ) -> Report {
     let name = document.name();
+    if document.blocks.iter().all(|block| block.not_run.is_some()) {
+        return run::leave_out(document); // which needs no namespace
+    }
     println!(
         "{name}: namespaces {} and {}",
         names.current, names.namespace
@@ -139,20 +142,10 @@ fn next<'a>(waiting: &Mutex<std::vec::IntoIter<&'a Document>>) -> Option<&'a Doc
 /// The documents in English that have something to run.
 fn read(root: &Path) -> Result<Vec<Document>> {
     let mut documents = Vec::new();
-    for folder in ["", "docs", "docs/tutorial"] {
-        let Ok(entries) = fs::read_dir(root.join(folder)) else {
-            continue;
-        };
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| name.ends_with(".md") && !name.ends_with(".zh-CN.md"))
-            .collect();
-        names.sort();
-        for name in names {
-            let document = Document::read(root, &Path::new(folder).join(name))?;
-            if !document.blocks.is_empty() {
-                documents.push(document);
-            }
+    for path in paths(root)? {
+        let document = Document::read(root, &path)?;
+        if !is_chinese(&path) && !document.blocks.is_empty() {
+            documents.push(document);
         }
     }
     Ok(documents)
@@ -184,8 +177,6 @@ fn choose(mut documents: Vec<Document>, words: &str) -> Result<Vec<Document>> {
         }
     }
     ensure!(wrong == 0, "Nothing was run, because of the above.");
-    // A document with nothing to run but reasons needs no namespace.
-    documents.retain(|document| document.blocks.iter().any(|block| block.not_run.is_none()));
     Ok(documents)
 }
 

@@ -11,13 +11,13 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use crate::names::{NAMESPACE, Names, REGISTRY};
+use crate::{
+    document::NOT_OURS,
+    names::{NAMESPACE, Names, REGISTRY},
+};
 
 /// The label of the namespaces that the runner makes; its value is the document's name.
 pub const LABEL: &str = "chesterapi-document";
-
-/// What is not copied: it is large, or has nothing to do with what the documents say.
-const NOT_COPIED: [&str; 3] = ["target", ".git", "node_modules"];
 
 /// Folders and files of the copy in which `chesterns` becomes the run's own namespace.
 const RENAMED: [&str; 3] = ["k8s", "scripts", "Makefile"];
@@ -257,7 +257,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         fs::create_dir_all(to)?;
         for entry in fs::read_dir(from)? {
             let name = entry?.file_name();
-            if !NOT_COPIED.iter().any(|not| *not == name) {
+            if !NOT_OURS.iter().any(|not| *not == name) {
                 copy(&from.join(&name), &to.join(&name))?;
             }
         }

@@ -61,6 +61,18 @@ pub fn run(
     report
 }
 
+/// What is known of a document of which nothing is run.
+pub fn leave_out(document: &Document) -> Report {
+    let reasons = document
+        .blocks
+        .iter()
+        .filter_map(|block| Some((block.line, block.not_run.clone()?)));
+    Report {
+        left_out: reasons.collect(),
+        ..Report::default()
+    }
+}
+
 fn run_blocks(
     document: &Document,
     place: &Place,

@@ -111,6 +111,19 @@ fn the_documents_in_english_are_run_and_a_table_says_what_became_of_each() {
 }
 
 #[test]
+fn a_document_of_which_nothing_is_run_needs_no_namespace_and_is_in_the_table() {
+    let page = "<!-- not run: a build -->\n```sh\nmake\n```\n";
+    let tree = Tree::new(&[("docs/cpu.md", page)]);
+    let (passed, text) = tree.run(&[]);
+    assert!(passed, "{text}");
+    assert!(
+        text.contains("docs/cpu.md:2 is left out: a build"),
+        "{text}"
+    );
+    assert_eq!(tree.asked("create namespace"), Vec::<String>::new());
+}
+
+#[test]
 fn words_choose_documents_and_a_word_that_none_has_lists_them() {
     let tree = Tree::new(&[
         ("docs/cpu.md", &page("true")),
@@ -171,7 +184,7 @@ fn an_interruption_deletes_the_namespaces() {
         "docs/cpu.md",
         &page("touch \"${CALLS%calls}/begun\"; sleep 25"),
     )]);
-    let mut child = tree.program(&[]).spawn().unwrap();
+    let child = tree.program(&[]).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     while !Path::new(&tree.0.path().join("begun")).exists() {
         assert!(Instant::now() < deadline, "the block has not begun");
@@ -194,8 +207,6 @@ fn an_interruption_deletes_the_namespaces() {
         1,
         "{text}"
     );
-    child = tree.program(&[("DOCUMENTS", "none")]).spawn().unwrap();
-    drop(child.wait());
 }
 
 #[test]

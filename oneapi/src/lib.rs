@@ -13,6 +13,7 @@
 
 mod api;
 pub mod burn;
+pub mod cli;
 mod metrics;
 
 use axum::routing::{delete, get};

@@ -14,6 +14,7 @@
 mod api;
 mod bounds;
 pub mod burn;
+pub mod cli;
 mod client;
 pub mod load;
 pub mod page;

@@ -50,6 +50,7 @@ struct Inner {
 /// A route as the layers see it.
 #[derive(Debug)]
 struct Route {
+    template: &'static str,
     kind: Kind,
     text: Option<Text>,
     metrics: Arc<RouteMetrics>,
@@ -84,6 +85,7 @@ impl App {
                 .expect("each template is added once");
             let metrics = metrics.route(template);
             routes.push(Route {
+                template,
                 kind,
                 text,
                 metrics,
@@ -94,6 +96,7 @@ impl App {
             paths,
             routes,
             unmatched: Route {
+                template: "unmatched",
                 kind: Kind::Unmatched,
                 text: None,
                 metrics: metrics.route("unmatched"),
@@ -103,6 +106,11 @@ impl App {
             mirror,
             headers,
         }))
+    }
+
+    /// The templates of all routes, such as `/burns/{id}`, in the order in which they were added.
+    pub fn templates(&self) -> impl Iterator<Item = &'static str> {
+        self.0.routes.iter().map(|route| route.template)
     }
 
     /// What answers the requests of one connection.

@@ -143,7 +143,9 @@ impl Document {
     pub fn name(&self) -> String {
         let path = self.path.with_extension("");
         let path = path.strip_prefix("docs").unwrap_or(&path);
-        let path = path.strip_prefix("tutorial").unwrap_or(path);
+        let part = path.strip_prefix("tutorial").ok();
+        let part = part.filter(|part| !part.as_os_str().is_empty());
+        let path = part.unwrap_or(path);
         path.to_string_lossy()
             .to_lowercase()
             .replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")

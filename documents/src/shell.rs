@@ -183,10 +183,7 @@ impl Shell {
         // Once, since another process may get its number afterwards.
         if !std::mem::replace(&mut self.gone, true) {
             // It fails only if there are none.
-            drop(kill_process_group(
-                Pid::from_child(&self.bash),
-                Signal::KILL,
-            ));
+            let _ = kill_process_group(Pid::from_child(&self.bash), Signal::KILL);
             drop(self.bash.wait());
         }
         Ran {

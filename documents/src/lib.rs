@@ -1,5 +1,6 @@
 //! Runs the documents: their commands, in order, on a cluster, and compares what they print with what
-//! the documents say. `make docs` runs the program; `documents/README.md` isn't needed by readers.
+//! the documents say. And checks, without a cluster, that they agree with each other, with the source tree
+//! and with the programs. `make docs` does the one, `make test` and `make lint` the other.
 //!
 //! | module | what it is for |
 //! | --- | --- |
@@ -10,13 +11,17 @@
 //! | `normalise` | compares two outputs, but for what differs from run to run |
 //! | `run` | a document's run |
 //! | `bless` | writes what was seen into both languages |
+//! | `page` | all that a document is made of, for the checks |
+//! | `check` | the checks |
 
 #![allow(clippy::print_stdout)] // the output of a run is what it is for
 
 pub mod bless;
+pub mod check;
 pub mod document;
 pub mod names;
 pub mod normalise;
+pub mod page;
 pub mod place;
 pub mod run;
 pub mod shell;

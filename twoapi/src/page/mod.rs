@@ -38,7 +38,7 @@ use self::{actions::Burns, viewers::Viewers};
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub struct Settings {
-    /// The pods that the page shows: the name of a headless Service, or several names or IPs with commas between them; none: its own pod
+    /// The pods that the page shows: the name of a headless Service, or several names or IPs with commas between them [default: its own pod]
     #[arg(long, env, value_delimiter = ',')]
     pub pods_name: Vec<String>,
 

@@ -1,0 +1,77 @@
+//! The documents of this repository agree with each other, with its files and with its programs.
+
+#![allow(clippy::unwrap_used)] // a test may
+
+use std::path::Path;
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
+use chassis::{
+    Chassis,
+    config::{Build, defaults},
+    http::Routes,
+};
+use clap::CommandFactory;
+use documents::check::{self, Programs, tables::Endpoint};
+
+/// What a service answers, asked of the service itself: a method that no route has gets those that it
+/// has.
+async fn endpoints(
+    service: &'static str,
+    routes: impl FnOnce(&Chassis) -> Routes,
+) -> Vec<Endpoint> {
+    let chassis = Chassis::new(Build::new(service, "1.0", None, None), defaults());
+    let app = chassis.app(routes(&chassis));
+    let mut endpoints = Vec::new();
+    for template in app.templates() {
+        let path = template.replace(['{', '}'], "");
+        let request = Request::builder().method("TRACE").uri(&path);
+        let response = app.answer(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        let allowed = response.headers()[header::ALLOW].to_str().unwrap();
+        // A GET answers HEAD too.
+        for method in allowed.split(',').filter(|method| *method != "HEAD") {
+            endpoints.push(Endpoint {
+                service: service.to_owned(),
+                method: method.to_owned(),
+                template: template.to_owned(),
+            });
+        }
+    }
+    endpoints
+}
+
+async fn programs() -> Programs {
+    let oneapi = endpoints("oneapi", |chassis| oneapi::routes(chassis, &defaults())).await;
+    let twoapi = endpoints("twoapi", |chassis| twoapi::routes(chassis, &defaults())).await;
+    Programs {
+        commands: vec![oneapi::cli::Cli::command(), twoapi::cli::Cli::command()],
+        endpoints: [oneapi, twoapi].concat(),
+    }
+}
+
+#[tokio::test]
+async fn the_documents_of_this_repository_have_no_findings() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = std::env::var_os("DOCUMENTS_ROOT").map_or(root, Into::into);
+    let findings = check::check(&root, &programs().await).unwrap();
+    assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
+}
+
+#[tokio::test]
+async fn each_setting_has_a_flag_of_the_same_name() {
+    for program in programs().await.commands {
+        let subcommands = program.get_subcommands();
+        for argument in std::iter::once(&program)
+            .chain(subcommands)
+            .flat_map(clap::Command::get_arguments)
+        {
+            if let Some(variable) = argument.get_env() {
+                let flag = variable.to_string_lossy().to_lowercase().replace('_', "-");
+                assert_eq!(argument.get_long(), Some(flag.as_str()));
+            }
+        }
+    }
+}

@@ -18,6 +18,7 @@ COPY twoapi/Cargo.toml twoapi/
 COPY pair/Cargo.toml pair/
 COPY e2e/Cargo.toml e2e/
 COPY bench/Cargo.toml bench/
+COPY documents/Cargo.toml documents/
 RUN sed -i '/^\[\[/,/^$/d' */Cargo.toml \
  && for member in */; do mkdir "$member/src" && echo '//! Empty.' > "$member/src/lib.rs"; done \
  && for service in oneapi twoapi; do echo 'fn main() {}' > "$service/src/main.rs"; done \

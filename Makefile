@@ -7,6 +7,7 @@ NEXT ?= 1.1
 NAMESPACE ?= chesterns
 CONTEXT ?=
 STORIES ?=
+DOCUMENTS ?=
 RATE ?= 200
 UPDATES ?= 5
 ONEAPI ?=
@@ -23,14 +24,14 @@ COMMIT ?= $(shell git describe --always --dirty --exclude='*' 2>/dev/null || ech
 
 # The scripts and the stories read these. A docker engine from before 2023 has BuildKit switched off.
 export REGISTRY TAG NEXT NAMESPACE CONTEXT RATE UPDATES
-export ONEAPI TWOAPI PEERS RESOURCE_CONSUMER BENCH DOCS BLESS
+export ONEAPI TWOAPI PEERS RESOURCE_CONSUMER BENCH DOCS BLESS DOCUMENTS
 export DOCKER_BUILDKIT = 1
 
 # `make image push deploy` means one after the other, with -j too.
 .NOTPARALLEL:
 
 .PHONY: help run test test-metrics test-grpc test-page screenshots lint image image-size push load deploy undeploy \
-  e2e prove bench size instructions bench-cluster clean
+  e2e docs prove bench size instructions bench-cluster clean
 
 help: ## lists the verbs and the variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +43,7 @@ help: ## lists the verbs and the variables
 	  'NAMESPACE=$(NAMESPACE)' 'where deploy and undeploy work' \
 	  'CONTEXT=$(CONTEXT)' 'the kube context; none: the current one' \
 	  'STORIES=$(STORIES)' 'the end-to-end tests that e2e runs, by words of their names; none: all' \
+	  'DOCUMENTS=$(DOCUMENTS)' 'the documents that docs runs, by words of their names; none: all' \
 	  'RATE=$(RATE)' 'short requests a second, in all, for prove' \
 	  'UPDATES=$(UPDATES)' 'rolling updates, for prove' \
 	  'ONEAPI=, TWOAPI=' 'binaries to measure, such as those of images; none: built as the images are' \
@@ -49,7 +51,7 @@ help: ## lists the verbs and the variables
 	  'RESOURCE_CONSUMER=' 'its binary, whose burns bench measures too' \
 	  'BENCH=short' 'bench in less than a minute, to see that it works' \
 	  'DOCS=1' 'bench and bench-cluster write their figures into docs/performance.md' \
-	  'BLESS=1' 'instructions records what it counts' \
+	  'BLESS=1' 'instructions records what it counts, docs writes what it sees into the documents' \
 	  'ONEAPI_PORT=$(ONEAPI_PORT), TWOAPI_PORT=$(TWOAPI_PORT)' 'the ports of run' \
 	  'DOCKER_BUILD_FLAGS=$(DOCKER_BUILD_FLAGS)' 'more flags for docker build, such as --network host'
 
@@ -82,7 +84,7 @@ lint: ## checks format, lints, documents, and the dependencies' licences if carg
 	@scripts/need.sh cargo
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	scripts/check-documents.sh
+	cargo test -q -p documents --test repository
 	@scripts/check-page.sh
 	@if cargo deny --version >/dev/null 2>&1; then set -x; cargo deny check; \
 	else echo 'cargo-deny is not installed: licences and advisories are not checked.'; fi
@@ -117,6 +119,10 @@ undeploy: ## deletes what deploy made, the namespace only if deploy made it and 
 e2e: ## runs each step of the tutorial as a test on the cluster, with the images at TAG and NEXT
 	@scripts/need.sh cargo kubectl cluster
 	cargo test -q -p e2e --test lessons -- $(STORIES)
+
+docs: ## runs the commands in the documents on the cluster, and compares what they print; needs images 1.0 and 1.1
+	@scripts/need.sh cargo kubectl cluster
+	@cargo run -q -p documents
 
 prove: ## measures on the cluster what the documents promise, with the images at TAG and NEXT
 	@scripts/need.sh cargo kubectl cluster

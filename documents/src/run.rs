@@ -20,6 +20,10 @@ use crate::{
 /// How long to wait before a block is repeated: the API server shows a change within this.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a document may take: twice what a reader should need to wait in all, since a machine that
+/// runs them side by side is slower.
+pub const DOCUMENT_LIMIT: Duration = Duration::from_secs(600);
+
 /// What is known of a document once it has run.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -82,6 +86,7 @@ fn run_blocks(
     report: &mut Report,
 ) -> Result<()> {
     let mut shell = Shell::start(&place.tree(), place.script(), &place.environment())?;
+    let end = Instant::now() + DOCUMENT_LIMIT;
     for (index, block) in document.blocks.iter().enumerate() {
         if let Some(reason) = &block.not_run {
             report.left_out.push((block.line, reason.clone()));
@@ -93,6 +98,9 @@ fn run_blocks(
             report.left_out.push((output.line, reason.clone()));
         }
         let start = Instant::now();
+        let mut block = block.clone();
+        block.limit = block.limit.min(end.saturating_duration_since(start));
+        let block = &block;
         let (ran, problem) = attempt(&mut shell, block, &place.names, interrupted)?;
         report.run += 1;
         let first = block.code.lines().next().unwrap_or_default();

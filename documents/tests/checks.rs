@@ -389,7 +389,7 @@ fn verbs_and_variables_that_the_makefile_does_not_have_are_found() {
     tree.write("NOTES.md", "# Notes\n\nSay `make fly`.\n");
     tree.finds(&["NOTES.md:3: It says make fly, which the Makefile doesn't have."]);
     assert_eq!(
-        with_commands("make -j2 test TAG=2 # make fly\nA=make\necho make fly"),
+        with_commands("make -j2 test TAG=\"2 fly\" # make fly\nA=make\necho make fly"),
         [""; 0]
     );
 }

@@ -13,7 +13,7 @@ use chassis::{
     config::{Build, defaults},
     http::Routes,
 };
-use clap::CommandFactory;
+use clap::{Args, Command};
 use documents::check::{self, Programs, tables::Endpoint};
 
 /// What a service answers, asked of the service itself: a method that no route has gets those that it
@@ -47,7 +47,10 @@ async fn programs() -> Programs {
     let oneapi = endpoints("oneapi", |chassis| oneapi::routes(chassis, &defaults())).await;
     let twoapi = endpoints("twoapi", |chassis| twoapi::routes(chassis, &defaults())).await;
     Programs {
-        commands: vec![oneapi::cli::Cli::command(), twoapi::cli::Cli::command()],
+        commands: vec![
+            oneapi::cli::CommandLine::augment_args(Command::new("oneapi")),
+            twoapi::cli::CommandLine::augment_args(Command::new("twoapi")),
+        ],
         endpoints: [oneapi, twoapi].concat(),
     }
 }

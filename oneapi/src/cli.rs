@@ -1,20 +1,18 @@
-//! The program's command line. It stands in the library, so that the documents can be compared with it.
+//! The program's command line, without its version, which only `main` knows. The documents are compared
+//! with it.
 
 use std::net::SocketAddr;
 
 use chassis::{
     cli::{Kill, Probe},
-    config::{Build, CheckConflicts, listen_address},
+    config::{CheckConflicts, listen_address},
 };
-use clap::{Parser, Subcommand};
+use clap::{Args, Subcommand};
 
-/// What this program is.
-pub const BUILD: Build = chassis::build!();
-
-/// Says its pod's IP, and burns exactly as much CPU as it is asked to.
-#[derive(Debug, Parser)]
-#[command(version = BUILD.to_string())]
-pub struct Cli {
+/// A command line.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub struct CommandLine {
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -40,7 +38,7 @@ pub enum Command {
     Kill(Kill),
 }
 
-impl CheckConflicts for Cli {
+impl CheckConflicts for CommandLine {
     fn conflicts(&self) -> Vec<String> {
         self.chassis.conflicts()
     }

@@ -2,23 +2,44 @@
 
 use std::process::ExitCode;
 
-use chassis::{Chassis, HeldSignals, lifecycle::Signals};
-use oneapi::cli::{BUILD, Cli, Command};
+use chassis::{
+    Chassis, HeldSignals,
+    config::{Build, CheckConflicts},
+    lifecycle::Signals,
+};
+use clap::Parser;
+use oneapi::cli::{Command, CommandLine};
+
+const BUILD: Build = chassis::build!();
+
+/// Says its pod's IP, and burns exactly as much CPU as it is asked to.
+#[derive(Debug, Parser)]
+#[command(version = BUILD.to_string())]
+struct Cli {
+    #[command(flatten)]
+    line: CommandLine,
+}
+
+impl CheckConflicts for Cli {
+    fn conflicts(&self) -> Vec<String> {
+        self.line.conflicts()
+    }
+}
 
 fn main() -> ExitCode {
     let held = HeldSignals::hold();
-    let cli: Cli = chassis::parse();
-    chassis::start(held, cli.chassis.worker_threads, |signals| {
-        run(cli, signals)
+    let Cli { line } = chassis::parse();
+    chassis::start(held, line.chassis.worker_threads, |signals| {
+        run(line, signals)
     })
 }
 
-async fn run(cli: Cli, signals: Signals) -> ExitCode {
-    match cli.command {
+async fn run(line: CommandLine, signals: Signals) -> ExitCode {
+    match line.command {
         Some(Command::Probe(probe)) => return probe.run().await,
         Some(Command::Kill(kill)) => return kill.run(BUILD),
         None => {}
     }
-    let routes = |chassis: &Chassis| oneapi::routes(chassis, &cli.oneapi);
-    chassis::run(BUILD, cli.chassis, cli.listen, routes, signals).await
+    let routes = |chassis: &Chassis| oneapi::routes(chassis, &line.oneapi);
+    chassis::run(BUILD, line.chassis, line.listen, routes, signals).await
 }

@@ -1,22 +1,20 @@
-//! The program's command line. It stands in the library, so that the documents can be compared with it.
+//! The program's command line, without its version, which only `main` knows. The documents are compared
+//! with it.
 
 use std::net::SocketAddr;
 
 use chassis::{
     cli::{Kill, Probe},
-    config::{Build, CheckConflicts, listen_address},
+    config::{CheckConflicts, listen_address},
 };
-use clap::{Parser, Subcommand};
+use clap::{Args, Subcommand};
 
 use crate::{burn::Burn, load::Load};
 
-/// What this program is.
-pub const BUILD: Build = chassis::build!();
-
-/// Calls oneapi over the localhost that the containers of a pod share.
-#[derive(Debug, Parser)]
-#[command(version = BUILD.to_string())]
-pub struct Cli {
+/// A command line.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub struct CommandLine {
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -44,7 +42,7 @@ pub enum Command {
     Burn(Burn),
 }
 
-impl CheckConflicts for Cli {
+impl CheckConflicts for CommandLine {
     fn conflicts(&self) -> Vec<String> {
         match &self.command {
             Some(Command::Load(load)) => load.conflicts(),
@@ -53,7 +51,7 @@ impl CheckConflicts for Cli {
     }
 }
 
-impl Cli {
+impl CommandLine {
     /// How many threads the program runs on; none: one for each CPU.
     pub fn worker_threads(&self) -> Option<u16> {
         match self.command {

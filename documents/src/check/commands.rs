@@ -11,6 +11,9 @@ use crate::page::Kind;
 static COMMENT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(^| )#.*").expect("it is tested"));
 static SEPARATOR: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"[;&|()`]+").expect("it is tested"));
+/// Spaces in quotes don't end it.
+static WORD: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"(?:"[^"]*"|'[^']*'|\S)+"#).expect("it is tested"));
 /// A prompt, or a variable in front of a command.
 static BEFORE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^(?:\$|[A-Z_][A-Z0-9_]*=.*)?$").expect("it is tested"));
@@ -60,8 +63,9 @@ pub(super) fn check(
         for (line, code) in page.code() {
             let code = COMMENT.replace(&code, "");
             for command in SEPARATOR.split(&code) {
-                let words: Vec<&str> = command
-                    .split_whitespace()
+                let words: Vec<&str> = WORD
+                    .find_iter(command)
+                    .map(|word| word.as_str())
                     .skip_while(|word| BEFORE.is_match(word))
                     .collect();
                 let mut sentences = Vec::new();

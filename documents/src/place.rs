@@ -89,6 +89,7 @@ impl Place {
         for path in RENAMED {
             rename(&tree.join(path), &names)?;
         }
+        label(&tree.join("k8s/ns.yaml"), document)?;
         choose_registry(&tree, &names.registry)?;
         let kubeconfig = cluster
             .map(|cluster| cluster.write(folder.path()))
@@ -150,6 +151,36 @@ impl Place {
         environment
     }
 
+    /// The pods, and what happened last, for a document that failed.
+    pub fn state(&self) -> String {
+        let Some(kubeconfig) = &self.kubeconfig else {
+            return String::new();
+        };
+        let mut state = String::new();
+        for namespace in [&self.names.current, &self.names.namespace] {
+            for arguments in [
+                ["get", "pods", "--output=wide", "--namespace", namespace],
+                [
+                    "get",
+                    "events",
+                    "--sort-by=.lastTimestamp",
+                    "--namespace",
+                    namespace,
+                ],
+            ] {
+                let text =
+                    kubectl(kubeconfig, &arguments).unwrap_or_else(|error| format!("{error:#}"));
+                // The heading, and as many as fit a terminal.
+                let lines: Vec<&str> = text.lines().collect();
+                let last = lines.len().saturating_sub(20).max(1);
+                for line in lines.iter().take(1).chain(lines.iter().skip(last)) {
+                    state.push_str(&format!("    {line}\n"));
+                }
+            }
+        }
+        self.names.of_document(&state)
+    }
+
     /// What the document has made and not deleted.
     pub fn left_behind(&self) -> Result<Vec<String>> {
         let Some(kubeconfig) = &self.kubeconfig else {
@@ -168,7 +199,7 @@ impl Place {
         )?;
         let mut left: Vec<String> = objects.lines().map(str::to_owned).collect();
         left.extend(
-            self.namespaces(true)?
+            self.namespaces()?
                 .iter()
                 .map(|name| format!("Namespace/{name}")),
         );
@@ -176,8 +207,8 @@ impl Place {
         Ok(left.collect())
     }
 
-    /// The namespaces that the document has made itself.
-    fn namespaces(&self, alive: bool) -> Result<Vec<String>> {
+    /// The namespaces that the document has made itself, and that nobody has deleted.
+    fn namespaces(&self) -> Result<Vec<String>> {
         let Some(kubeconfig) = &self.kubeconfig else {
             return Ok(Vec::new());
         };
@@ -193,9 +224,7 @@ impl Place {
         Ok(names
             .lines()
             .filter_map(|line| line.split_once(' '))
-            .filter(|(name, deleted)| {
-                name.contains(&self.names.namespace) && !(alive && !deleted.is_empty())
-            })
+            .filter(|(name, deleted)| name.contains(&self.names.namespace) && deleted.is_empty())
             .map(|(name, _)| name.to_owned())
             .collect())
     }
@@ -205,7 +234,7 @@ impl Place {
         let Some(kubeconfig) = &self.kubeconfig else {
             return Ok(());
         };
-        let mut namespaces = self.namespaces(true)?;
+        let mut namespaces = self.namespaces()?;
         namespaces.push(self.names.current.clone());
         let mut arguments = vec!["delete", "namespaces", "--wait=false", "--ignore-not-found"];
         arguments.extend(namespaces.iter().map(String::as_str));
@@ -278,6 +307,17 @@ fn rename(path: &Path, names: &Names) -> Result<()> {
     {
         fs::write(path, names.of_run(&text))?;
     }
+    Ok(())
+}
+
+/// Labels the namespace that the manifests make, so that it is found if this run is killed.
+fn label(manifest: &Path, document: &str) -> Result<()> {
+    let Ok(text) = fs::read_to_string(manifest) else {
+        return Ok(()); // a tree of a test
+    };
+    let labels = "\n  labels:\n";
+    let labelled = text.replace(labels, &format!("{labels}    {LABEL}: {document}\n"));
+    fs::write(manifest, labelled)?;
     Ok(())
 }
 

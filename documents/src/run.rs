@@ -62,6 +62,13 @@ pub fn run(
             Err(error) => Some(format!("{error:#}")),
         },
     };
+    if let Some(failure) = &mut report.failure {
+        let state = place.state();
+        if !state.is_empty() {
+            failure.push_str("\nThe pods and events then:\n");
+            failure.push_str(&state);
+        }
+    }
     report
 }
 

@@ -19,6 +19,7 @@ echo "$*" >>"$CALLS"
 case $* in
   'config view'*) echo 'apiVersion: v1' ;;
   *'get nodes'*) echo vm ;;
+  *'get pods --output=wide --namespace docs-'*) echo 'NAME'; echo 'a-pod on vm' ;;
   *'get namespaces -o jsonpath'*) sed -n 's/^create namespace \(chesterns.*\)/\1 /p' "$CALLS" ;;
 esac
 "#;
@@ -100,6 +101,10 @@ fn the_documents_in_english_are_run_and_a_table_says_what_became_of_each() {
         rows.next_back().map(str::to_owned).unwrap_or_default()
     };
     assert!(row("README.md ").ends_with("ok"), "{text}");
+    assert!(
+        text.contains("    a-pod on node1\n"),
+        "the state is shown: {text}"
+    );
     assert!(
         row("docs/cpu.md ").contains("failed: docs/cpu.md:3"),
         "{text}"

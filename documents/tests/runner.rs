@@ -152,12 +152,14 @@ fn a_command_whose_failure_is_handled_does_not_end_its_block() {
 
 #[test]
 fn a_block_that_takes_too_long_is_ended_with_its_processes() {
-    let root =
-        tree("<!-- within 500ms -->\n```sh\necho before; sh -c 'echo $$; exec sleep 600'\n```\n");
+    // The first block waits for the shell, which has only its own words to run in the second.
+    let root = tree(
+        "```sh\ntrue\n```\n<!-- within 1s -->\n```sh\necho before; sleep 600 & echo $!; wait\n```\n",
+    );
     let (_, report) = run_in(&root, false, &AtomicBool::new(false));
     let failure = report.failure.unwrap();
     assert!(
-        failure.contains("It took longer than 0.5 s, and was ended"),
+        failure.contains("It took longer than 1 s, and was ended"),
         "{failure}"
     );
     assert!(failure.contains("    before\n"), "{failure}");
@@ -299,6 +301,11 @@ fn the_copy_has_the_registry_and_the_namespace_of_the_run_and_the_tree_is_not_to
     fs::create_dir(root.path().join("k8s")).unwrap();
     fs::create_dir(root.path().join("target")).unwrap();
     fs::write(&path, manifest).unwrap();
+    fs::write(
+        root.path().join("k8s/ns.yaml"),
+        "metadata:\n  name: chesterns\n  labels:\n    a: b\n",
+    )
+    .unwrap();
     fs::write(root.path().join("Makefile"), "REGISTRY ?= localhost:5005\n").unwrap();
     let (_, report) = run_in(&root, false, &AtomicBool::new(false));
     assert_eq!(report.failure, None);
@@ -311,4 +318,8 @@ fn the_copy_has_the_registry_and_the_namespace_of_the_run_and_the_tree_is_not_to
         "namespace: chesterns-page-x7k2\nimage: registry.example.com/oneapi:1.0\n"
     );
     assert!(!place.tree().join("target").exists(), "it is not copied");
+    assert_eq!(
+        fs::read_to_string(place.tree().join("k8s/ns.yaml")).unwrap(),
+        "metadata:\n  name: chesterns-page-x7k2\n  labels:\n    chesterapi-document: page\n    a: b\n"
+    );
 }

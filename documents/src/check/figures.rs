@@ -97,10 +97,12 @@ fn follow<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
     match value {
         Value::Object(object) => object.get(step),
         Value::Array(elements) => match step.split_once('=') {
-            Some((key, wanted)) => elements.iter().find(|element| match &element[key] {
-                Value::String(text) => text == wanted,
-                other => other.to_string() == wanted,
-            }),
+            Some((key, wanted)) => {
+                let number = serde_json::from_str::<Value>(wanted).ok();
+                elements.iter().find(|element| {
+                    element[key].as_str() == Some(wanted) || Some(&element[key]) == number.as_ref()
+                })
+            }
             None => elements.get(step.parse::<usize>().ok()?),
         },
         _ => None,

@@ -22,6 +22,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 /// The most that a block may print: a reader wants less, and memory is bounded.
 const MOST_OUTPUT: usize = 1 << 20;
 
+/// How much of it is shown if it prints more: enough to see what it is.
+const SHOWN_OF_TOO_MUCH: usize = 2000;
+
 /// How often a waiting runner looks whether it was interrupted.
 const GLANCE: Duration = Duration::from_millis(100);
 
@@ -135,6 +138,7 @@ impl Shell {
                         return Ok(ran);
                     }
                     if output.len() > MOST_OUTPUT {
+                        output.truncate(SHOWN_OF_TOO_MUCH);
                         return Ok(self.kill(output, End::TooMuch));
                     }
                 }

@@ -8,9 +8,9 @@ use clap::{Arg, ArgAction, Command};
 use documents::check::{Programs, check, tables::Endpoint};
 use tempfile::TempDir;
 
-const README: &str = "# A
+const REFERENCE: &str = "# A
 
-[中文](README.zh-CN.md) · [Guide](docs/guide.md#first-steps)
+[中文](reference.zh-CN.md) · [Guide](guide.md#first-steps)
 
 | Setting | Default | What it sets |
 | --- | --- | --- |
@@ -110,16 +110,13 @@ impl Tree {
             r#"{"starts": [{"name": "pause", "values": [1]}, {"name": "oneapi", "values": [0.014, 0.01254, 0.011]}]}"#,
         );
         let chinese = |text: &str| {
-            text.replace(
-                "(docs/guide.md#first-steps)",
-                "(docs/guide.zh-CN.md#第一步)",
-            )
-            .replace("(README.zh-CN.md)", "(README.md)")
-            .replace("## First steps", "## 第一步")
-            .replace("both", "两者")
-            .replace("looked up", "自动查找")
+            text.replace("(guide.md#first-steps)", "(guide.zh-CN.md#第一步)")
+                .replace("(reference.zh-CN.md)", "(reference.md)")
+                .replace("## First steps", "## 第一步")
+                .replace("both", "两者")
+                .replace("looked up", "自动查找")
         };
-        for (path, text) in [("README.md", README), ("docs/guide.md", GUIDE)] {
+        for (path, text) in [("docs/reference.md", REFERENCE), ("docs/guide.md", GUIDE)] {
             tree.write(path, text);
             tree.write(&path.replace(".md", ".zh-CN.md"), &chinese(text));
         }
@@ -173,7 +170,13 @@ fn a_tree_in_which_nothing_is_wrong_has_no_findings() {
 fn a_tree_without_documents_is_a_finding() {
     let empty = TempDir::new().unwrap();
     let findings = check(empty.path(), &Programs::default()).unwrap();
-    assert_eq!(findings, ["There are no documents here."]);
+    assert_eq!(
+        findings,
+        [
+            "There are no documents here.",
+            "There is no docs/reference.md, which has the tables of settings and endpoints.",
+        ]
+    );
 }
 
 #[test]
@@ -258,18 +261,18 @@ fn what_one_language_has_more_at_its_end_is_found() {
 fn tables_with_other_cells_or_other_code_in_them_are_found() {
     let findings = Tree::new()
         .change(
-            "README.zh-CN.md",
+            "docs/reference.zh-CN.md",
             "| `TAG` | `1.0` | the version |",
             "| `TAG` | `1.0` |",
         )
         .findings();
     assert!(
-        findings[0].starts_with("README.md:11: A row of 3 cells"),
+        findings[0].starts_with("docs/reference.md:11: A row of 3 cells"),
         "{findings:?}"
     );
     let findings = Tree::new()
         .change(
-            "README.zh-CN.md",
+            "docs/reference.zh-CN.md",
             "the highest `--rate`",
             "最高的 `--fresh`",
         )
@@ -278,7 +281,10 @@ fn tables_with_other_cells_or_other_code_in_them_are_found() {
         findings[0].contains("`") || findings[0].contains("--fresh"),
         "{findings:?}"
     );
-    assert!(findings[0].starts_with("README.md:10: "), "{findings:?}");
+    assert!(
+        findings[0].starts_with("docs/reference.md:10: "),
+        "{findings:?}"
+    );
 }
 
 #[test]
@@ -315,6 +321,16 @@ fn a_link_that_one_language_has_is_found_and_kubernetes_io_has_a_page_in_each() 
 }
 
 #[test]
+fn a_picture_may_be_another_one_in_each_language() {
+    let tree = Tree::new();
+    tree.write("docs/page-en.png", "");
+    tree.write("docs/page-zh.png", "");
+    tree.change("docs/guide.md", "- two", "- two ![a](page-en.png)")
+        .change("docs/guide.zh-CN.md", "- two", "- two ![a](page-zh.png)")
+        .finds(&[]);
+}
+
+#[test]
 fn a_link_to_nothing_is_found_in_markdown_and_in_html() {
     Tree::new()
         .change_both("docs/guide.md", "- two", "- two [a](../none.md)")
@@ -337,12 +353,12 @@ fn a_link_to_nothing_is_found_in_markdown_and_in_html() {
 #[test]
 fn a_link_to_a_heading_that_is_not_there_is_found() {
     Tree::new()
-        .change("README.md", "#first-steps", "#last-steps")
-        .finds(&["README.md:3: It links to docs/guide.md#last-steps, and docs/guide.md has no such heading."]);
+        .change("docs/reference.md", "#first-steps", "#last-steps")
+        .finds(&["docs/reference.md:3: It links to guide.md#last-steps, and docs/guide.md has no such heading."]);
     Tree::new()
-        .change("README.zh-CN.md", "#第一步", "#first-steps")
+        .change("docs/reference.zh-CN.md", "#第一步", "#first-steps")
         .finds(&[
-            "README.zh-CN.md:3: It links to docs/guide.zh-CN.md#first-steps, and docs/guide.zh-CN.md has no such heading.",
+            "docs/reference.zh-CN.md:3: It links to guide.zh-CN.md#first-steps, and docs/guide.zh-CN.md has no such heading.",
         ]);
     Tree::new()
         .change_both("docs/guide.md", "- two", "- two [a](#none)")
@@ -472,16 +488,20 @@ fn blocks_that_nothing_runs_are_found() {
 #[test]
 fn settings_that_one_side_does_not_have_are_found_in_both_languages() {
     Tree::new()
-        .change_both("README.md", "| `POD_NAMESPACE` | | the namespace |\n", "")
+        .change_both(
+            "docs/reference.md",
+            "| `POD_NAMESPACE` | | the namespace |\n",
+            "",
+        )
         .finds(&[
-            "README.md has no row for the setting POD_NAMESPACE.",
-            "README.zh-CN.md has no row for the setting POD_NAMESPACE.",
+            "docs/reference.md has no row for the setting POD_NAMESPACE.",
+            "docs/reference.zh-CN.md has no row for the setting POD_NAMESPACE.",
         ]);
     Tree::new()
-        .change_both("README.md", "`TAG`", "`GAT`")
+        .change_both("docs/reference.md", "`TAG`", "`GAT`")
         .finds(&[
-            "README.md:11: GAT is neither a setting of a program nor a variable of the Makefile.",
-            "README.zh-CN.md:11: GAT is neither a setting of a program nor a variable of the Makefile.",
+            "docs/reference.md:11: GAT is neither a setting of a program nor a variable of the Makefile.",
+            "docs/reference.zh-CN.md:11: GAT is neither a setting of a program nor a variable of the Makefile.",
         ]);
 }
 
@@ -500,31 +520,39 @@ fn defaults_that_are_not_the_programs_are_found() {
             "11: The default of TAG is 1.0.",
         ),
     ] {
-        Tree::new().change_both("README.md", from, to).finds(&[
-            &format!("README.md:{finding}"),
-            &format!("README.zh-CN.md:{finding}"),
-        ]);
+        Tree::new()
+            .change_both("docs/reference.md", from, to)
+            .finds(&[
+                &format!("docs/reference.md:{finding}"),
+                &format!("docs/reference.zh-CN.md:{finding}"),
+            ]);
     }
     for (from, to, finding) in [
         (
             "| looked up |",
             "| guessed |",
-            "README.md:8: The default of POD_IP is \"looked up\" in its help.",
+            "docs/reference.md:8: The default of POD_IP is \"looked up\" in its help.",
         ),
         (
             "`POD_NAMESPACE` | |",
             "`POD_NAMESPACE` | none |",
-            "README.md:9: The default of POD_NAMESPACE is \"\" in its help.",
+            "docs/reference.md:9: The default of POD_NAMESPACE is \"\" in its help.",
         ),
     ] {
-        Tree::new().change("README.md", from, to).finds(&[finding]);
+        Tree::new()
+            .change("docs/reference.md", from, to)
+            .finds(&[finding]);
     }
 }
 
 #[test]
 fn a_default_that_the_makefile_finds_out_is_not_compared() {
     Tree::new()
-        .change_both("README.md", "| `TAG` | `1.0` |", "| `CHOSEN` | `b` |")
+        .change_both(
+            "docs/reference.md",
+            "| `TAG` | `1.0` |",
+            "| `CHOSEN` | `b` |",
+        )
         .finds(&[]);
 }
 
@@ -532,13 +560,13 @@ fn a_default_that_the_makefile_finds_out_is_not_compared() {
 fn subcommands_and_flags_without_a_row_are_found() {
     Tree::new()
         .change_both(
-            "README.md",
+            "docs/reference.md",
             "| `twoapi load … --fresh` | opens connections |\n",
             "",
         )
         .finds(&[
-            "README.md doesn't say in the rows of twoapi load that it has the flag --fresh.",
-            "README.zh-CN.md doesn't say in the rows of twoapi load that it has the flag --fresh.",
+            "docs/reference.md doesn't say in the rows of twoapi load that it has the flag --fresh.",
+            "docs/reference.zh-CN.md doesn't say in the rows of twoapi load that it has the flag --fresh.",
         ]);
     let mut programs = programs();
     programs.commands[0] = programs.commands[0]
@@ -547,8 +575,8 @@ fn subcommands_and_flags_without_a_row_are_found() {
     assert_eq!(
         Tree::new().findings_of(&programs),
         [
-            "README.md has no row for oneapi probe.",
-            "README.zh-CN.md has no row for oneapi probe.",
+            "docs/reference.md has no row for oneapi probe.",
+            "docs/reference.zh-CN.md has no row for oneapi probe.",
         ]
     );
 }
@@ -581,10 +609,12 @@ fn endpoints_that_nobody_serves_and_those_without_a_row_are_found() {
             " has no row for POST /grpc.health.v1.Health/Check of oneapi.",
         ),
     ] {
-        let findings = Tree::new().change_both("README.md", from, to).findings();
+        let findings = Tree::new()
+            .change_both("docs/reference.md", from, to)
+            .findings();
         let find =
             |finding: String| assert!(findings.contains(&finding), "{finding}: {findings:?}");
-        for file in ["README.md", "README.zh-CN.md"] {
+        for file in ["docs/reference.md", "docs/reference.zh-CN.md"] {
             find(format!("{file}:{served}"));
             if !unnamed.is_empty() {
                 find(format!("{file}{unnamed}"));

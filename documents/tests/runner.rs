@@ -193,14 +193,10 @@ fn a_job_that_is_left_in_the_background_is_a_failure_and_one_that_was_waited_for
 
 #[test]
 fn a_large_output_is_read_whole_and_a_huge_one_is_ended() {
-    let report = report("```sh\nseq 100000 | tail -c 500000 | md5sum; seq 100000\n```\n");
+    let report = report("```sh\nseq 20000 | tail -n 1; seq 20000 >&2\n```\n");
     assert_eq!(report.failure, None);
     let failure = failure("```sh\nyes\n```\n");
-    assert!(
-        failure.contains("It printed more than 1 MiB"),
-        "{}",
-        &failure[..200]
-    );
+    assert!(failure.contains("It printed more than 1 MiB"), "{failure}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! | `pairs` | what one language says and the other doesn't |
 //! | `links` | links to files and headings that aren't there |
 //! | `commands` | verbs and variables of `make`, files for kubectl and flags of the programs that aren't there; blocks that nothing runs |
-//! | `tables` | settings, flags and endpoints of the README's tables that the programs don't have, and the other way round |
+//! | `tables` | settings, flags and endpoints of the reference's tables that the programs don't have, and the other way round |
 //! | `figures` | figures that aren't those which were measured |
 //!
 //! Not checked are web links, and whether what the sentences say is true.
@@ -71,11 +71,7 @@ pub fn check(root: &Path, programs: &Programs) -> Result<Vec<String>> {
     pairs::check(&documents, &mut findings);
     links::check(root, &documents, &mut findings);
     commands::check(root, &documents, programs, &mut findings);
-    for page in &documents.pages {
-        if page.path.starts_with("README.md") || page.path.starts_with("README.zh-CN.md") {
-            tables::check(root, page, programs, &mut findings);
-        }
-    }
+    tables::check(root, &documents, programs, &mut findings);
     figures::check(root, &documents, &mut findings);
     Ok(findings)
 }

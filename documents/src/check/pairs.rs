@@ -131,7 +131,9 @@ fn targets(page: &Page) -> Vec<String> {
         })
         .map(|target| {
             let target = target.split('#').next().unwrap_or_default();
-            let target = target.replace(".zh-CN.md", ".md");
+            let target = target
+                .replace(".zh-CN.md", ".md")
+                .replace("-zh.png", "-en.png");
             // kubernetes.io has a page in each language.
             target.replace("://kubernetes.io/zh-cn/", "://kubernetes.io/")
         })

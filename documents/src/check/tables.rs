@@ -1,13 +1,13 @@
-//! The README's tables of settings, subcommands and endpoints say what the programs themselves say, and
+//! The reference's tables of settings, subcommands and endpoints say what the programs themselves say, and
 //! all of it.
 
 use std::{collections::BTreeSet, path::Path, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{at, commands::Makefile};
+use super::{Documents, at, commands::Makefile};
 use crate::{
-    document::is_chinese,
+    document::{is_chinese, twin},
     page::{Cell, Kind, Page},
 };
 
@@ -40,6 +40,9 @@ struct Setting {
     /// The default in words, where the program finds it out.
     described: Option<String>,
 }
+
+/// The document that has the tables.
+const REFERENCE: &str = "docs/reference.md";
 
 /// Below these paths are a page's own parts, which nobody asks for but the page itself.
 const PARTS_OF_THE_PAGE: &str = "/page/";
@@ -131,7 +134,25 @@ impl Programs {
     }
 }
 
-pub(super) fn check(root: &Path, page: &Page, programs: &Programs, findings: &mut Vec<String>) {
+pub(super) fn check(
+    root: &Path,
+    documents: &Documents,
+    programs: &Programs,
+    findings: &mut Vec<String>,
+) {
+    match documents.page(Path::new(REFERENCE)) {
+        Some(page) => check_page(root, page, programs, findings),
+        None => findings.push(format!(
+            "There is no {REFERENCE}, which has the tables of settings and endpoints."
+        )),
+    }
+    // If there is none, `pairs` says so.
+    if let Some(page) = documents.page(&twin(Path::new(REFERENCE))) {
+        check_page(root, page, programs, findings);
+    }
+}
+
+fn check_page(root: &Path, page: &Page, programs: &Programs, findings: &mut Vec<String>) {
     let rows: Vec<(usize, &[Cell])> = page
         .elements
         .iter()

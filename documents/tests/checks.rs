@@ -229,8 +229,7 @@ fn each_difference_of_shape_is_found_with_its_lines() {
         (
             "\n> Ready after",
             "\nReady after",
-            "docs/guide.md:16: A quotation differs from docs/guide.zh-CN.md:16: The comment \"measured: \
-             docs/bench.json, starts, name=oneapi, values, in ms\".",
+            "docs/guide.md:16: A quotation has no counterpart in docs/guide.zh-CN.md.",
         ),
     ] {
         Tree::new()
@@ -663,6 +662,23 @@ fn a_figure_that_was_not_measured_is_found() {
             &format!("docs/guide.zh-CN.md:16: {finding}"),
         ]);
     }
+}
+
+#[test]
+fn two_figures_may_come_in_another_order_in_another_language_and_none_may_lack() {
+    let fewest = "11 ms<!-- measured: docs/bench.json, starts, 1, values, in ms, minimum -->";
+    let tree = || {
+        Tree::new()
+            .change("docs/guide.md", "- two", &format!("- two {fewest}"))
+            .change("docs/guide.zh-CN.md", "-->.", &format!("--> {fewest}."))
+            .change("docs/guide.md", "> Ready", "Ready")
+            .change("docs/guide.zh-CN.md", "> Ready", "Ready")
+    };
+    tree().finds(&[]);
+    tree().change("docs/guide.zh-CN.md", fewest, "11 ms").finds(&[
+        "docs/guide.md has the comment measured: docs/bench.json, starts, 1, values, in ms, minimum, and \
+         docs/guide.zh-CN.md doesn't, or less often.",
+    ]);
 }
 
 #[test]

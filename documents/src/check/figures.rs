@@ -19,7 +19,7 @@ use super::{Documents, at};
 use crate::page::Kind;
 
 /// What a comment of this kind begins with.
-const MARK: &str = "measured:";
+pub(super) const MARK: &str = "measured:";
 
 /// The last number before the comment; a comma can part its thousands.
 static LAST_NUMBER: LazyLock<Regex> =

@@ -1,10 +1,10 @@
 //! A document and its counterpart have the same shape: headings, lists, tables and HTML in the same
 //! order; the same blocks and comments, byte for byte; links to the same targets, and the same code in
-//! the rows of tables. A sentence may name two things in another order in another language.
+//! the rows of tables. A sentence may name two things, or two figures, in another order in another language.
 
 use std::path::{Path, PathBuf};
 
-use super::{Documents, at, is_of_a_pair};
+use super::{Documents, at, figures, is_of_a_pair};
 use crate::{
     document::{is_chinese, twin},
     page::{Element, Kind, Page},
@@ -55,23 +55,45 @@ fn compare(english: &Page, chinese: &Page, findings: &mut Vec<String>) {
         findings.push(at(&chinese.path, *line, &sentence));
     }
 
-    let (first, second) = (targets(english), targets(chinese));
-    for (page, other, targets, others) in [
-        (english, chinese, &first, &second),
-        (chinese, english, &second, &first),
-    ] {
-        let mut others = others.clone();
-        for target in targets {
-            match others.iter().position(|other| other == target) {
+    compare_sets(english, chinese, "links to", targets, findings);
+    compare_sets(english, chinese, "has the comment", measurements, findings);
+}
+
+/// Compares what may come in another order in another language.
+fn compare_sets(
+    english: &Page,
+    chinese: &Page,
+    verb: &str,
+    of: fn(&Page) -> Vec<String>,
+    findings: &mut Vec<String>,
+) {
+    for (page, other) in [(english, chinese), (chinese, english)] {
+        let mut others = of(other);
+        for element in of(page) {
+            match others.iter().position(|other| *other == element) {
                 Some(index) => drop(others.remove(index)),
                 None => findings.push(format!(
-                    "{} links to {target}, and {} doesn't, or less often.",
+                    "{} {verb} {element}, and {} doesn't, or less often.",
                     page.path.display(),
                     other.path.display()
                 )),
             }
         }
     }
+}
+
+/// The comments that say where a figure was measured: a sentence may name two figures.
+fn measurements(page: &Page) -> Vec<String> {
+    let comments = page
+        .elements
+        .iter()
+        .filter_map(|element| match &element.kind {
+            Kind::Comment(comment, _) if comment.starts_with(figures::MARK) => {
+                Some(comment.clone())
+            }
+            _ => None,
+        });
+    comments.collect()
 }
 
 /// What has to be the same, described.
@@ -99,6 +121,7 @@ fn shapes(page: &Page) -> Vec<(usize, String)> {
             // A diagram has words for readers.
             Kind::Block(info, _) if info == "mermaid" => "A diagram".to_owned(),
             Kind::Block(info, text) => format!("A code block ({info})\n{text}"),
+            Kind::Comment(comment, _) if comment.starts_with(figures::MARK) => return None,
             Kind::Comment(comment, _) => format!("The comment \"{comment}\""),
             Kind::Html(tag) => format!("The tag {tag}"),
             Kind::Code(_) | Kind::Link(_) | Kind::Anchor(_) => return None,

@@ -149,7 +149,7 @@ impl Chassis {
 
     /// What `make` makes of the pod's IP, made anew only when that may have changed.
     pub fn address<T: Clone>(&self, make: fn(IpAddr) -> T) -> Address<T> {
-        Address::new(self.settings.identity.pod_ip, make)
+        self.identity.address.made_by(make)
     }
 
     /// A service's own routes with the shared ones beside them.

@@ -28,6 +28,20 @@ enum Source<T> {
     LookedUp(RwLock<(Instant, T)>),
 }
 
+impl Address<IpAddr> {
+    /// The same address, of which `make` makes something else: the interfaces are not asked again.
+    pub fn made_by<T: Clone>(&self, make: fn(IpAddr) -> T) -> Address<T> {
+        let source = match &self.source {
+            Source::Told(ip) => Source::Told(make(*ip)),
+            Source::LookedUp(known) => {
+                let known = known.read().unwrap_or_else(PoisonError::into_inner);
+                Source::LookedUp(RwLock::new((known.0, make(known.1))))
+            }
+        };
+        Address { make, source }
+    }
+}
+
 impl<T: Clone> Address<T> {
     /// `told` is final; without it the interfaces are asked, now and again.
     pub fn new(told: Option<IpAddr>, make: fn(IpAddr) -> T) -> Self {
@@ -144,6 +158,18 @@ mod tests {
     fn what_was_told_is_what_is_said() {
         let address = Address::new(Some("10.244.36.66".parse().unwrap()), |ip| ip.to_string());
         assert_eq!(address.get(), "10.244.36.66");
+    }
+
+    #[test]
+    fn what_is_made_of_an_address_takes_no_look_up_of_its_own() {
+        let address = Address::new(None, |ip| ip);
+        let Source::LookedUp(known) = &address.source else {
+            unreachable!()
+        };
+        let elsewhere = IpAddr::from([192, 0, 2, 7]);
+        known.write().unwrap().1 = elsewhere;
+        let sentence = address.made_by(|ip| format!("ip is {ip}"));
+        assert_eq!(sentence.get(), "ip is 192.0.2.7");
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //! v1: <https://docs.kernel.org/scheduler/sched-bwc.html>
 
 use std::{
-    fs,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -83,7 +85,7 @@ pub fn throttling() -> Option<Throttling> {
 
 /// The container that this process runs in: where its files stand, below a root that tests can
 /// choose. Found once; what stands in the files is read anew each time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Container {
     root: PathBuf,
     /// The `cpu` controller's folders, the process's own first and then its ancestors': the
@@ -93,15 +95,17 @@ pub struct Container {
 }
 
 impl Container {
-    /// This process's own.
-    pub fn found() -> Self {
-        Self::under(Path::new("/"))
+    /// This process's own. It stays in its cgroup, so that is looked up once: the start asks for it
+    /// several times, and so does each scrape.
+    pub fn found() -> &'static Self {
+        static OWN: OnceLock<Container> = OnceLock::new();
+        OWN.get_or_init(|| Self::under(Path::new("/")))
     }
 
     /// As [`found`](Self::found), in a file system whose root is this folder: for tests.
     pub fn under(root: &Path) -> Self {
-        let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
-        let (mounts, own) = (read("proc/self/mountinfo"), read("proc/self/cgroup"));
+        let text = |path: &str| read(root.join(path)).unwrap_or_default();
+        let (mounts, own) = (text("proc/self/mountinfo"), text("proc/self/cgroup"));
         let folders = |controller| {
             folders(&mounts, &own, controller)
                 .into_iter()
@@ -137,7 +141,7 @@ impl Container {
     pub fn cpus(&self) -> u32 {
         // From the affinity mask, which a CPU set narrows; `available_parallelism` would mix in
         // the quota.
-        fs::read_to_string(self.root.join("proc/self/status"))
+        read(self.root.join("proc/self/status"))
             .ok()
             .and_then(|status| count(field(&status, "Cpus_allowed_list:")?))
             .or_else(|| u32::try_from(std::thread::available_parallelism().ok()?.get()).ok())
@@ -149,7 +153,7 @@ impl Container {
         // Of several that are as tight, its own comes first.
         let quotas = self.cpu.iter().filter_map(|at| Some((quota(at)?, at)));
         let (_, folder) = quotas.min_by_key(|(quota, _)| *quota)?;
-        let stat = fs::read_to_string(folder.join("cpu.stat")).ok()?;
+        let stat = read(folder.join("cpu.stat")).ok()?;
         let number = |name| field(&stat, name)?.parse::<u64>().ok();
         Some(Throttling {
             periods: number("nr_periods")?,
@@ -207,7 +211,7 @@ fn folders_where(
 
 /// Millicores that a folder grants, in v2 `cpu.max`, in v1 `cpu.cfs_quota_us`.
 fn quota(folder: &Path) -> Option<u64> {
-    let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
+    let read = |name: &str| read(folder.join(name)).ok();
     let (quota, period) = match read("cpu.max") {
         Some(max) => {
             let (quota, period) = max.trim().split_once(' ')?;
@@ -222,7 +226,7 @@ fn quota(folder: &Path) -> Option<u64> {
 }
 
 fn memory(folder: &Path) -> Option<u64> {
-    let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
+    let read = |name: &str| read(folder.join(name)).ok();
     let bytes = read("memory.max")
         .or_else(|| read("memory.limit_in_bytes"))?
         .trim()
@@ -250,8 +254,18 @@ fn count(list: &str) -> Option<u32> {
         .try_fold(0, |sum: u32, range| sum.checked_add(range?))
 }
 
+/// A file of the kernel's, which doesn't tell its size: with room for all of it from the start, it is
+/// read at once and not in ever larger pieces.
+fn read(path: impl AsRef<Path>) -> io::Result<String> {
+    let mut text = String::with_capacity(4096);
+    File::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     struct Tree(PathBuf);

@@ -12,26 +12,35 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// alone are always as busy as before, and set nothing off.
 const QUIET: u64 = 10;
 
+/// In how many quiet periods memory is released. A burst's memory becomes free by and by, as idle
+/// connections are closed.
+const RELEASES: u32 = 8;
+
 /// Releases free memory after each burst of activity, for as long as the process lives.
 /// `activity` counts upwards whatever takes memory for a while.
 pub async fn release_when_quiet(activity: impl Fn() -> u64) {
     let mut period = interval(PERIOD);
     period.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut before, mut busiest) = (activity(), 0);
+    let (mut before, mut busiest, mut releases) = (activity(), 0, 0);
     loop {
         period.tick().await;
         let now = activity();
         let activity = now - before;
         before = now;
         if activity < busiest / QUIET {
-            release_free();
             busiest = activity;
+            releases = RELEASES;
+        }
+        if releases > 0 {
+            releases -= 1;
+            release_free();
         }
         busiest = busiest.max(activity);
     }
 }
 
-/// Takes up to a few milliseconds after a large burst.
+/// Takes up to a few milliseconds after a large burst, and microseconds when there is little to
+/// release.
 pub(crate) fn release_free() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[allow(unsafe_code)] // the standard library has no such call

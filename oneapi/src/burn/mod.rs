@@ -168,7 +168,7 @@ pub struct Sum {
 impl Burns {
     /// So many at once, in the container that this process runs in.
     pub fn new(max_burns: usize, headroom: Headroom) -> Self {
-        Self::in_container(max_burns, headroom, Container::found())
+        Self::in_container(max_burns, headroom, Container::found().clone())
     }
 
     /// The same, in a container that a test made up.

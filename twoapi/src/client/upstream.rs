@@ -11,9 +11,10 @@ use super::resolver::Resolver;
 /// Over localhost a connection is made in microseconds or refused.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Shorter than the 120 s for which oneapi keeps an idle connection, so that no call is sent
-/// into one that is just being closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Long enough for the calls of a probe every 10 s, and shorter than the 120 s for which oneapi keeps
+/// an idle connection, so that no call is sent into one that is just being closed. After a burst of
+/// calls each connection that is kept takes 20 kB.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The most that is read of an answer, which is one sentence.
 const MAX_ANSWER_BYTES: usize = 64 << 10;

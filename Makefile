@@ -1,8 +1,14 @@
 # The project's verbs; `make` alone lists them. Documents and CI call these and nothing else, so that
 # each command is written once. It keeps to GNU make 3.81, since macOS has that.
 
-REGISTRY ?= localhost:5005
-TAG ?= 1.0
+# Without a registry or a tag of its own, each verb takes those in the files of k8s/, which `make use`
+# writes there.
+ifeq ($(REGISTRY),)
+REGISTRY := $(shell scripts/use.sh registry)
+endif
+ifeq ($(TAG),)
+TAG := $(shell scripts/use.sh tag)
+endif
 NEXT ?= 1.1
 NAMESPACE ?= chesterns
 CONTEXT ?=
@@ -30,8 +36,8 @@ export DOCKER_BUILDKIT = 1
 # `make image push deploy` means one after the other, with -j too.
 .NOTPARALLEL:
 
-.PHONY: help run test test-metrics test-grpc test-page screenshots lint image image-size push load deploy undeploy \
-  e2e docs prove bench size instructions bench-cluster clean
+.PHONY: help run test test-metrics test-grpc test-page screenshots lint use registry image image-size push load \
+  deploy undeploy doctor e2e docs prove bench size instructions bench-cluster clean
 
 help: ## lists the verbs and the variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -88,6 +94,12 @@ lint: ## checks format, lints, documents, and the dependencies' licences if carg
 	@scripts/check-page.sh
 	@if cargo deny --version >/dev/null 2>&1; then set -x; cargo deny check; \
 	else echo 'cargo-deny is not installed: licences and advisories are not checked.'; fi
+
+use: ## writes REGISTRY and TAG into the files of k8s/, so that all verbs and kubectl use these images
+	@scripts/use.sh
+
+registry: ## prints the registry in use
+	@printf '%s\n' "$$REGISTRY"
 
 image: ## builds both images at TAG; `make image TAG=1.1` builds the next version
 	@scripts/need.sh docker

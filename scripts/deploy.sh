@@ -32,7 +32,7 @@ namespace() {
 }
 
 apply() {
-  local existing foreign overlay
+  local existing foreign overlay written
   existing=$(namespace) || exit 1
   foreign=$(kubectl get "$kinds" --namespace "$NAMESPACE" --selector "${label/=/!=}" --output name |
     grep -E '/(chesterdeployment|chesterservice|chesterbudget)$')
@@ -40,6 +40,8 @@ apply() {
     echo "Somebody else has made ${foreign//$'\n'/ } in the namespace $NAMESPACE: choose another one with NAMESPACE." >&2
     exit 1
   fi
+  # As the files name them, which `make use` may have changed.
+  written=$(scripts/use.sh registry) || exit 1
   # Inside the tree, since kustomize takes no absolute path; a folder for each run, since two may
   # run at once.
   mkdir -p target || exit 1
@@ -53,8 +55,8 @@ apply() {
       'resources: [../../k8s]' \
       "namespace: \"$NAMESPACE\"" \
       'images:' \
-      "  - { name: \"localhost:5005/oneapi\", newName: \"$REGISTRY/oneapi\", newTag: \"$TAG\" }" \
-      "  - { name: \"localhost:5005/twoapi\", newName: \"$REGISTRY/twoapi\", newTag: \"$TAG\" }"
+      "  - { name: \"$written/oneapi\", newName: \"$REGISTRY/oneapi\", newTag: \"$TAG\" }" \
+      "  - { name: \"$written/twoapi\", newName: \"$REGISTRY/twoapi\", newTag: \"$TAG\" }"
     [ -z "$existing" ] || printf '%s\n' \
       'patches:' \
       '  - patch: "{ $patch: delete, apiVersion: v1, kind: Namespace, metadata: { name: chesterns } }"'

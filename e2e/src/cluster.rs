@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Result, bail};
 
-use crate::reach::{Reach, Way};
+use crate::{
+    manifest,
+    reach::{Reach, Way},
+};
 
 /// The cluster that the stories run on, and the images that they run.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// `CONTEXT`, `REGISTRY`, `TAG`, `NEXT`, with the Makefile's defaults; `ASK` is `direct` or
+    /// `CONTEXT`, `REGISTRY`, `TAG`, `NEXT`, with the Makefile's defaults, which are in `k8s`; `ASK` is `direct` or
     /// `proxy` to reach pods in that way only.
     ///
     /// # Errors
@@ -43,10 +46,11 @@ impl Cluster {
             Some("proxy") => Some(Way::Proxy),
             Some(other) => bail!("ASK is direct or proxy, not \"{other}\"."),
         };
+        let (registry, tag) = manifest::written()?;
         let cluster = Self {
             context: set("CONTEXT"),
-            registry: set("REGISTRY").unwrap_or_else(|| "localhost:5005".to_owned()),
-            tag: set("TAG").unwrap_or_else(|| "1.0".to_owned()),
+            registry: set("REGISTRY").unwrap_or(registry),
+            tag: set("TAG").unwrap_or(tag),
             next: set("NEXT").unwrap_or_else(|| "1.1".to_owned()),
             run: run_suffix(),
             reach: Reach::new(only),

@@ -8,9 +8,44 @@ use anyhow::{Context, Result};
 use crate::cluster::Cluster;
 
 /// As the files have it: the Makefile's default.
-const REGISTRY: &str = "localhost:5005";
-const TAG: &str = "1.0";
 const NAMESPACE: &str = "chesterns";
+/// A version that nobody builds, for the lesson in which an image can't be pulled.
+const MISSING: &str = "none";
+
+/// The name of an image of this project.
+struct Image<'a> {
+    registry: &'a str,
+    service: &'a str,
+    tag: &'a str,
+}
+
+impl<'a> Image<'a> {
+    fn parse(name: &'a str) -> Option<Self> {
+        let (registry, rest) = name.trim_end().rsplit_once('/')?;
+        let (service, tag) = rest.split_once(':')?;
+        ["oneapi", "twoapi"].contains(&service).then_some(Self {
+            registry,
+            service,
+            tag,
+        })
+    }
+}
+
+/// The registry and the tag that the shipped files name. `make use` writes them there, so that they
+/// are whatever its user has chosen.
+///
+/// # Errors
+/// When the deployment can't be read, or names no image of this project.
+pub fn written() -> Result<(String, String)> {
+    let file = "k8s/deployment.yaml";
+    let text = fs::read_to_string(path(file)).with_context(|| format!("{file} can't be read"))?;
+    let image = text
+        .lines()
+        .filter_map(|line| Image::parse(line.split_once("image: ")?.1))
+        .next()
+        .with_context(|| format!("{file} names no image of oneapi or twoapi"))?;
+    Ok((image.registry.to_owned(), image.tag.to_owned()))
+}
 
 /// Where a file of the repository is.
 pub fn path(file: &str) -> PathBuf {
@@ -25,14 +60,7 @@ pub fn path(file: &str) -> PathBuf {
 /// When it can't be read.
 pub fn read(file: &str, cluster: &Cluster, namespace: &str) -> Result<String> {
     let text = fs::read_to_string(path(file)).with_context(|| format!("{file} can't be read"))?;
-    Ok(["oneapi", "twoapi"]
-        .iter()
-        .fold(text, |text, service| {
-            text.replace(
-                &format!("{REGISTRY}/{service}:{TAG}"),
-                &cluster.image(service, &cluster.tag),
-            )
-        })
+    Ok(with_images(&text, cluster)
         .replace(
             &format!("namespace: {NAMESPACE}"),
             &format!("namespace: {namespace}"),
@@ -41,6 +69,26 @@ pub fn read(file: &str, cluster: &Cluster, namespace: &str) -> Result<String> {
             &format!("  name: {NAMESPACE}\n"),
             &format!("  name: {namespace}\n"),
         ))
+}
+
+/// The text with the cluster's images, whatever registry and tag it names.
+fn with_images(text: &str, cluster: &Cluster) -> String {
+    text.split_inclusive('\n')
+        .map(|line| {
+            let Some((before, name)) = line.split_once("image: ") else {
+                return line.to_owned();
+            };
+            let Some(image) = Image::parse(name) else {
+                return line.to_owned();
+            };
+            let tag = if image.tag == MISSING {
+                MISSING
+            } else {
+                &cluster.tag
+            };
+            format!("{before}image: {}\n", cluster.image(image.service, tag))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -72,37 +120,53 @@ mod tests {
     }
 
     #[test]
-    fn every_image_is_the_one_that_the_makefile_builds_by_default() {
+    fn every_image_is_of_the_registry_and_the_tag_that_are_in_use() {
+        let (registry, tag) = written().unwrap();
         let mut seen = 0;
         for (file, text) in all() {
             for line in text.lines() {
-                if let Some((_, image)) = line.split_once("image: ") {
-                    let service = image
-                        .strip_prefix(&format!("{REGISTRY}/"))
-                        .and_then(|image| image.strip_suffix(&format!(":{TAG}")));
-                    // A version that nobody builds, for the lesson in which it can't be pulled.
-                    let missing = image == format!("{REGISTRY}/oneapi:none");
-                    assert!(
-                        missing || matches!(service, Some("oneapi" | "twoapi")),
-                        "{file}: {image}"
-                    );
+                if let Some((_, name)) = line.split_once("image: ") {
+                    let image = Image::parse(name).unwrap_or_else(|| panic!("{file}: {name}"));
+                    assert_eq!(image.registry, registry, "{file}: {name}");
+                    let missing = image.service == "oneapi" && image.tag == MISSING;
+                    assert!(missing || image.tag == tag, "{file}: {name}");
                     seen += 1;
                 }
             }
         }
         assert!(seen > 0, "there are images in k8s");
+    }
 
+    #[test]
+    fn the_namespace_is_the_one_that_the_makefile_deploys_to_by_default() {
         let makefile = fs::read_to_string(path("Makefile")).unwrap();
-        for (variable, value) in [
-            ("REGISTRY", REGISTRY),
-            ("TAG", TAG),
-            ("NAMESPACE", NAMESPACE),
+        assert!(
+            makefile
+                .lines()
+                .any(|line| line.split_whitespace().eq(["NAMESPACE", "?=", NAMESPACE])),
+            "the Makefile's default of NAMESPACE is {NAMESPACE}, as in k8s"
+        );
+    }
+
+    #[test]
+    fn an_image_is_replaced_whatever_registry_and_tag_a_file_names() {
+        let cluster = Cluster::with_images("registry.example.com:5000/team/x", "7.8");
+        for registry in [
+            "localhost:5005",
+            "team",
+            "a.example:80/oneapi/b",
+            "a/twoapi",
         ] {
-            assert!(
-                makefile
-                    .lines()
-                    .any(|line| line.split_whitespace().eq([variable, "?=", value])),
-                "the Makefile's default of {variable} is {value}, as in k8s"
+            let text = format!(
+                "  - image: {registry}/oneapi:1.0\n    image: {registry}/twoapi:other\n    \
+                 image: {registry}/oneapi:none\n    image: busybox:1\n  name: image\n"
+            );
+            assert_eq!(
+                with_images(&text, &cluster),
+                "  - image: registry.example.com:5000/team/x/oneapi:7.8\n    \
+                 image: registry.example.com:5000/team/x/twoapi:7.8\n    \
+                 image: registry.example.com:5000/team/x/oneapi:none\n    \
+                 image: busybox:1\n  name: image\n"
             );
         }
     }
@@ -159,7 +223,8 @@ mod tests {
         assert!(text.contains("image: registry.example.com/team/oneapi:7.8\n"));
         assert!(text.contains("image: registry.example.com/team/twoapi:7.8\n"));
         assert!(text.contains("namespace: chester-story\n"));
-        assert!(!text.contains("localhost:5005") && !text.contains(": chesterns"));
+        let (registry, _) = written().unwrap();
+        assert!(!text.contains(&format!("{registry}/oneapi")) && !text.contains(": chesterns"));
         let text = read("k8s/ns.yaml", &cluster, "chester-story").unwrap();
         assert!(text.contains("name: chester-story\n"));
     }

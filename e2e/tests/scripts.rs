@@ -26,7 +26,10 @@ impl Programs {
         ));
         fs::create_dir_all(&folder).unwrap();
         let programs = Self(folder);
-        for program in ["bash", "dirname", "grep", "tail"] {
+        for program in [
+            "bash", "cat", "cmp", "cp", "dirname", "find", "grep", "make", "mkdir", "mktemp", "rm",
+            "sed", "sh", "sort", "tail",
+        ] {
             let real = ["/bin", "/usr/bin"]
                 .map(|folder| Path::new(folder).join(program))
                 .into_iter()
@@ -46,12 +49,11 @@ impl Programs {
 
     /// Runs a script that must fail with 1; returns the one line that it prints.
     fn sentence(&self, script: &str, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../scripts")
+            .join(script);
         let output = Command::new(self.0.join("bash"))
-            .arg(
-                Path::new(env!("CARGO_MANIFEST_DIR"))
-                    .join("../scripts")
-                    .join(script),
-            )
+            .arg(&script)
             .args(arguments)
             .env_clear()
             .env("PATH", &self.0)
@@ -60,7 +62,12 @@ impl Programs {
             .output()
             .unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{script}: {text}");
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{}: {text}",
+            script.display()
+        );
         assert_eq!(text.lines().count(), 1, "one sentence: {text}");
         text.trim_end().to_owned()
     }
@@ -71,6 +78,87 @@ impl Drop for Programs {
         drop(fs::remove_dir_all(&self.0));
     }
 }
+
+/// A copy of what the images' names are in, so that the repository's own files stay as they are.
+struct Tree {
+    programs: Programs,
+    folder: PathBuf,
+}
+
+impl Tree {
+    fn new(programs: Programs) -> Self {
+        let folder = programs.0.join("tree");
+        fs::create_dir(&folder).unwrap();
+        for part in ["Makefile", "k8s", "scripts"] {
+            let copied = Command::new("cp")
+                .arg("-R")
+                .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(part))
+                .arg(&folder)
+                .status()
+                .unwrap();
+            assert!(copied.success(), "{part}");
+        }
+        // Whatever the repository's own files name: the tests need a known beginning.
+        let tree = Self { programs, folder };
+        tree.make(&["use", "REGISTRY=localhost:5005", "TAG=1.0"], &[]);
+        tree
+    }
+
+    /// Runs make; returns what it prints if it ends well, else what it complains about.
+    fn try_make(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<String, String> {
+        let output = Command::new(self.programs.0.join("make"))
+            .args(arguments)
+            .current_dir(&self.folder)
+            .env_clear()
+            .env("PATH", &self.programs.0)
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        if output.status.success() {
+            assert_eq!(error, "", "nothing to complain about");
+            Ok(String::from_utf8(output.stdout).unwrap())
+        } else {
+            Err(error)
+        }
+    }
+
+    fn make(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+        self.try_make(arguments, environment).unwrap()
+    }
+
+    /// The names of all images in the files of k8s, each once.
+    fn images(&self) -> Vec<String> {
+        fn collect(folder: &Path, names: &mut Vec<String>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    collect(&path, names);
+                } else {
+                    let text = fs::read_to_string(&path).unwrap();
+                    names.extend(
+                        text.lines()
+                            .filter_map(|line| Some(line.split_once("image: ")?.1.to_owned())),
+                    );
+                }
+            }
+        }
+        let mut names = Vec::new();
+        collect(&self.folder.join("k8s"), &mut names);
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// The names that an image can have before its last part.
+const REGISTRIES: [&str; 5] = [
+    "registry.example.com:5000/team/x",
+    "localhost:5050",
+    "docker.io/somebody",
+    "team",
+    "10.0.0.7:5000/oneapi/twoapi",
+];
 
 const CLUSTER_OF_OTHERS: &str = "case $* in *nodes*) echo 'aws:///node|' ;; esac";
 
@@ -220,4 +308,148 @@ fn a_namespace_that_can_be_none_is_refused_before_the_cluster_is_asked() {
             );
         }
     }
+}
+
+#[test]
+fn a_registry_and_a_tag_that_are_chosen_once_are_in_all_files_and_are_all_verbs_defaults() {
+    let tree = Tree::new(Programs::new());
+    assert_eq!(tree.make(&["registry"], &[]), "localhost:5005\n");
+    for registry in REGISTRIES {
+        let choice = [format!("REGISTRY={registry}"), "TAG=7.8".to_owned()];
+        let said = tree.make(&["use", &choice[0], &choice[1]], &[]);
+        assert!(
+            said.ends_with(&format!(
+                " files in k8s name {registry}/oneapi:7.8 and {registry}/twoapi:7.8 now.\n"
+            )),
+            "{said}"
+        );
+        assert_eq!(
+            tree.images(),
+            [
+                format!("{registry}/oneapi:7.8"),
+                format!("{registry}/oneapi:none"),
+                format!("{registry}/twoapi:7.8"),
+            ]
+        );
+        assert_eq!(tree.make(&["registry"], &[]), format!("{registry}\n"));
+        let dry = tree.make(&["--dry-run", "image"], &[]);
+        assert!(
+            dry.contains(&format!("'{registry}'/$service:'7.8'")),
+            "{dry}"
+        );
+
+        let again = tree.make(&["use"], &[]);
+        assert!(
+            again.ends_with(&format!(
+                " name {registry}/oneapi:7.8 and {registry}/twoapi:7.8 already.\n"
+            )),
+            "{again}"
+        );
+    }
+    // One of the two alone leaves the other as it is.
+    tree.make(&["use", "TAG=9"], &[]);
+    assert_eq!(tree.images()[0], "10.0.0.7:5000/oneapi/twoapi/oneapi:9");
+    tree.make(&["use"], &[("REGISTRY", "other")]);
+    assert_eq!(tree.images()[0], "other/oneapi:9");
+}
+
+#[test]
+fn a_registry_in_the_environment_or_the_command_comes_before_the_files() {
+    let tree = Tree::new(Programs::new());
+    let environment = [("REGISTRY", "there.example/x")];
+    assert_eq!(tree.make(&["registry"], &environment), "there.example/x\n");
+    assert_eq!(
+        tree.make(&["registry", "REGISTRY=here"], &environment),
+        "here\n"
+    );
+    assert_eq!(
+        tree.make(&["registry"], &[("REGISTRY", "")]),
+        "localhost:5005\n"
+    );
+}
+
+#[test]
+fn a_registry_or_a_tag_that_no_image_can_have_changes_nothing() {
+    let tree = Tree::new(Programs::new());
+    let before = tree.images();
+    for registry in [
+        "",
+        "https://registry.example.com",
+        "registry.example.com/",
+        "registry.example.com/Team",
+        "a b",
+        "x&y",
+        "x#y",
+        "x:port",
+        "x//y",
+        "-x",
+        "é",
+    ] {
+        let error = tree
+            .try_make(&["use", &format!("REGISTRY={registry}")], &[])
+            .expect_err(registry);
+        let said = format!("REGISTRY can't be \"{registry}\": it is a host");
+        assert!(error.starts_with(&said), "{error}");
+    }
+    for tag in ["", ".1", "-1", "a b", "1:2", "x/y", "1&2", &"x".repeat(129)] {
+        let error = tree
+            .try_make(&["use", &format!("TAG={tag}")], &[])
+            .expect_err(tag);
+        let said = format!("TAG can't be \"{tag}\": an image's tag has 1 to 128");
+        assert!(error.starts_with(&said), "{error}");
+    }
+    let error = tree.try_make(&["use", "TAG=none"], &[]).unwrap_err();
+    assert!(error.starts_with("TAG can't be \"none\""), "{error}");
+    assert_eq!(tree.images(), before);
+}
+
+#[test]
+fn deploy_replaces_the_images_that_the_files_name() {
+    // Prints the overlay where the real one would apply it.
+    let kubectl = "case $* in
+        *current-context*) echo mine ;;
+        'apply -k '*) cat \"$3/kustomization.yaml\" ;;
+    esac";
+    let tree = Tree::new(Programs::new().with("kubectl", kubectl));
+    for registry in REGISTRIES {
+        tree.make(&["use", &format!("REGISTRY={registry}"), "TAG=7.8"], &[]);
+        for (given, used) in [
+            (vec![], format!("\"{registry}/oneapi\", newTag: \"7.8\"")),
+            (
+                vec!["REGISTRY=b.example:1/c", "TAG=9"],
+                "\"b.example:1/c/oneapi\", newTag: \"9\"".to_owned(),
+            ),
+        ] {
+            let mut arguments = vec!["deploy"];
+            arguments.extend(given);
+            let overlay = tree.make(&arguments, &[]);
+            let line = format!("  - {{ name: \"{registry}/oneapi\", newName: {used} }}\n");
+            assert!(overlay.contains(&line), "{overlay}");
+        }
+    }
+}
+
+#[test]
+fn load_copies_the_images_that_the_files_name() {
+    let tree = Tree::new(
+        Programs::new()
+            .with("kubectl", "echo 'kind://docker/mine/node|'")
+            .with("docker", "exit 0")
+            .with("kind", "echo \"$@\""),
+    );
+    tree.make(
+        &[
+            "use",
+            "REGISTRY=registry.example.com:5000/team/x",
+            "TAG=7.8",
+        ],
+        &[],
+    );
+    let said = tree.make(&["load"], &[]);
+    assert!(
+        said.contains(
+            "load docker-image registry.example.com:5000/team/x/twoapi:7.8 --name mine\n"
+        ),
+        "{said}"
+    );
 }

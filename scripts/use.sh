@@ -1,0 +1,76 @@
+#!/bin/bash
+# `make use REGISTRY=… TAG=…`: writes the images' names into all files of k8s/, so that they need not
+# be given again. The Makefile's defaults of both variables are read from there, too.
+#
+#   scripts/use.sh            writes REGISTRY and TAG into the files
+#   scripts/use.sh registry   prints the registry that the files name
+#   scripts/use.sh tag        prints their tag
+#
+# The version "none" keeps its tag: it belongs to the lesson in which an image can't be pulled.
+# It keeps to the options of sed that BSD has, too, so there is no -i.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+LC_ALL=C # [a-z] depends on the locale
+
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+
+# A part of the name of oneapi's image in the deployment: \1 the registry, \2 the tag.
+written() {
+  sed -n -E -e "/^[ -]*image: +[^ ]+\/oneapi:/{
+    s/^[ -]*image: +([^ ]+)\/oneapi:([^ @]+).*/$1/p
+    q
+  }" k8s/deployment.yaml
+}
+
+check() {
+  # The names that container engines accept: a host with an optional port, then a path; or a path
+  # alone, which is then one of Docker Hub's.
+  local host='[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*(:[0-9]{1,5})?'
+  local part='[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*'
+  local name="^(${host}(/${part})*|${part}(/${part})*)\$"
+  local version='^[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}$'
+  [[ $REGISTRY =~ $name ]] ||
+    fail "REGISTRY can't be \"$REGISTRY\": it is a host with an optional port and an optional lower-case path, such as localhost:5005 or registry.example.com:5000/team, without https:// and without a slash at its end."
+  [[ $TAG =~ $version ]] ||
+    fail "TAG can't be \"$TAG\": an image's tag has 1 to 128 letters, digits, underscores, full stops and hyphens, and begins with none of the last two."
+  [ "$TAG" != none ] ||
+    fail "TAG can't be \"none\": that is the version that nobody builds, for the lesson in which an image can't be pulled."
+}
+
+use() {
+  local file changed=0 all=0 line='^([ -]*image: +)[^ ]+/(oneapi|twoapi)'
+  check
+  while IFS= read -r file; do
+    grep -qE "$line" "$file" || continue
+    all=$((all + 1))
+    sed -E -e "s#$line:none( .*)?\$#\\1$REGISTRY/\\2:none\\3#" -e t \
+      -e "s#$line([:@][^ ]*)?( .*)?\$#\\1$REGISTRY/\\2:$TAG\\4#" "$file" >"$work" || exit 1
+    cmp -s "$file" "$work" && continue
+    cat "$work" >"$file" || exit 1 # and not mv, which would change its mode
+    changed=$((changed + 1))
+  done < <(find k8s -name '*.yaml' | sort)
+  [ "$all" -gt 0 ] || fail "No file in k8s names an image of oneapi or twoapi."
+  if [ "$changed" -eq 0 ]; then
+    echo "The $all files in k8s name $REGISTRY/oneapi:$TAG and $REGISTRY/twoapi:$TAG already."
+  else
+    echo "$changed files in k8s name $REGISTRY/oneapi:$TAG and $REGISTRY/twoapi:$TAG now."
+  fi
+}
+
+case ${1:-use} in
+  registry) written '\1' ;;
+  tag) written '\2' ;;
+  use)
+    work=$(mktemp "${TMPDIR:-/tmp}/use.XXXXXX") || exit 1
+    trap 'rm -f "$work"' EXIT
+    use
+    ;;
+  *)
+    echo "$0, $0 registry, or $0 tag" >&2
+    exit 2
+    ;;
+esac

@@ -56,7 +56,7 @@ help: ## lists the verbs and the variables
 	  'PEERS=' 'what bench measures too: name=command|http://host:port/path …' \
 	  'RESOURCE_CONSUMER=' 'its binary, whose burns bench measures too' \
 	  'BENCH=short' 'bench in less than a minute, to see that it works' \
-	  'DOCS=1' 'bench and bench-cluster write their figures into docs/performance.md' \
+	  'DOCS=1' 'bench, bench-cluster and prove write their figures into docs/' \
 	  'BLESS=1' 'instructions records what it counts, docs writes what it sees into the documents' \
 	  'ONEAPI_PORT=$(ONEAPI_PORT), TWOAPI_PORT=$(TWOAPI_PORT)' 'the ports of run' \
 	  'DOCKER_BUILD_FLAGS=$(DOCKER_BUILD_FLAGS)' 'more flags for docker build, such as --network host'
@@ -116,7 +116,7 @@ push: ## pushes both images to REGISTRY
 	@for service in oneapi twoapi; do docker push '$(REGISTRY)'/$$service:'$(TAG)' || { \
 	  echo "$$service:$(TAG) could not be pushed to the registry $(REGISTRY): does it run, and may you push there? REGISTRY chooses another one." >&2; exit 1; }; done
 
-load: ## copies both images to the nodes of a kind or minikube cluster, without a registry
+load: ## copies both images to the nodes of a kind, minikube or k3d cluster, without a registry
 	@scripts/need.sh docker images kubectl cluster
 	@scripts/load.sh
 
@@ -127,6 +127,9 @@ deploy: ## applies the deployment, its service and its budget, with the images a
 undeploy: ## deletes what deploy made, the namespace only if deploy made it and nothing else is in it
 	@scripts/need.sh kubectl cluster
 	@scripts/deploy.sh delete
+
+doctor: ## says what keeps the services or the lessons from working here, and what mends it
+	@GNU_MAKE='$(MAKE_VERSION)' scripts/doctor.sh
 
 e2e: ## runs each step of the tutorial as a test on the cluster, with the images at TAG and NEXT
 	@scripts/need.sh cargo kubectl cluster

@@ -6,6 +6,7 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -28,7 +29,7 @@ impl Programs {
         let programs = Self(folder);
         for program in [
             "bash", "cat", "cmp", "cp", "dirname", "find", "grep", "make", "mkdir", "mktemp", "rm",
-            "sed", "sh", "sort", "tail",
+            "sed", "sh", "sleep", "sort", "tail", "uname",
         ] {
             let real = ["/bin", "/usr/bin"]
                 .map(|folder| Path::new(folder).join(program))
@@ -42,9 +43,31 @@ impl Programs {
 
     fn with(self, program: &str, script: &str) -> Self {
         let path = self.0.join(program);
+        // It may be a link to the real one, and writing would go through it.
+        drop(fs::remove_file(&path));
         fs::write(&path, format!("#!/bin/bash\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         self
+    }
+
+    /// Runs a script; returns its exit code and all that it prints.
+    fn run(&self, script: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
+        let output = Command::new(self.0.join("bash"))
+            .arg("-c")
+            .arg("exec bash \"$0\" 2>&1")
+            .arg(
+                Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join("../scripts")
+                    .join(script),
+            )
+            .env_clear()
+            .env("PATH", &self.0)
+            .envs([("REGISTRY", "registry.example.com"), ("TAG", "7")])
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), text)
     }
 
     /// Runs a script that must fail with 1; returns the one line that it prints.
@@ -226,6 +249,39 @@ fn a_cluster_that_is_neither_kinds_nor_minikubes_needs_a_registry() {
     let programs = Programs::new().with("kubectl", CLUSTER_OF_OTHERS);
     let sentence = programs.sentence("load.sh", &[], &[]);
     assert!(sentence.contains("make push REGISTRY="), "{sentence}");
+}
+
+#[test]
+fn each_kind_of_local_cluster_gets_the_images_by_its_own_tool_and_name() {
+    for (node, tool, command) in [
+        (
+            "kind://docker/mine/mine-worker|",
+            "kind",
+            "kind load docker-image registry.example.com/oneapi:7 --name mine\n",
+        ),
+        (
+            "k3s://k3d-my-own-server-0|",
+            "k3d",
+            "k3d image import registry.example.com/twoapi:7 --cluster my-own\n",
+        ),
+        (
+            "k3s://k3d-mine-agent-1|",
+            "k3d",
+            "k3d image import registry.example.com/oneapi:7 --cluster mine\n",
+        ),
+        (
+            "|mine",
+            "minikube",
+            "minikube --profile mine image load registry.example.com/twoapi:7\n",
+        ),
+    ] {
+        let programs = Programs::new()
+            .with("kubectl", &format!("echo '{node}'"))
+            .with(tool, &format!("echo \"{tool} $*\""));
+        let (code, said) = programs.run("load.sh", &[]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains(command), "{said}");
+    }
 }
 
 #[test]
@@ -452,4 +508,398 @@ fn load_copies_the_images_that_the_files_name() {
         ),
         "{said}"
     );
+}
+
+/// What a machine and a cluster in good order answer to `make doctor`, as cases of `case`.
+const GOOD_KUBECTL: &str = r#"
+    *'config current-context'*) echo mine ;;
+    *'config get-contexts'*) ;;
+    *'get --raw /readyz'*) ;;
+    *'version --client') echo 'Client Version: v1.35.1' ;;
+    *version) echo 'Client Version: v1.35.1'; echo 'Server Version: v1.35.4+k3s1' ;;
+    *'get nodes --output'*) echo 'node1|amd64|linux|v1.35.4|True|||true true||' ;;
+    *'apply --filename -'*) cat >"$0.applied" ;;
+    *'get daemonset'*) echo 1 ;;
+    *'get pods --namespace chester-doctor'*) echo 'doctor-x|node1|oneapi,,2026-01-02T03:04:05Z;twoapi,,2026-01-02T03:04:05Z;' ;;
+    *'get namespace chester-doctor'*) ;;
+    *'get namespaces --field-selector'*) echo namespace/chesterns ;;
+    *'create --dry-run=server'*) cat >"$0.created" ;;
+    *'get endpointslices'*) echo '10.244.0.2 true' ;;
+    *' exec '*) echo ok ;;
+    *'get apiservice'*) echo 'True|all checks passed' ;;
+    *'get nodes.metrics.k8s.io'*) echo nodemetrics/node1 ;;
+    *'get horizontalpodautoscalers'*) ;;
+    *'delete namespace chester-doctor'*) echo "$*" >>"$0.deleted" ;;
+    *) echo "kubectl was not expected to be asked: $*" >&2; exit 1 ;;
+"#;
+const GOOD_DOCKER: &str = r#"
+    version*) echo 27.1.2 27.1.2 amd64 ;;
+    'buildx version') echo v0.16 ;;
+    'image inspect'*) echo amd64 ;;
+"#;
+
+/// A machine and a cluster in good order, except for `kubectl`'s and `docker`'s answers, which come
+/// before the good ones.
+fn doctor(kubectl: &str, docker: &str) -> Programs {
+    Programs::new()
+        .with("cc", "while [ \"$1\" != -o ]; do shift; done; : >\"$2\"")
+        .with("rustup", "exit 0")
+        .with(
+            "docker",
+            &format!("case \"$*\" in {docker} {GOOD_DOCKER} esac"),
+        )
+        .with(
+            "kubectl",
+            &format!("case \"$*\" in {kubectl} {GOOD_KUBECTL} esac"),
+        )
+}
+
+/// Runs it with ports that nobody has, and without long waits.
+fn examine(programs: &Programs, environment: &[(&str, &str)]) -> (Option<i32>, String) {
+    let ports =
+        [(), ()].map(|()| TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0")));
+    let ports = ports.map(|port| port.unwrap().local_addr().unwrap().port().to_string());
+    let mut all = vec![
+        ("ONEAPI_PORT", ports[0].as_str()),
+        ("TWOAPI_PORT", ports[1].as_str()),
+        ("NAMESPACE", "chesterns"),
+        ("DOCTOR_TIMEOUT", "2"),
+    ];
+    all.extend_from_slice(environment);
+    programs.run("doctor.sh", &all)
+}
+
+/// The only finding of a run: its kind, its sentence and the commands that mend it.
+fn finding(programs: &Programs, environment: &[(&str, &str)]) -> (String, String) {
+    let (code, said) = examine(programs, environment);
+    assert_eq!(code, Some(1), "{said}");
+    let mut lines = said
+        .lines()
+        .skip_while(|line| !line.starts_with("problem") && !line.starts_with("warning"));
+    let sentence = lines.next().expect(&said).to_owned();
+    let mend: Vec<_> = lines
+        .take_while(|line| line.starts_with("    "))
+        .map(str::trim)
+        .collect();
+    let kind = if sentence.starts_with("problem") {
+        "1 problem, 0 warnings"
+    } else {
+        "0 problems, 1 warning"
+    };
+    assert!(said.ends_with(&format!("\n1 finding: {kind}.\n")), "{said}");
+    assert!(!mend.is_empty(), "what mends it is said: {said}");
+    (sentence, mend.join("\n"))
+}
+
+#[test]
+fn doctor_finds_nothing_where_all_is_well_and_leaves_nothing_behind() {
+    let programs = doctor("", "");
+    let (code, said) = examine(&programs, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.ends_with("\nNo findings.\n"), "{said}");
+    let lines: Vec<_> = said.lines().take_while(|line| !line.is_empty()).collect();
+    assert!(lines.len() >= 15, "{said}");
+    assert!(lines.iter().all(|line| line.starts_with("ok  ")), "{said}");
+
+    let file = |name: &str| fs::read_to_string(programs.0.join(format!("kubectl.{name}"))).unwrap();
+    let applied = file("applied");
+    assert!(
+        applied.contains("image: registry.example.com/twoapi:7\n"),
+        "{applied}"
+    );
+    let own = applied
+        .split_once("  name: ")
+        .unwrap()
+        .1
+        .lines()
+        .next()
+        .unwrap();
+    assert!(
+        file("deleted").contains(&format!("delete namespace {own} ")),
+        "{own}"
+    );
+    assert!(
+        file("created").contains("\n  name: chester-doctor\n"),
+        "not the pod of a learner"
+    );
+}
+
+#[test]
+fn doctor_leaves_nothing_behind_when_it_is_interrupted() {
+    // The script itself starts the first of the two, a subshell of it the second.
+    let programs = doctor(
+        "*'config get-contexts'*) echo $PPID >\"$0.pid\" ;;
+         *'get daemonset'*) kill -TERM $(cat \"$0.pid\"); echo 0 ;;",
+        "",
+    );
+    let (code, said) = examine(&programs, &[]);
+    assert_eq!(code, Some(130), "{said}");
+    let deleted = fs::read_to_string(programs.0.join("kubectl.deleted")).unwrap();
+    assert!(
+        deleted.contains("delete namespace chester-doctor-"),
+        "{deleted}"
+    );
+}
+
+#[test]
+fn doctor_says_in_a_sentence_what_is_wrong_with_the_cluster_and_what_mends_it() {
+    const PULL: &str = "*'get pods --namespace chester-doctor'*) echo 'doctor-x|node1|oneapi,ErrImagePull,;twoapi,,2026;' ;;
+        *'get events'*) echo 'Failed to pull image \"registry.example.com/oneapi:7\": failed to resolve reference \"registry.example.com/oneapi:7\": dial tcp: no such host' ;;";
+    let on = |provider: &str| {
+        format!(
+            "*'get nodes --output'*) echo 'node1|amd64|linux|v1.35.4|True|||true|{provider}' ;;"
+        )
+    };
+    let autoscaler = |condition: &str| {
+        format!("*'get horizontalpodautoscalers'*) echo 'chesterhpa|False|{condition}' ;;")
+    };
+    let no_metrics = "*'get apiservice'*) echo 'Error: apiservices \"x\" not found' >&2; exit 1 ;;";
+    let down = "*'get apiservice'*) echo 'False|failing or missing response' ;;";
+    let cases = [
+        ("*'config current-context'*) exit 1 ;;".to_owned(), "problem   kubectl has no current context", "kind create cluster"),
+        ("*'config get-contexts'*) exit 1 ;;".to_owned(), "problem   There is no kube context mine.", "kubectl config get-contexts"),
+        ("*'get --raw /readyz'*) echo 'connection refused' >&2; exit 1 ;;".to_owned(), "problem   The cluster of the kube context mine doesn't answer: connection refused", "minikube start"),
+        ("*' version') echo 'Server Version: v1.28.9' ;; *'version --client') echo 'Client Version: v1.28.1' ;;".to_owned(), "warning   The cluster runs Kubernetes 1.28.9; supported is 1.29 or newer", "kind create cluster"),
+        ("*'version --client') echo 'Client Version: v1.30.1' ;;".to_owned(), "warning   kubectl is 1.30 and the cluster is 1.35", "how to install kubectl 1.35"),
+        ("*'get nodes --output'*) echo 'node1|amd64|windows|v1.35.4|True|||true||' ;;".to_owned(), "problem   The cluster has no node that runs Linux", "kubectl get nodes"),
+        ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.35.4|Unknown|||true||' ;;".to_owned(), "problem   No node takes pods, so they stay Pending: node1 is not Ready.", "kubectl describe node node1"),
+        ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.35.4|True|true||true||' ;;".to_owned(), "problem   No node takes pods, so they stay Pending: node1 is cordoned.", "kubectl uncordon node1"),
+        ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.35.4|True||NoSchedule|true||' ;;".to_owned(), "problem   No node takes pods, so they stay Pending: node1 has a taint", "kubectl taint node node1"),
+        ("*'get nodes --output'*) echo 'node1|arm64|linux|v1.35.4|True|||true||' ;;".to_owned(), "problem   The nodes are arm64, and the images on this machine are amd64", "make image push DOCKER_BUILD_FLAGS=--platform=linux/arm64"),
+        ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.35.4|True|||true||'; echo 'node2|arm64|linux|v1.35.4|True|||true||' ;; *'get daemonset'*) echo 1 ;;".to_owned(), "warning   The node node2 is arm64", "kubectl cordon node2"),
+        ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.29.4|True|||||' ;;".to_owned(), "warning   The kubelet of node1 is v1.29.4: before 1.30", "containerd from 2.0"),
+        (PULL.to_owned(), "problem   The node node1 can't pull registry.example.com/oneapi:7: ErrImagePull: dial tcp: no such host", "make image push\nmake use REGISTRY="),
+        (format!("{} {PULL}", on("kind://docker/mine/node1|")), "problem   The node node1 can't pull registry.example.com/oneapi:7", "make image load"),
+        (format!("{} {PULL}", on("k3s://k3d-mine-server-0|")), "problem   The node node1 can't pull registry.example.com/oneapi:7", "make image load"),
+        (format!("{} {PULL}", on("|mine")), "problem   The node node1 can't pull registry.example.com/oneapi:7", "make image load"),
+        ("*'get pods --namespace chester-doctor'*) echo 'doctor-x|node1|oneapi,CrashLoopBackOff,;twoapi,,2026;' ;; *' logs '*) echo 'exec /oneapi: exec format error' ;;".to_owned(), "problem   The image registry.example.com/oneapi:7 is for another architecture than the node node1", "DOCKER_BUILD_FLAGS=--platform=linux/amd64"),
+        ("*'get pods --namespace chester-doctor'*) echo 'doctor-x|node1|oneapi,,2026;twoapi,Error,;' ;; *' logs '*) echo 'The port is taken.' ;;".to_owned(), "problem   The container of registry.example.com/twoapi:7 doesn't run on the node node1: Error: The port is taken.", "make image push"),
+        ("*'get daemonset'*) ;; *'get pods --namespace chester-doctor'*) ;; *'get events'*) echo 'exceeded quota' ;;".to_owned(), "problem   The cluster doesn't admit our pods: exceeded quota", "kubectl get events"),
+        ("*'create --dry-run=server'*'chester-doctor-'*) echo 'forbidden: violates PodSecurity' >&2; exit 1 ;;".to_owned(), "problem   Pods are not admitted under Pod Security restricted: forbidden: violates PodSecurity", "kubectl get validatingwebhookconfigurations"),
+        ("*'create --dry-run=server'*'namespace chesterns') echo 'forbidden: exceeded quota' >&2; exit 1 ;;".to_owned(), "problem   The namespace chesterns doesn't admit our pods: forbidden: exceeded quota", "kubectl describe resourcequotas,limitranges --namespace chesterns"),
+        ("*'create --dry-run=server --filename -') echo 'forbidden: exceeded quota' >&2; exit 1 ;;".to_owned(), "problem   The context's current namespace doesn't admit our pods: forbidden: exceeded quota", "kubectl config set-context --current --namespace=default"),
+        ("*' exec '*) echo 'http://doctor.x:5000/readyz did not answer: failed to lookup address information: Temporary failure in name resolution' >&2; exit 1 ;;".to_owned(), "problem   A pod can't resolve the name of a Service: ", "kubectl rollout restart deployment/coredns"),
+        ("*' exec '*) echo 'http://doctor.x:5000/readyz did not answer: it took longer than 1s' >&2; exit 1 ;;".to_owned(), "problem   A pod resolves the name of a Service and doesn't reach it: ", "k8s-app=kube-proxy"),
+        (no_metrics.to_owned(), "warning   metrics-server is not installed", "kubectl apply -f https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml"),
+        (format!("{} {no_metrics}", on("|mine")), "warning   metrics-server is not installed", "minikube addons enable metrics-server"),
+        (format!("{} {no_metrics}", on("kind://docker/mine/node1|")), "warning   metrics-server is not installed", "--kubelet-insecure-tls"),
+        (down.to_owned(), "warning   metrics-server is installed and not available: failing or missing response", "--kubelet-insecure-tls"),
+        ("*'get nodes.metrics.k8s.io'*) ;;".to_owned(), "warning   metrics-server is available and has no figures yet", "kubectl top nodes"),
+        (autoscaler("FailedGetResourceMetric: the HPA was unable to compute the replica count: missing request for cpu in container oneapi of Pod x"), "warning   HorizontalPodAutoscaler chesterhpa says <unknown>: a container has no CPU request", "--requests=cpu=100m"),
+        (autoscaler("FailedGetResourceMetric: unable to get metrics for resource cpu: no metrics returned from resource metrics API"), "warning   HorizontalPodAutoscaler chesterhpa says <unknown>: there are no figures of its pods yet", "kubectl wait hpa/chesterhpa"),
+        (autoscaler("AmbiguousSelector: pods by selector app=x are controlled by multiple HPAs"), "warning   HorizontalPodAutoscaler chesterhpa does nothing, since another one has the same pods.", "kubectl delete hpa chesterhpa"),
+        (autoscaler("ScalingDisabled: scaling is disabled since the replica count of the target is zero"), "warning   HorizontalPodAutoscaler chesterhpa is off, since its target has no replicas.", "--replicas=1"),
+        (autoscaler("FailedGetResourceMetric: something else"), "warning   HorizontalPodAutoscaler chesterhpa says <unknown>. FailedGetResourceMetric: something else", "kubectl describe hpa chesterhpa"),
+    ];
+    for (answers, sentence, mend) in cases {
+        let (said, mends) = finding(&doctor(&answers, ""), &[]);
+        assert!(said.starts_with(sentence), "{said}\n{sentence}");
+        assert!(mends.contains(mend), "{said}: {mends}\n{mend}");
+    }
+    // The autoscaler's reason is metrics-server's then, which is a finding of its own.
+    for reason in [no_metrics, down, "*'get nodes.metrics.k8s.io'*) ;;"] {
+        let answers = format!("{reason} {}", autoscaler("FailedGetResourceMetric: x"));
+        let (code, said) = examine(&doctor(&answers, ""), &[]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("\nwarning   HorizontalPodAutoscaler chesterhpa says <unknown>, for want of metrics-server's figures"), "{said}");
+        assert!(
+            said.ends_with("\n2 findings: 0 problems, 2 warnings.\n"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn doctor_says_what_is_wrong_with_this_machine_and_what_mends_it() {
+    let dead = "version*) echo 'Cannot connect to the Docker daemon.' >&2; exit 1 ;;";
+    for (answers, sentence, mend) in [
+        (
+            dead,
+            "problem   docker is installed, but its engine doesn't answer: Cannot connect to the Docker daemon.",
+            "sudo systemctl start docker",
+        ),
+        (
+            "'buildx version') exit 1 ;;",
+            "problem   docker 27.1.2 is installed without its plugin buildx",
+            "docker-buildx",
+        ),
+        (
+            "version*) echo 17.12.1 17.12.1 amd64 ;;",
+            "problem   The docker engine is 17.12.1, and BuildKit",
+            "https://docs.docker.com/engine/install",
+        ),
+        (
+            "'image inspect'*) exit 1 ;; version*) echo 27.1.2 27.1.2 arm64 ;;",
+            "problem   The nodes are amd64, and there are no images at registry.example.com and 7 on this machine, and make image would build them for arm64",
+            "DOCKER_BUILD_FLAGS=--platform=linux/amd64",
+        ),
+    ] {
+        let (said, mends) = finding(&doctor("", answers), &[]);
+        assert!(said.starts_with(sentence), "{said}\n{sentence}");
+        assert!(mends.contains(mend), "{said}: {mends}\n{mend}");
+    }
+
+    let without = |program: &str| {
+        let programs = doctor("", "");
+        fs::remove_file(programs.0.join(program)).unwrap();
+        programs
+    };
+    for (programs, sentence, mend) in [
+        (
+            without("rustup"),
+            "warning   cargo is not installed",
+            "https://sh.rustup.rs",
+        ),
+        (
+            without("rustup").with("cargo", "echo 'cargo 1.63.0 (fd9c4297c 2022-07-01)'"),
+            "warning   cargo is 1.63.0, and the sources need 1.95.0.",
+            "https://sh.rustup.rs",
+        ),
+        (
+            without("cc"),
+            "warning   There is no C linker called cc",
+            "Install gcc or clang",
+        ),
+        (
+            without("cc").with("uname", "echo Darwin"),
+            "warning   There is no C linker called cc",
+            "xcode-select --install",
+        ),
+        (
+            without("cc").with("apt-get", ""),
+            "warning   There is no C linker called cc",
+            "sudo apt-get install gcc libc6-dev",
+        ),
+        (
+            without("cc").with("cc", "echo 'ld: cannot find crt1.o' >&2; exit 1"),
+            "warning   The C linker cc can't link a program: ld: cannot find crt1.o",
+            "Install gcc or clang",
+        ),
+        (
+            without("docker"),
+            "problem   docker is not installed",
+            "https://docs.docker.com/engine/install",
+        ),
+        (
+            without("kubectl"),
+            "problem   kubectl is not installed",
+            "https://kubernetes.io/docs/tasks/tools",
+        ),
+        (
+            without("make"),
+            "warning   There is no GNU make here",
+            "gmake doctor",
+        ),
+        (
+            without("make").with("make", "echo 'GNU Make 3.80'"),
+            "warning   GNU make is 3.80",
+            "https://www.gnu.org/software/make",
+        ),
+    ] {
+        let (said, mends) = finding(&programs, &[]);
+        assert!(said.starts_with(sentence), "{said}\n{sentence}");
+        assert!(mends.contains(mend), "{said}: {mends}\n{mend}");
+    }
+}
+
+#[test]
+fn doctor_says_who_has_a_port() {
+    for (answer, sentence) in [
+        (
+            "HTTP/1.1 403 Forbidden\r\nServer: AirTunes/775.3.1\r\nContent-Length: 0\r\n\r\n",
+            Some("AirPlay Receiver of macOS"),
+        ),
+        ("SSH-2.0-OpenSSH_9.2\r\n", Some("another program")),
+        (
+            "HTTP/1.1 200 OK\r\n\r\n{\"service\":\"oneapi\",\"version\":\"1.0\"}",
+            None,
+        ),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        // One connection to see whether the port is taken, and one to ask whose it is.
+        let server = std::thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut connection, _) = listener.accept().unwrap();
+                // To the end of the request: what is left unread resets the connection.
+                let lines = BufReader::new(&connection).lines();
+                let request = lines.take_while(|line| line.as_ref().is_ok_and(|it| !it.is_empty()));
+                if request.count() > 0 {
+                    connection.write_all(answer.as_bytes()).unwrap();
+                }
+            }
+        });
+        let programs = doctor("", "");
+        if let Some(who) = sentence {
+            let (said, mends) = finding(&programs, &[("ONEAPI_PORT", &port)]);
+            assert!(
+                said.starts_with(&format!(
+                    "warning   Port {port} of this machine is taken by {who}:"
+                )),
+                "{said}"
+            );
+            assert!(mends.contains("make run ONEAPI_PORT="), "{mends}");
+        } else {
+            let (code, said) = examine(&programs, &[("ONEAPI_PORT", &port)]);
+            assert_eq!(code, Some(0), "{said}");
+            assert!(
+                said.contains(&format!(
+                    "ok        Port {port} of this machine is oneapi's"
+                )),
+                "{said}"
+            );
+        }
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn doctor_says_what_it_could_not_look_at() {
+    let refused = "echo 'Error from server (Forbidden): no' >&2; exit 1 ;;";
+    for (answers, what, count) in [
+        (
+            format!("*'get nodes --output'*) {refused}"),
+            "Nodes, their architecture and hostUsers can't be looked at: Error from server (Forbidden): no",
+            4,
+        ),
+        (
+            format!(
+                "*'apply --filename -'*) {refused} *'get namespace chester-doctor'*) exit 1 ;;"
+            ),
+            "Whether nodes can pull and run the images can't be looked at",
+            3,
+        ),
+        (
+            format!("*' exec '*) {refused}"),
+            "Whether pods resolve names can't be looked at: kubectl exec fails: Error from server (Forbidden): no",
+            1,
+        ),
+        (
+            format!("*'get apiservice'*) {refused}"),
+            "metrics-server can't be looked at: Error from server (Forbidden): no",
+            1,
+        ),
+        (
+            format!("*'get horizontalpodautoscalers'*) {refused}"),
+            "HorizontalPodAutoscalers in chesterns can't be looked at: Error from server (Forbidden): no",
+            1,
+        ),
+        (
+            format!("*'get endpointslices'*) {refused}"),
+            "The cluster's DNS Service can't be looked at: Error from server (Forbidden): no",
+            1,
+        ),
+        (
+            format!("*' version') {refused}"),
+            "The cluster's version can't be looked at: Error from server (Forbidden): no",
+            1,
+        ),
+    ] {
+        let (code, said) = examine(&doctor(&answers, ""), &[]);
+        assert!(said.contains(&format!("\nunseen    {what}")), "{said}");
+        assert!(said.contains(&format!("\n{count} thing")), "{said}");
+        assert_eq!(code, Some(0), "nothing was found: {said}");
+    }
+    let (_, said) = examine(&doctor("*'config current-context'*) exit 1 ;;", ""), &[]);
+    assert!(said.contains("\nunseen    The cluster: its version, nodes, images, Pod Security, DNS, metrics-server and HorizontalPodAutoscalers can't be looked at: kubectl has no current context."), "{said}");
 }

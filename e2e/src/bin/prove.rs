@@ -1,18 +1,21 @@
 //! `make prove`: the table of what goes unnoticed under load, and the twins' beside it. Exit 0 when
 //! the good part lost nothing and each twin something, else 1. `RATE` is the number of short
-//! requests a second in all (200), `UPDATES` that of rolling updates (5).
+//! requests a second in all (200), `UPDATES` that of rolling updates (5). With `DOCS` it writes what
+//! it counted into `docs/prove.json`, from which the README has its figures.
 
 #![allow(clippy::print_stdout)] // the tables are what it is for
 
-use std::{env, process::ExitCode};
+use std::{env, fs, process::ExitCode};
 
 use e2e::{
     Result, bail,
     cluster::Cluster,
+    manifest,
     namespace::Namespace,
-    prove::{self, Plan, TWINS},
+    prove::{self, Plan, Row, TWINS},
     story::{self, Security},
 };
+use serde_json::{Value, json};
 
 fn main() -> ExitCode {
     match run() {
@@ -54,10 +57,23 @@ fn prove(namespace: &Namespace<'_>, plan: Plan) -> Result<bool> {
 
     println!("\nTwins, each of which differs in one thing, under the same load:\n");
     println!("{}", prove::header());
+    let mut twins = Vec::new();
     for twin in TWINS {
         let row = prove::twin(namespace, plan, twin)?;
         println!("{row}");
         proven &= row.count.failures() > 0;
+        twins.push(row);
+    }
+    if env::var("DOCS").is_ok_and(|value| !value.is_empty()) {
+        let version = namespace.json("version")?["serverVersion"]["gitVersion"].take();
+        let counted = json!({
+            "on": { "version": version, "rate": plan.rate },
+            "updates": updates(&rows[..plan.updates as usize]),
+            "shipped": rows.iter().map(counted).collect::<Vec<_>>(),
+            "twins": twins.iter().map(counted).collect::<Vec<_>>(),
+        });
+        let text = serde_json::to_string_pretty(&counted)? + "\n";
+        fs::write(manifest::path("docs/prove.json"), text)?;
     }
     println!(
         "\n{}",
@@ -68,6 +84,23 @@ fn prove(namespace: &Namespace<'_>, plan: Plan) -> Result<bool> {
         }
     );
     Ok(proven)
+}
+
+/// The rolling updates of the shipped Deployment, which come first, taken together.
+fn updates(rows: &[Row]) -> Value {
+    json!({
+        "number": rows.len(),
+        "requests": rows.iter().map(|row| row.count.requests).sum::<u64>(),
+        "failed": rows.iter().map(|row| row.count.failures()).sum::<u64>(),
+    })
+}
+
+fn counted(row: &Row) -> Value {
+    json!({
+        "action": row.action,
+        "requests": row.count.requests,
+        "failed": row.count.failures(),
+    })
 }
 
 fn number(name: &str, default: u32) -> Result<u32> {

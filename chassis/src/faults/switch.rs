@@ -10,7 +10,7 @@ use crate::config::{duration, positive_duration};
 
 /// The switches, in the order in which they are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the README's table says what each does
+#[allow(missing_docs)] // the table in docs/reference.md says what each does
 pub enum Name {
     Liveness,
     Readiness,

@@ -126,11 +126,15 @@ mod tests {
         for (file, text) in all() {
             for line in text.lines() {
                 if let Some((_, name)) = line.split_once("image: ") {
+                    seen += 1;
+                    // A name that no image can have, for the lesson that shows what becomes of it.
+                    if name == "OneAPI:1.0" {
+                        continue;
+                    }
                     let image = Image::parse(name).unwrap_or_else(|| panic!("{file}: {name}"));
                     assert_eq!(image.registry, registry, "{file}: {name}");
                     let missing = image.service == "oneapi" && image.tag == MISSING;
                     assert!(missing || image.tag == tag, "{file}: {name}");
-                    seen += 1;
                 }
             }
         }

@@ -1,10 +1,11 @@
 //! How a program ended, as kubectl shows it afterwards: exit codes, signals, too much memory; and a
-//! program that ignores SIGTERM until it is killed.
+//! program that ignores SIGTERM until it is killed; and pods that end in other ways than by deleting.
 
 use std::time::Instant;
 
 use e2e::{
     Namespace, Result, Value, ensure,
+    namespace::SOON,
     pods::{self, ended},
     watch::Watch,
 };
@@ -70,5 +71,56 @@ pub fn stop_ignored(namespace: &Namespace<'_>) -> Result<()> {
         end["exitCode"] == 137,
         "it was killed, and did not end by itself: {end}"
     );
+    Ok(())
+}
+
+pub fn half_done(namespace: &Namespace<'_>) -> Result<()> {
+    let name = "half-done";
+    namespace.apply("k8s/lessons/half-done.yaml")?;
+    pods::shows(namespace, name, "NotReady")?;
+    let pod = pods::get(namespace, name)?;
+    ensure!(
+        pod["status"]["phase"] == "Running" && ended(&pod, "done").is_some(),
+        "one container has ended, and the pod runs: {}",
+        pod["status"]
+    );
+    Ok(())
+}
+
+pub fn by_the_kubelet(namespace: &Namespace<'_>) -> Result<()> {
+    namespace.apply("k8s/lessons/stopped-by-kubelet.yaml")?;
+    for (name, reason) in [("deadline", "DeadlineExceeded"), ("evicted", "Evicted")] {
+        let pod = namespace.until(&format!("{name} has failed"), SOON, || {
+            let pod = pods::get(namespace, name)?;
+            Ok((pod["status"]["phase"] == "Failed").then_some(pod))
+        })?;
+        ensure!(
+            pod["status"]["reason"] == reason,
+            "{reason} is the pod's reason: {}",
+            pod["status"]
+        );
+        pods::event(namespace, name, reason, "")?;
+    }
+    Ok(())
+}
+
+pub fn finalizer(namespace: &Namespace<'_>) -> Result<()> {
+    let name = "finalizer";
+    namespace.apply("k8s/lessons/finalizer.yaml")?;
+    pods::ready(namespace, name)?;
+    namespace.kubectl(&format!("delete pod {name} --wait=false"))?;
+    pods::shows(namespace, name, "Terminating")?;
+    // Since Kubernetes 1.27 a pod whose containers have ended is shown by how they did.
+    pods::shows(namespace, name, "Completed")?;
+    let pod = pods::get(namespace, name)?;
+    ensure!(
+        pods::is_stopping(&pod) && pod["metadata"]["finalizers"].is_array(),
+        "it is still there, deleted: {}",
+        pod["metadata"]
+    );
+    namespace.kubectl(&format!(
+        r#"patch pod {name} --type json --patch [{{"op":"remove","path":"/metadata/finalizers"}}]"#
+    ))?;
+    namespace.kubectl(&format!("wait --for=delete pod/{name} --timeout=60s"))?;
     Ok(())
 }

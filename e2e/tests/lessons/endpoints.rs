@@ -4,7 +4,7 @@
 use e2e::{
     Namespace, Result, Value, ask, ensure,
     namespace::SOON,
-    pods::{self, is_ready, restarts},
+    pods::{self, condition, is_ready, restarts},
 };
 
 const POD: &str = "switches";
@@ -81,6 +81,32 @@ pub fn liveness(namespace: &Namespace<'_>) -> Result<()> {
         faults.trim() == "[]",
         "a switch ends with its process: {faults}"
     );
+    Ok(())
+}
+
+pub fn readiness_gate(namespace: &Namespace<'_>) -> Result<()> {
+    let name = "readiness-gate";
+    namespace.apply("k8s/lessons/readiness-gate.yaml")?;
+    let pod = namespace.until("its containers are ready", SOON, || {
+        let pod = pods::get(namespace, name)?;
+        let ready = condition(&pod, "ContainersReady")["status"] == "True";
+        Ok(ready.then_some(pod))
+    })?;
+    let ready = condition(&pod, "Ready");
+    ensure!(
+        ready["status"] == "False" && ready["reason"] == "ReadinessGatesNotReady",
+        "the pod is not: {ready}"
+    );
+    let line = namespace.kubectl(&format!("get pod {name} -o wide --no-headers"))?;
+    let words: Vec<_> = line.split_whitespace().collect();
+    ensure!(
+        words.get(1) == Some(&"1/1") && words.last() == Some(&"0/1"),
+        "only kubectl get -o wide shows that: {line}"
+    );
+    namespace.kubectl(&format!(
+        r#"patch pod {name} --subresource status --patch {{"status":{{"conditions":[{{"type":"example.com/registered","status":"True"}}]}}}}"#
+    ))?;
+    pods::ready(namespace, name)?;
     Ok(())
 }
 

@@ -65,6 +65,33 @@ pub fn start(namespace: &Namespace<'_>) -> Result<()> {
     Ok(())
 }
 
+pub fn init_fails(namespace: &Namespace<'_>) -> Result<()> {
+    namespace.apply("k8s/lessons/init-fails.yaml")?;
+    for (pod, status) in [
+        ("init-endless", "Init:0/1"),
+        ("init-failed", "Init:Error"),
+        ("init-again", "Init:CrashLoopBackOff"),
+    ] {
+        pods::shows(namespace, pod, status)?;
+        let pod = pods::get(namespace, pod)?;
+        let container = &container(&pod, "oneapi")["state"]["waiting"]["reason"];
+        ensure!(
+            container == "PodInitializing",
+            "its container waits for the init container: {container}"
+        );
+    }
+    let phase = |pod| -> Result<Value> { Ok(pods::get(namespace, pod)?["status"]["phase"].take()) };
+    ensure!(
+        phase("init-failed")? == "Failed",
+        "with restartPolicy Never it has failed"
+    );
+    ensure!(
+        phase("init-again")? == "Pending",
+        "a pod that is still initialized is Pending"
+    );
+    Ok(())
+}
+
 pub fn job(namespace: &Namespace<'_>) -> Result<()> {
     feature::since(namespace, 29, SIDECARS)?;
     namespace.apply("k8s/lessons/job-sidecar.yaml")?;

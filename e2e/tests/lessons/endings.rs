@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use e2e::{
-    Namespace, Result, Value, ensure,
+    Namespace, Result, Value, ensure, feature,
     namespace::SOON,
     pods::{self, ended},
     watch::Watch,
@@ -105,12 +105,12 @@ pub fn by_the_kubelet(namespace: &Namespace<'_>) -> Result<()> {
 }
 
 pub fn finalizer(namespace: &Namespace<'_>) -> Result<()> {
+    feature::since(namespace, 31, "How a deleted pod has ended, as STATUS,")?;
     let name = "finalizer";
     namespace.apply("k8s/lessons/finalizer.yaml")?;
     pods::ready(namespace, name)?;
     namespace.kubectl(&format!("delete pod {name} --wait=false"))?;
     pods::shows(namespace, name, "Terminating")?;
-    // Since Kubernetes 1.27 a pod whose containers have ended is shown by how they did.
     pods::shows(namespace, name, "Completed")?;
     let pod = pods::get(namespace, name)?;
     ensure!(

@@ -22,7 +22,6 @@ pub fn codes(namespace: &Namespace<'_>) -> Result<()> {
         ("killed", "Error", "Error", 137),
         ("segfault", "Error", "Error", 139),
         ("terminated", "Error", "Error", 143),
-        ("out-of-memory", "OOMKilled", "OOMKilled", 137),
     ] {
         pods::shows(namespace, pod, status)?;
         let end = pods::get(namespace, pod)?;
@@ -41,7 +40,12 @@ pub fn codes(namespace: &Namespace<'_>) -> Result<()> {
             "describe shows {code} for {pod}: {described}"
         );
     }
-    Ok(())
+    // It is started again, and killed again: on a busy node the runtime may miss the reason at first.
+    namespace.until("out-of-memory was killed by the kernel", SOON, || {
+        let pod = pods::get(namespace, "out-of-memory")?;
+        let end = &pods::container(&pod, "oneapi")["lastState"]["terminated"];
+        Ok((end["reason"] == "OOMKilled" && end["exitCode"] == 137).then_some(()))
+    })
 }
 
 /// The grace period of the file, in seconds.

@@ -97,6 +97,7 @@ fn main() -> ExitCode {
         Story::new("disruption_budget", budget::run),
         Story::new("rollout", rollout::pause_resume_restart),
         Story::new("terminating_replicas", rollout::terminating_replicas),
+        Story::new("never_created", rollout::never_created),
         alone("kubectl_top", cpu::top),
         alone("cpu_limit", cpu::limit),
         alone("resize", resize::run),

@@ -1,5 +1,5 @@
 //! `kubectl rollout pause`, `resume` and `restart`; and the old pods that are still there when
-//! `rollout status` is done.
+//! `rollout status` is done; and a pod that a quota refuses.
 
 use e2e::{
     Namespace, Result, deployment, ensure, feature,
@@ -90,4 +90,30 @@ fn same(before: &[e2e::Value], after: &[e2e::Value]) -> bool {
     after
         .iter()
         .all(|pod| before.iter().any(|old| name(old) == name(pod)))
+}
+
+/// A quota of four pods and a Deployment of five: the fifth is refused, and so never exists.
+pub fn never_created(namespace: &Namespace<'_>) -> Result<()> {
+    deployment::deploy(namespace)?;
+    namespace.kubectl("create quota chesterquota --hard=pods=4")?;
+    namespace.until("the quota counts the pods that are there", SOON, || {
+        let quota = namespace.json("get quota chesterquota")?;
+        Ok((quota["status"]["used"]["pods"] == "3").then_some(()))
+    })?;
+    namespace.kubectl(&format!("scale {DEPLOYMENT} --replicas=5"))?;
+    namespace.until("the Deployment says why a pod is missing", SOON, || {
+        let deployment = namespace.json(&format!("get {DEPLOYMENT}"))?;
+        let failure = &pods::condition(&deployment, "ReplicaFailure")["message"];
+        Ok((failure.as_str())
+            .is_some_and(|message| message.contains("exceeded quota: chesterquota"))
+            .then_some(()))
+    })?;
+    let pods = deployment::ready_pods(namespace, 4)?;
+    ensure!(
+        deployment::all_pods(namespace)?.len() == pods.len(),
+        "no pod waits for being created"
+    );
+    namespace.kubectl("delete quota chesterquota")?;
+    deployment::ready_pods(namespace, 5)?; // by itself: the controller tries again
+    Ok(())
 }

@@ -10,7 +10,7 @@ use std::{
     net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -52,47 +52,45 @@ impl Programs {
 
     /// Runs a script; returns its exit code and all that it prints.
     fn run(&self, script: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
-        let output = Command::new(self.0.join("bash"))
-            .arg("-c")
-            .arg("exec bash \"$0\" 2>&1")
-            .arg(
-                Path::new(env!("CARGO_MANIFEST_DIR"))
-                    .join("../scripts")
-                    .join(script),
-            )
-            .env_clear()
-            .env("PATH", &self.0)
-            .envs([("REGISTRY", "registry.example.com"), ("TAG", "7")])
-            .envs(environment.iter().copied())
+        let output = self
+            .command(&["-c", "exec bash \"$0\" 2>&1"], script, environment)
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         (output.status.code(), text)
     }
 
+    /// Runs a script; returns what it prints to either stream.
+    fn output(&self, script: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        self.command(&[], script, environment)
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
     /// Runs a script that must fail with 1; returns the one line that it prints.
     fn sentence(&self, script: &str, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+        let output = self.output(script, arguments, environment);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{script}: {text}");
+        assert_eq!(text.lines().count(), 1, "one sentence: {text}");
+        text.trim_end().to_owned()
+    }
+
+    /// bash with its own arguments and the script.
+    fn command(&self, bash: &[&str], script: &str, environment: &[(&str, &str)]) -> Command {
         let script = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../scripts")
             .join(script);
-        let output = Command::new(self.0.join("bash"))
-            .arg(&script)
-            .args(arguments)
+        let mut command = Command::new(self.0.join("bash"));
+        command
+            .args(bash)
+            .arg(script)
             .env_clear()
             .env("PATH", &self.0)
             .envs([("REGISTRY", "registry.example.com"), ("TAG", "7")])
-            .envs(environment.iter().copied())
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(
-            output.status.code(),
-            Some(1),
-            "{}: {text}",
-            script.display()
-        );
-        assert_eq!(text.lines().count(), 1, "one sentence: {text}");
-        text.trim_end().to_owned()
+            .envs(environment.iter().copied());
+        command
     }
 }
 
@@ -421,6 +419,84 @@ fn a_registry_in_the_environment_or_the_command_comes_before_the_files() {
     assert_eq!(
         tree.make(&["registry"], &[("REGISTRY", "")]),
         "localhost:5005\n"
+
+const HOW_TO_ASK: &str = "scripts/ask.sh [-n NAMESPACE] [GET|PUT|DELETE] pods/NAME:PORT/PATH, or \
+                          services/ instead of pods/";
+
+#[test]
+fn a_question_that_cannot_be_asked_is_refused_with_the_form_before_the_cluster_is_asked() {
+    let programs = Programs::new().with("kubectl", "echo 'kubectl was asked' >&2");
+    for (arguments, wrong) in [
+        (&[][..], "Whom to ask, and for what, is missing"),
+        (&["GET"], "Whom to ask, and for what, is missing"),
+        (&["-n"], "-n needs the name of a namespace"),
+        (
+            &["POST", "pods/a:5000/test"],
+            "There is one thing to ask for, not 2",
+        ),
+        (
+            &["nodes/a:5000/test"],
+            "\"nodes/a:5000/test\" begins with neither pods/ nor services/",
+        ),
+        (
+            &["pods/a:5000"],
+            "\"pods/a:5000\" has no path, such as /test",
+        ),
+        (
+            &["pods/a/test"],
+            "\"pods/a/test\" has no port, such as NAME:5000",
+        ),
+        (
+            &["pods/a:http/test"],
+            "\"pods/a:http/test\" has no port, such as NAME:5000",
+        ),
+        (
+            &["services/:5000/test"],
+            "\"services/:5000/test\" has no port, such as NAME:5000",
+        ),
+    ] {
+        assert_eq!(
+            programs.sentence("ask.sh", arguments, &[]),
+            format!("{wrong}: {HOW_TO_ASK}")
+        );
+    }
+}
+
+#[test]
+fn a_question_goes_to_the_pod_or_service_of_the_namespace_and_context_that_are_told() {
+    // What kubectl is called with is the answer here.
+    let programs = Programs::new().with(
+        "kubectl",
+        "case $* in *config*view*) printf current ;; *) printf '%s' \"$*\" ;; esac",
+    );
+    let answer = |arguments: &[&str], environment: &[(&str, &str)]| {
+        let output = programs.output("ask.sh", arguments, environment);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(
+        answer(&["pods/a:5000/test"], &[]),
+        "get -v=4 --raw /api/v1/namespaces/current/pods/a:5000/proxy/test\n"
+    );
+    assert_eq!(
+        answer(
+            &["-n", "other", "service/b:5001/test/calloneapi"],
+            &[("CONTEXT", "mine")]
+        ),
+        "--context mine get -v=4 --raw \
+         /api/v1/namespaces/other/services/b:5001/proxy/test/calloneapi\n"
+    );
+    assert_eq!(
+        answer(
+            &["PUT", "pod/a:5000/faults/readiness?mode=fail&for=30s"],
+            &[]
+        ),
+        "replace -v=4 -f - --raw \
+         /api/v1/namespaces/current/pods/a:5000/proxy/faults/readiness?mode=fail&for=30s\n"
+    );
+    assert_eq!(
+        answer(&["DELETE", "pods/a:5000/burns"], &[]),
+        "delete -v=4 --raw /api/v1/namespaces/current/pods/a:5000/proxy/burns\n"
     );
 }
 
@@ -621,6 +697,35 @@ fn doctor_finds_nothing_where_all_is_well_and_leaves_nothing_behind() {
     assert!(
         file("created").contains("\n  name: chester-doctor\n"),
         "not the pod of a learner"
+
+fn an_error_of_the_pod_is_told_in_the_pods_own_words() {
+    let programs = Programs::new().with(
+        "kubectl",
+        r#"echo 'I1125 13:40:45.414941       1 helpers.go:246] server response object: %s[{
+  "metadata": {},
+  "status": "Failure",
+  "message": "the server rejected our request for an unknown reason",
+  "reason": "BadRequest",
+  "details": {
+    "causes": [
+      {
+        "reason": "UnexpectedServerResponse",
+        "message": "\"mode\" cannot be \u003c\\x\u003e: it is fail\n"
+      }
+    ]
+  },
+  "code": 400
+}]
+Error from server (BadRequest): the server rejected our request for an unknown reason' >&2
+exit 1"#,
+    );
+    assert_eq!(
+        programs.sentence(
+            "ask.sh",
+            &["PUT", "pods/a:5000/faults/liveness?mode=x"],
+            &[]
+        ),
+        "pods/a:5000/faults/liveness?mode=x answered 400: \"mode\" cannot be <\\x>: it is fail"
     );
 }
 
@@ -902,4 +1007,15 @@ fn doctor_says_what_it_could_not_look_at() {
     }
     let (_, said) = examine(&doctor("*'config current-context'*) exit 1 ;;", ""), &[]);
     assert!(said.contains("\nunseen    The cluster: its version, nodes, images, Pod Security, DNS, metrics-server and HorizontalPodAutoscalers can't be looked at: kubectl has no current context."), "{said}");
+}
+
+fn a_pod_that_cannot_be_asked_is_named_with_its_namespace_and_the_reason() {
+    let programs = Programs::new().with(
+        "kubectl",
+        r#"echo 'Error from server (NotFound): pods "a" not found' >&2; exit 1"#,
+    );
+    assert_eq!(
+        programs.sentence("ask.sh", &["-n", "other", "pods/a:5000/test"], &[]),
+        "pods/a:5000/test could not be asked in the namespace other: pods \"a\" not found"
+    );
 }

@@ -1,0 +1,101 @@
+#!/bin/bash
+# Asks a pod or a Service for a path, through the API server, since on most machines only the cluster
+# reaches a pod's IP. Prints the answer's body.
+#
+#   scripts/ask.sh [-n NAMESPACE] [GET|PUT|DELETE] pods/NAME:PORT/PATH
+#   scripts/ask.sh [-n NAMESPACE] [GET|PUT|DELETE] services/NAME:PORT/PATH
+#
+# Without -n it is the current namespace, without a method GET. CONTEXT is the kube context; none: the
+# current one. pod/NAME, as kubectl's -o name has it, is understood as well. If the answer is an error,
+# or there is none, one sentence says so on stderr, and the exit code is 1. It keeps to bash 3.2, since
+# macOS has that.
+
+set -u
+
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+form="scripts/ask.sh [-n NAMESPACE] [GET|PUT|DELETE] pods/NAME:PORT/PATH, or services/ instead of pods/"
+
+namespace=
+if [ "${1:-}" = -n ] || [ "${1:-}" = --namespace ]; then
+  namespace=${2:-}
+  [ -n "$namespace" ] || fail "$1 needs the name of a namespace: $form"
+  shift 2
+fi
+method=GET
+case ${1:-} in
+  GET | PUT | DELETE)
+    method=$1
+    shift
+    ;;
+esac
+[ $# -gt 0 ] || fail "Whom to ask, and for what, is missing: $form"
+[ $# -eq 1 ] || fail "There is one thing to ask for, not $#: $form"
+
+asked=$1
+rest=${asked#*/}
+case $asked in
+  pods/* | pod/*) kind=pods ;;
+  services/* | service/*) kind=services ;;
+  *) fail "\"$asked\" begins with neither pods/ nor services/: $form" ;;
+esac
+case $rest in
+  */*) ;;
+  *) fail "\"$asked\" has no path, such as /test: $form" ;;
+esac
+name=${rest%%/*}
+path=${rest#*/}
+port=${name#*:}
+case $name in
+  :* | *:*:* | *:) port= ;;
+  *:*) ;;
+  *) port= ;;
+esac
+case $port in
+  '' | *[!0-9]*) fail "\"$asked\" has no port, such as NAME:5000: $form" ;;
+esac
+
+"$(dirname "$0")/need.sh" kubectl || exit 1
+kubectl() {
+  command kubectl ${CONTEXT:+--context "$CONTEXT"} "$@"
+}
+
+if [ -z "$namespace" ]; then
+  namespace=$(kubectl config view --minify --output 'jsonpath={..namespace}' 2>/dev/null)
+fi
+namespace=${namespace:-default}
+url=/api/v1/namespaces/$namespace/$kind/$name/proxy/$path
+
+errors=$(mktemp) || exit 1
+# shellcheck disable=SC2064 # the value of now
+trap "rm -f '$errors'" EXIT
+# At its usual level kubectl keeps to itself what the pod said in an error: 4 shows it.
+case $method in
+  GET) body=$(kubectl get -v=4 --raw "$url" 2>"$errors") ;;
+  PUT) body=$(kubectl replace -v=4 -f - --raw "$url" 2>"$errors" </dev/null) ;;
+  DELETE) body=$(kubectl delete -v=4 --raw "$url" 2>"$errors") ;;
+esac && {
+  # A body may end with a newline or not; what is printed does.
+  printf '%s\n' "$body"
+  exit
+}
+
+# What kubectl shows is JSON, a member a line.
+status=$(sed -n 's/^ *"code": \([0-9]*\).*/\1/p' "$errors" | tail -n 1)
+said=$(sed -n '/"reason": "UnexpectedServerResponse"/{
+n
+s/^ *"message": "\(.*\)".*$/\1/
+s/\\"/"/g
+s/\\u003c/</g
+s/\\u003e/>/g
+s/\\u0026/\&/g
+s/\\n$//
+s/\\n/ /g
+s/\\\\/\\/g
+p
+}' "$errors")
+[ -z "$said" ] || fail "$asked answered $status: $said"
+why=$(grep . "$errors" | tail -n 1 | sed -e 's/^Error from server ([A-Za-z]*): //' -e 's/^error: //')
+fail "$asked could not be asked in the namespace $namespace: $why"

@@ -1,4 +1,4 @@
-//! Step 6: an update that fails: twoapi's container gets oneapi's image, so that two programs in one
+//! An update that fails: twoapi's container gets oneapi's image, so that two programs in one
 //! pod need port 5000. The rollout gets stuck, the old pods still answer, and an undo restores all.
 
 use e2e::{

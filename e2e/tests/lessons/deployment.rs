@@ -1,4 +1,4 @@
-//! Step 5: a Deployment of three pods behind a Service, in a namespace from `k8s/ns.yaml`.
+//! A Deployment of three pods behind a Service, in a namespace from `k8s/ns.yaml`.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Step 7: a good update, from one version to the next: each pod is replaced by one that reports
+//! A good update, from one version to the next: each pod is replaced by one that reports
 //! the new version.
 
 use e2e::{

@@ -1,4 +1,4 @@
-//! Step 1: one pod with one container, created by hand.
+//! One pod with one container, created by hand.
 
 use e2e::{Context, Namespace, Result, ask, ensure, pods};
 

@@ -1,4 +1,4 @@
-//! Step 3, and the fourth mechanism: each mechanism of a probe, passing and failing. In each file the
+//! Each mechanism of a probe, passing and failing. In each file the
 //! first pod's probe passes and the others' fail; failing shows as an event `Unhealthy` and a
 //! restart. And a probe that hangs, for longer than its time-out and for less.
 

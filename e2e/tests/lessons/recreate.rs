@@ -1,4 +1,4 @@
-//! Step 8: the strategy Recreate: all old pods are gone before the first new one is there, and for a
+//! The strategy Recreate: all old pods are gone before the first new one is there, and for a
 //! while nobody answers.
 
 use e2e::{

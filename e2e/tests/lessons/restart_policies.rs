@@ -1,4 +1,4 @@
-//! Step 4: what the kubelet does when a container has ended: Always, with its growing back-off,
+//! What the kubelet does when a container has ended: Always, with its growing back-off,
 //! OnFailure, Never; rules by exit code; and liveness probes on paths that don't exist, with Never.
 
 use std::collections::BTreeSet;

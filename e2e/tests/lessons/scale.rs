@@ -1,4 +1,4 @@
-//! Step 9: from three pods to ten, and back.
+//! From three pods to ten, and back.
 
 use std::collections::BTreeSet;
 

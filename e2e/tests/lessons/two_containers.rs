@@ -1,4 +1,4 @@
-//! Step 2: one pod with two containers, which share its IP and its localhost.
+//! One pod with two containers, which share its IP and its localhost.
 
 use e2e::{Context, Namespace, Result, ask, ensure, pods};
 

@@ -56,7 +56,7 @@ help: ## lists the verbs and the variables
 	  'PEERS=' 'what bench measures too: name=command|http://host:port/path …' \
 	  'RESOURCE_CONSUMER=' 'its binary, whose burns bench measures too' \
 	  'BENCH=short' 'bench in less than a minute, to see that it works' \
-	  'DOCS=1' 'bench, bench-cluster and prove write their figures into docs/' \
+	  'DOCS=1' 'bench, bench-cluster and prove write their figures into docs/, screenshots its pictures' \
 	  'BLESS=1' 'instructions records what it counts, docs writes what it sees into the documents' \
 	  'ONEAPI_PORT=$(ONEAPI_PORT), TWOAPI_PORT=$(TWOAPI_PORT)' 'the ports of run' \
 	  'DOCKER_BUILD_FLAGS=$(DOCKER_BUILD_FLAGS)' 'more flags for docker build, such as --network host'
@@ -82,7 +82,7 @@ test-page: ## tests the live page in a real Chromium against real pairs on this 
 	@scripts/need.sh cargo npm
 	@scripts/test-page.sh
 
-screenshots: ## makes screenshots of the live page into target/screenshots
+screenshots: ## makes screenshots of the live page into target/screenshots, with DOCS=1 those in docs/images too
 	@scripts/need.sh cargo npm
 	@scripts/test-page.sh screenshots
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # `make test-page`: tests the live page in a real Chromium, against real pairs of two versions on this
-# machine's loopback addresses. `scripts/test-page.sh screenshots` makes screenshots instead. What it
-# needs from npm is installed into the folder of these tests; CHROMIUM is the browser.
+# machine's loopback addresses. `scripts/test-page.sh screenshots` makes screenshots instead, with DOCS=1
+# those of the documents too. What it needs from npm is installed into the folder of these tests;
+# CHROMIUM is the browser.
 
 set -eu
 cd "$(dirname "$0")/.."
@@ -21,8 +22,10 @@ done
 export PAGE_BINARIES=$built/page
 
 cd twoapi/tests/page
-[ -d node_modules ] || npm install --silent --no-audit --no-fund
+[ node_modules -nt package.json ] || { npm install --silent --no-audit --no-fund && touch node_modules; }
 if [ "${1:-}" = screenshots ]; then
-  exec node screenshots.mjs "$built/screenshots"
+  images=$(cd ../../../docs && pwd)/images
+  mkdir -p "$images"
+  exec node screenshots.mjs "$built/screenshots" ${DOCS:+"$images"}
 fi
 exec node --test --test-force-exit --test-concurrency=1

@@ -1,8 +1,8 @@
-// The pods as cards. A card keeps its place while its pod lives, and a place that gets free is used
-// again: nothing else moves when a pod comes or goes.
+// The pods as cards. A card keeps its place during a change, and a place that gets free is used again:
+// nothing else moves when a pod comes or goes. When the change is over, the cards move up.
 
 import { language, t } from "./text.js";
-import { pattern } from "./lanes.js";
+import { calm, pattern } from "./lanes.js";
 
 /** @typedef {import("./story.js").Pod} Pod */
 /** @typedef {{ item: HTMLElement, pod: Pod | null, cpu: number[], seen: number, left: number }} Place */
@@ -25,8 +25,9 @@ export function write(element, text) {
 }
 
 export class Cards {
-  /** @param {HTMLElement} place @param {string} label @param {(pod: Pod) => void} onAct */
-  constructor(place, label, onAct) {
+  /** @param {HTMLElement} place @param {string} label @param {number} service @param {(pod: Pod) => void} onAct */
+  constructor(place, label, service, onAct) {
+    this.service = service;
     this.list = make("ul", "cards");
     this.onAct = onAct;
     /** @type {Place[]} */
@@ -75,7 +76,24 @@ export class Cards {
     }
     this.list.classList.toggle("many", this.places.length > MANY);
     for (const place of this.places) if (place.pod && !place.left) this.progress(place, story, now);
+    if (!story.side(this.service).open) this.moveUp();
     write(this.empty, pods.length || this.places.some((place) => place.pod) ? "" : t("noPods", { names }));
+  }
+
+  /** Has the free places stand behind the others. */
+  moveUp() {
+    const taken = this.places.filter((place) => place.pod);
+    if (taken.every((place, i) => place === this.places[i])) return;
+    const free = this.places.filter((place) => !place.pod);
+    const before = taken.map(({ item }) => item.getBoundingClientRect());
+    // The free ones are moved, so that a button in one of the others keeps the focus.
+    this.list.append(...free.map(({ item }) => item));
+    this.places = [...taken, ...free];
+    if (calm()) return;
+    taken.forEach(({ item }, i) => {
+      const { x, y } = item.getBoundingClientRect();
+      item.animate({ transform: [`translate(${before[i].x - x}px, ${before[i].y - y}px)`, "none"] }, { duration: 500, easing: "ease" });
+    });
   }
 
   /** @param {Place} place */
@@ -87,13 +105,11 @@ export class Cards {
     spark.append(document.createElementNS(spark.namespaceURI ?? "", "polyline"));
     const act = make("button", "act", "⋯");
     act.type = "button";
-    const head = make("div", "head");
-    head.append(make("strong", "name"), act);
-    item.replaceChildren(head);
+    item.replaceChildren(make("strong", "name"), act);
     item.dataset.name = item.dataset.version = "";
-    for (const name of ["version", "state", "cpu"]) item.append(make("p", name));
+    for (const name of ["version", "state", "detail", "cpu"]) item.append(make("p", name));
     item.append(spark);
-    for (const name of ["burns", "probes", "where"]) item.append(make("p", name));
+    for (const name of ["probes", "where"]) item.append(make("p", name));
   }
 
   /** @param {Place} place @param {Pod} pod @param {number} now */
@@ -117,10 +133,8 @@ export class Cards {
     const most = Math.max(pod.limit ?? 0, 100, ...place.cpu);
     const points = place.cpu.map((cpu, i) => `${SPARK - place.cpu.length + i},${10 - (cpu / most) * 9.5}`);
     item.querySelector("polyline")?.setAttribute("points", points.join(" "));
-    write(find(".cpu"), `${t("cpu")} ${pod.limit ? t("of", { n: pod.cpu ?? "–", limit: pod.limit }) : `${pod.cpu ?? "–"}m`}`);
-    const burns = pod.burns.map((burn) => t("burns", { m: burn.millicores, s: Math.round(burn.left) }));
-    const faults = pod.faults.map((fault) => t("switched", { name: `${fault.container} ${fault.name}${fault.left ? ` ${Math.round(fault.left)} s` : ""}` }));
-    write(find(".burns"), [...burns, ...faults].join(" · "));
+    const cpu = pod.cpu === null ? "–" : `${pod.cpu}m`;
+    write(find(".cpu"), `${t("cpu")} ${pod.limit ? t("of", { n: cpu, limit: pod.limit }) : cpu}`);
     const probes = pod.probes.map((probe) => `${probe.kind} ${probe.status}`);
     write(find(".probes"), probes.length ? `${t("probes")}: ${[...new Set(probes)].join(", ")}` : "");
   }
@@ -136,15 +150,20 @@ export class Cards {
       find(".version").replaceChildren(pattern(number), version);
       item.style.setProperty("--own", `var(--v${number % 4})`);
     }
-    let stop = pod.why;
+    const left = (/** @type {number} */ s) => Math.max(0, s - (now - seen) / 1000);
+    const details = pod.why ? [pod.why] : [];
     if (pod.state === "stopping" && pod.stop) {
-      const left = (/** @type {number} */ s) => Math.max(0, s - (now - seen) / 1000);
       const drain = left(pod.stop.drain_seconds);
       const last = left(pod.stop.deadline_seconds);
-      stop = drain > 0 ? t("drains", { s: drain.toFixed(1) }) : t("finishes", { s: last.toFixed(1) });
+      details.push(drain > 0 ? t("drains", { s: drain.toFixed(1) }) : t("finishes", { s: last.toFixed(1) }));
     }
-    write(find(".state"), t(pod.state) + (stop && ` · ${stop}`));
-    const age = pod.started ? duration((now - Date.parse(pod.started)) / 1000) : "";
+    for (const burn of pod.burns) details.push(t("burns", { m: burn.millicores, s: Math.round(left(burn.left)) }));
+    for (const fault of pod.faults) {
+      details.push(t("switched", { name: `${fault.container} ${fault.name}${fault.left ? ` ${Math.round(left(fault.left))} s` : ""}` }));
+    }
+    write(find(".state"), t(pod.state));
+    write(find(".detail"), details.join(" · "));
+    const age = pod.started ? duration((now - pod.started) / 1000) : "";
     const restarts = pod.restarts ? ` · ${pod.restarts} ${t("restarts")}` : "";
     write(find(".where"), `${pod.ip}${age ? ` · ${age}` : ""}${pod.node ? ` · ${pod.node}` : ""}${restarts}`);
   }

@@ -8,6 +8,9 @@ import { t } from "./text.js";
 export const WINDOW_MS = 20_000;
 const LANE = 46, GAP = 6, ROW = 17, ROWS = 3;
 
+/** Moments of a kind that follow one another within this time have one text. */
+const TOGETHER_MS = 1500;
+
 /** Each failure's shape, as strokes in a square from -1 to 1. @type {Record<string, number[][]>} */
 const SHAPES = {
   refused: [[-1, -1, 1, 1], [-1, 1, 1, -1]],
@@ -37,6 +40,9 @@ export function colour(name) {
 }
 
 export const forgetColours = () => colours.clear();
+
+/** Whether the reader wants nothing to move. */
+export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** A sign for the legend. @param {string} outcome */
 export function sign(outcome) {
@@ -169,20 +175,35 @@ export class Lanes {
    */
   drawMoments(g, story, now, x, width, lanes) {
     const free = Array(ROWS).fill(-Infinity);
+    /** @type {{ kind: string, at: number, names: string[], t: number }[]} */
+    const groups = [];
+    const bad = (/** @type {string} */ kind) => colour(kind === "signal" || kind === "unready" ? "failure" : "muted");
     const seen = story.moments.filter((m) => m.service === this.service && m.t <= now && m.t > now - WINDOW_MS * 1.2);
-    for (const moment of seen.sort((a, b) => a.t - b.t)) {
-      const at = x(moment.t);
-      const what = `${moment.pod.split("-").at(-1)} ${t(moment.kind)}`;
-      const text = moment.kind === "first" ? `${moment.version} ${t("first")}` : what;
-      g.fillStyle = colour(moment.kind === "signal" || moment.kind === "unready" ? "failure" : "muted");
+    for (const { t: time, kind, pod, version } of seen.sort((a, b) => a.t - b.t)) {
+      const at = x(time);
+      g.fillStyle = bad(kind);
       g.fillRect(at, 0, 1, lanes + 4);
+      const name = kind === "first" ? version : pod.split("-").at(-1) ?? "";
+      const group = groups.findLast((other) => other.kind === kind);
+      if (group && time - group.t < TOGETHER_MS) group.names.push(name);
+      else groups.push({ kind, at, names: [name], t: time });
+    }
+    /** @type {(() => void)[]} */
+    const texts = [];
+    for (const { kind, at, names } of groups) {
+      const text = names.length > 1 ? `${t(kind)} × ${names.length}` : `${names[0]} ${t(kind)}`;
       const size = g.measureText(text).width;
-      const left = Math.min(at, width - size - 2);
+      const left = Math.min(at, width - size - 8);
       const row = free.findIndex((end) => end < left);
       if (row < 0) continue;
-      free[row] = left + size + 8;
+      free[row] = left + size + 10;
+      g.fillStyle = bad(kind);
       g.fillRect(at, lanes, 1, 6 + row * ROW);
-      g.fillText(text, left + 3, lanes + 14 + row * ROW);
+      texts.push(() => {
+        g.fillStyle = bad(kind);
+        this.label(g, text, left + 5, lanes + 14 + row * ROW);
+      });
     }
+    for (const write of texts) write();
   }
 }

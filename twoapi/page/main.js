@@ -2,7 +2,7 @@
 
 import { Cards, make, write } from "./cards.js";
 import { Chart } from "./chart.js";
-import { Lanes, forgetColours, pattern, sign } from "./lanes.js";
+import { Lanes, calm, forgetColours, pattern, sign } from "./lanes.js";
 import { Story, entry } from "./story.js";
 import { Stream } from "./stream.js";
 import { language, outcomeName, t, translate } from "./text.js";
@@ -79,18 +79,18 @@ function lay(found) {
   live.labels = services.map((service) => service.label);
   by("lanes").replaceChildren();
   by("cards").replaceChildren();
+  by("counters").replaceChildren();
   by("cards").classList.toggle("two", found.length > 1);
   lanes = services.map(({ label }, i) => new Lanes(by("lanes"), label, i));
-  cards = services.map(({ label }) => new Cards(by("cards"), label, open));
+  cards = services.map(({ label }, i) => new Cards(by("cards"), label, i, open));
   listed = "";
 }
 
 function frame() {
   const real = Date.now();
   live.tick(real);
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (replay) advance(real);
-  if (!calm || real - drawn >= 1000) {
+  if (!calm() || real - drawn >= 1000) {
     const story = replay?.story ?? live;
     const now = replay?.at ?? real - DELAY_MS;
     for (const lane of lanes) lane.draw(story, now);
@@ -324,8 +324,9 @@ function commands() {
   }));
 }
 
-async function relabel() {
-  try { await translate(); } catch { /* from a pod that has just stopped: the texts of before are kept */ }
+/** After a choice of language or theme. @param {string} to the language */
+async function relabel(to = language()) {
+  try { await translate(to); } catch { /* from a pod that has just stopped: the texts of before are kept */ }
   const zh = language() === "zh";
   const other = by("language");
   other.lang = zh ? "en" : "zh";
@@ -335,19 +336,19 @@ async function relabel() {
   write(by("theme"), t(dark ? "light" : "dark"));
   forgetColours();
   chart.key = listed = "";
+  if (replay) seek(replay.at);
 }
 
 by("language").onclick = () => {
-  document.documentElement.lang = by("language").lang;
-  chosen.set("language", document.documentElement.lang);
-  relabel();
+  chosen.set("language", by("language").lang);
+  relabel(by("language").lang);
 };
 by("theme").onclick = () => {
   document.documentElement.dataset.theme = by("theme").dataset.t;
   chosen.set("theme", by("theme").dataset.t ?? "");
   relabel();
 };
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", relabel);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => relabel());
 for (const radio of document.querySelectorAll("[name=by]")) {
   radio.addEventListener("change", () => (chart.by = /** @type {HTMLInputElement} */ (radio).value));
 }
@@ -365,10 +366,9 @@ for (const number of RATES) {
   label.append(input, String(number));
   by("rate").append(label);
 }
-document.documentElement.lang = chosen.get("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
 const theme = chosen.get("theme");
 if (theme) document.documentElement.dataset.theme = theme;
-await relabel();
+await relabel(chosen.get("language") === "zh" || !chosen.get("language") && navigator.language.startsWith("zh") ? "zh" : "en");
 stream.open(rate);
 // For tests and for the curious.
 Object.assign(window, { page: { live, stream } });

@@ -4,7 +4,7 @@
 /**
  * @typedef {{ id: string, service: number, ip: string, name: string | null, version: string | null,
  *   namespace: string | null, node: string | null, state: string, why: string, restarts: number,
- *   started: string | null, cpu: number | null, limit: number | null,
+ *   started: number | null, cpu: number | null, limit: number | null,
  *   stop: { since_signal_seconds: number, drain_seconds: number, deadline_seconds: number } | null,
  *   burns: { id: number, millicores: number, left: number }[],
  *   probes: { container: string, kind: string, status: number, every: number | null }[],
@@ -293,7 +293,11 @@ export class Story {
  */
 export function entry(name, data, offset) {
   const t = data.now - offset;
-  if (name === "pods") return { t, pods: data.pods, left: data.left, all: data.all };
+  if (name === "pods") {
+    // A pod's clock is taken for the server's.
+    for (const pod of data.pods) pod.started = Date.parse(pod.started) - offset || null;
+    return { t, pods: data.pods, left: data.left, all: data.all };
+  }
   if (name !== "traffic") return null;
   const marks = data.marks.map((/** @type {any[]} */ m) => ({
     t: m[0] - offset,

@@ -19,9 +19,10 @@ export function outcomeName(outcome) {
   return texts["o " + outcome] ?? outcome;
 }
 
-/** Loads the language of the document, and writes all texts that stand in the HTML. */
-export async function translate() {
-  texts = (await import(`./${language()}.js`)).default;
+/** Loads a language, makes it that of the document, and writes all texts that stand in the HTML. @param {string} to */
+export async function translate(to) {
+  texts = (await import(`./${to}.js`)).default;
+  document.documentElement.lang = to;
   document.title = t("title");
   for (const element of document.querySelectorAll("[data-t]")) {
     const key = element.getAttribute("data-t") ?? "";

@@ -1,7 +1,11 @@
 // The system's Chromium, as a viewer has it: what the page complains of is kept, and so is every
 // request to somewhere else.
 
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 export async function launch() {
   return chromium.launch({
@@ -26,6 +30,14 @@ export async function view(browser, url, { width = 1440, height = 960, ...option
   });
   await page.goto(url);
   return { page, complaints, context };
+}
+
+/** What axe-core has against the page as it is now, in sentences. */
+export async function axeFinds(page) {
+  // Evaluated by the debugger and not by the page, whose policy allows no inline code.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run());
+  return violations.map((v) => `${v.id}: ${v.nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`);
 }
 
 export const cards = (page) => page.locator(".card:not(.free):not(.left)");

@@ -1,13 +1,10 @@
 // The live page in a real browser, against real pairs: `make test-page`.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { cards, launch, view } from "./browser.mjs";
+import { axeFinds, cards, launch, view } from "./browser.mjs";
 import { Service, sleep } from "./pairs.mjs";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PATIENCE = 30_000;
 
 let browser, good, twin;
@@ -28,11 +25,7 @@ async function three(network, settings, lag) {
 }
 
 async function axeFindsNothing(page, what) {
-  // Evaluated by the debugger and not by the page, whose policy allows no inline code.
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run());
-  const found = violations.map((v) => `${v.id}: ${v.nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`);
-  assert.deepEqual(found, [], `axe-core, ${what}`);
+  assert.deepEqual(await axeFinds(page), [], `axe-core, ${what}`);
 }
 
 test("an update is seen: cards come and go, the page goes on from another pod, nothing fails", { timeout: 90_000 }, async () => {

@@ -10,6 +10,7 @@ import net from "node:net";
 const ONEAPI = 5100, TWOAPI = 5101;
 /** How long the Service goes on with a pod that isn't ready any more. */
 const LAG_MS = 300;
+const PROBE_MS = 100;
 
 const binaries = process.env.PAGE_BINARIES;
 if (!binaries) throw new Error("PAGE_BINARIES is the folder with 1.0/oneapi, 1.0/twoapi and those of 1.1");
@@ -53,19 +54,25 @@ export class Service {
     const run = (service, port, more = {}) =>
       spawn(`${binaries}/${version}/${service}`, ["--listen", `${ip}:${port}`], { env: { ...env, ...more }, stdio: ["ignore", "ignore", "inherit"] });
     // As in the manifests: twoapi's last calls need oneapi.
-    const drain = parseInt(env.DRAIN_DELAY) ? { DRAIN_DELAY: "4s" } : {};
+    const seconds = parseInt(env.DRAIN_DELAY);
+    const drain = seconds ? { DRAIN_DELAY: `${seconds + 2}s` } : {};
     const pod = { ip, name, version, ready: false, processes: [run("oneapi", ONEAPI, drain), run("twoapi", TWOAPI)] };
     pod.ended = Promise.all(pod.processes.map((process) => once(process, "exit")));
-    pod.poll = setInterval(() => this.look(pod), 50);
     this.pods.push(pod);
+    this.probe(pod);
     return pod;
   }
 
-  async look(pod) {
-    const ready = (await Promise.all([ONEAPI, TWOAPI].map((port) => status(pod.ip, port)))).every((code) => code === 200);
-    if (ready) pod.ready = true;
-    else if (pod.ready && !pod.lagging) {
-      pod.lagging = setTimeout(() => (pod.ready = false), this.lag);
+  /** One look after the other: an earlier one that answers late would say that a pod is ready again. */
+  async probe(pod) {
+    while (this.pods.includes(pod)) {
+      const codes = await Promise.all([ONEAPI, TWOAPI].map((port) => status(pod.ip, port)));
+      if (codes.every((code) => code === 200)) pod.ready = true;
+      else if (pod.ready) {
+        await sleep(this.lag);
+        pod.ready = false;
+      }
+      await sleep(PROBE_MS);
     }
   }
 
@@ -80,20 +87,19 @@ export class Service {
       await pod.ended;
       // A pod that ends at once is led to for as long as one that lingers.
       await sleep(this.lag);
-      clearInterval(pod.poll);
       this.pods = this.pods.filter((other) => other !== pod);
     }
   }
 
   /** As `kubectl set image` with maxSurge 100 %: new pods first, then the old ones stop, one by one. */
-  async update(version, settings = {}) {
+  async update(version, settings = {}, pace = 700) {
     const old = [...this.pods];
     for (const _ of old) this.startPod(version, settings);
     await this.ready(2 * old.length);
     const stopped = [];
     for (const pod of old) {
       stopped.push(this.stop([pod]));
-      await sleep(700);
+      await sleep(pace);
     }
     await Promise.all(stopped);
   }

@@ -1,7 +1,8 @@
 #!/bin/bash
 # `make test-page`: tests the live page in a real Chromium, against real pairs of two versions on this
 # machine's loopback addresses. `scripts/test-page.sh screenshots` makes screenshots instead, with DOCS=1
-# those of the documents too. What it needs from npm is installed into the folder of these tests;
+# those of the documents too; `scripts/test-page.sh endurance MINUTES` tells whether the page's memory
+# stays flat. What it needs from npm is installed into the folder of these tests;
 # CHROMIUM is the browser.
 
 set -eu
@@ -27,5 +28,8 @@ if [ "${1:-}" = screenshots ]; then
   images=$(cd ../../../docs && pwd)/images
   mkdir -p "$images"
   exec node screenshots.mjs "$built/screenshots" ${DOCS:+"$images"}
+fi
+if [ "${1:-}" = endurance ]; then
+  exec node endurance.mjs "${2:-30}"
 fi
 exec node --test --test-force-exit --test-concurrency=1

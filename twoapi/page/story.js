@@ -23,8 +23,11 @@
  *   lastOk: number, open: null | { begin: number, last: number, active: number, from: Pod[] } }} Side
  */
 
-/** For how long everything is kept; a longer change loses its beginning in a replay. */
+/** For how long everything is kept, and longer while a change goes on, whose verdict counts it all. */
 const KEEP_MS = 180_000;
+
+/** A change that doesn't come to rest is judged after that long, and what follows is another one. */
+const LONGEST_MS = 600_000;
 
 /** A change has come to rest when nothing has happened for longer than a request may take. */
 const REST_MS = 2_500;
@@ -203,8 +206,8 @@ export class Story {
       const pods = this.podsOf(service);
       const quiet = now - side.open.last;
       const rest = pods.every((pod) => pod.state === "ready") ? REST_MS : STUCK_MS;
-      if (quiet < rest || pods.some((pod) => pod.state === "stopping")) return;
       const { open } = side;
+      if (now - open.begin < LONGEST_MS && (quiet < rest || pods.some((pod) => pod.state === "stopping"))) return;
       side.open = null;
       const end = open.last + 500;
       /** @type {Entry[]} */
@@ -274,13 +277,14 @@ export class Story {
 
   /** @param {number} now */
   forget(now) {
-    const old = now - KEEP_MS;
+    const old = Math.min(now - KEEP_MS, ...this.sides.map(({ open }) => (open?.begin ?? now) - LEAD_MS));
     for (const list of [this.marks, this.moments, this.tape]) {
       let count = 0;
       while (count < list.length && list[count].t < old) count += 1;
       // Not for every single one.
       if (count > 100) list.splice(0, count);
     }
+    this.blind = this.blind.filter(([, end]) => end > old);
   }
 }
 

@@ -102,3 +102,47 @@ test("events are told in this browser's clock", () => {
   assert.equal(heard?.t, 500);
   assert.deepEqual(heard?.marks?.[0], { t: 400, took: 1.5, service: 0, lane: 1, outcome: "ok", pod: "a", version: "1.0", late: null });
 });
+
+test("a change that takes longer than what is kept otherwise is judged from its beginning", () => {
+  const story = begun();
+  story.hear({ t: 2000, pods: [pod("b", "starting", "1.1")] });
+  story.hear({ t: 2100, marks: [ok(2100, "1.0", { outcome: "reset", pod: "" })] });
+  for (let t = 3000; t < 300_000; t += 100) {
+    story.hear({ t, marks: [ok(t)] });
+    // A pod that fails its probe now and then keeps the change open.
+    if (t % 10_000 === 0) story.hear({ t, pods: [pod("b", "ready", "1.1")] });
+    if (t % 10_000 === 1000) story.hear({ t, pods: [pod("b", "not ready", "1.1")] });
+    story.tick(t);
+  }
+  story.hear({ t: 300_000, pods: [pod("b", "ready", "1.1")] });
+  story.tick(310_000);
+  const { verdict } = story.changes.at(-1);
+  assert.equal(verdict.failed, 1, JSON.stringify(verdict));
+});
+
+test("a change without an end is judged in pieces, so that what is kept has a bound", () => {
+  const story = begun();
+  let most = 0;
+  for (let t = 2000; t < 3_600_000; t += 100) {
+    story.hear({ t, marks: [ok(t)] });
+    if (t % 1000 === 0) story.hear({ t, pods: [pod("a", t % 2000 ? "not ready" : "ready")] });
+    if (t % 5000 === 0) {
+      story.hear({ t, blind: true });
+      story.hear({ t: t + 10, all: true, pods: [pod("a", "ready")] });
+    }
+    story.tick(t);
+    most = Math.max(most, story.marks.length, story.tape.length, story.moments.length, story.blind.length);
+  }
+  assert.ok(story.changes.length >= 4, "it is judged");
+  assert.ok(most < 12_000, `${most} things were kept`);
+});
+
+test("a pod is as old as its server says, whatever the clock of the browser", () => {
+  const started = "2026-01-01T00:00:00.000Z";
+  const now = Date.parse(started) + 5000;
+  const ahead = 3_600_000;
+  const heard = entry("pods", { now, pods: [{ ...pod("a", "ready"), started }] }, ahead);
+  assert.equal(heard.t - heard.pods[0].started, 5000);
+  const none = entry("pods", { now, pods: [{ ...pod("a", "ready"), started: "<b>yesterday</b>" }] }, ahead);
+  assert.equal(none.pods[0].started, null, "what is no time has no age");
+});

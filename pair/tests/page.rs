@@ -23,12 +23,13 @@ use tokio::{
     net::TcpListener,
     sync::mpsc::UnboundedSender,
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use twoapi::page::{self, Ports};
 
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PATIENCE: Duration = Duration::from_secs(10);
+const DRAIN_DELAY: Duration = Duration::from_secs(2);
 
 struct Service {
     address: SocketAddr,
@@ -45,7 +46,7 @@ fn start(
     let mut settings: chassis::Settings = defaults();
     settings.identity.pod_name = Some("chesterapi".to_owned());
     settings.identity.pod_ip = Some(HOST);
-    settings.lifecycle.drain_delay = Duration::from_secs(2);
+    settings.lifecycle.drain_delay = DRAIN_DELAY;
     let chassis = Chassis::new(Build::new(service, "1.0", None, None), settings);
     let address = listener.local_addr().unwrap();
     let (signals, receiver) = Signals::manual();
@@ -231,16 +232,26 @@ async fn a_pods_stop_is_seen_with_its_count_down_and_its_late_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_stream_ends_when_the_stop_of_its_pod_begins() {
+async fn the_stream_goes_on_while_its_pod_drains_and_ends_then() {
     let oneapi = oneapi();
     let twoapi = twoapi(oneapi.address, |_| {});
     let mut events = twoapi.watch(0).await;
     events.pod(|pod| pod["state"] == "ready").await;
     twoapi.signals.send(Signal::Terminate).unwrap();
+    let signal = Instant::now();
     events.until(|name, _| (name == "bye").then_some(())).await;
-    assert!(events.next().await.is_none(), "nothing comes after it");
     let response = twoapi.get("/page/events").await;
-    assert_eq!(response.status(), 503, "and nobody is let in any more");
+    assert_eq!(response.status(), 503, "nobody is let in any more");
+    let stopping = events.pod(|pod| pod["state"] == "stopping").await;
+    assert!(
+        stopping["stop"].is_object(),
+        "its own stop is seen: {stopping}"
+    );
+    let end = async { while events.next().await.is_some() {} };
+    timeout(PATIENCE, end)
+        .await
+        .expect("it ends with the drain");
+    assert!(signal.elapsed() >= DRAIN_DELAY, "and not before");
     assert_eq!(twoapi.ended.await.unwrap(), ExitCode::SUCCESS);
 }
 

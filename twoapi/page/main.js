@@ -51,7 +51,8 @@ const DELAY_MS = 150;
 
 const stream = new Stream({
   onState(name, { pod, why = "" }) {
-    if (name !== "live" && state.name === "live") live.hear({ t: Date.now(), blind: true });
+    // Also from one pod to the next, whose requests begin anew.
+    if (state.name === "live") live.hear({ t: Date.now(), blind: true });
     // The end of its name tells a pod from the others.
     state = { name, pod: pod.split("-").at(-1) ?? "", why };
   },
@@ -108,7 +109,7 @@ function show(story, now) {
   status.className = state.name;
   const text = t({ live: "connected", loading: "loading" }[state.name] ?? state.name, state);
   write(status, state.name === "live" && viewers > 1 ? `${text} · ${t("viewers", { n: viewers })}` : text);
-  write(by("problem"), state.name === "lost" ? t("lostWhy", state) : Object.values(problems).join(" "));
+  write(by("problem"), state.name === "lost" ? state.why || t("lostWhy") : Object.values(problems).join(" "));
   services.forEach((service, i) => cards[i].show(story.podsOf(i), story, now, service.pods));
   chart.draw(story, now);
   const legend = story.versions.map((version, i) => ["v" + i, pattern(i), version]);
@@ -158,14 +159,16 @@ function counters() {
 
 /** A verdict in a sentence. @param {Verdict} v */
 function sentence(v) {
-  const gaps = { ...v, from: v.from.join(", "), to: v.to.join(", "), n: v.pods, s: v.seconds };
+  const gaps = { ...v, from: v.from.join(t("comma")), to: v.to.join(t("comma")), n: v.pods, s: v.seconds };
   const parts = [t(v.kind, gaps), t("requests", { n: v.requests.toLocaleString(language()), f: v.failed })];
   for (const [outcome, count] of Object.entries(v.outcomes)) parts.push(`${count} ${outcomeName(outcome)}`);
   if (v.longest_gap_ms !== null) parts.push(t("longest", { g: v.longest_gap_ms }));
   if (v.late) parts.push(t("lateOnes", { n: v.late }));
   if (v.stuck) parts.push(t("stuck", { n: v.stuck }));
   if (v.unobserved_seconds) parts.push(t("blind", { s: v.unobserved_seconds }));
-  return (services.length > 1 ? `${v.label}: ` : "") + parts.join(language() === "zh" ? "，" : ", ");
+  // English alone has a plural.
+  const text = parts.join(t("comma")).replace(/\b1 (pod|request)s/g, "1 $1");
+  return (services.length > 1 ? `${v.label}: ` : "") + text;
 }
 
 function verdicts() {

@@ -6,7 +6,7 @@
  */
 
 /** A Service leads to pods that stop for a while longer, so the first attempts may meet one of these. */
-const RETRY_MS = [30, 50, 50, 50, 100, 100, 100, 200, 200, 500, 1000];
+const QUICK_ATTEMPTS = 30, RETRY_MS = 50, SLOW_RETRY_MS = 1000;
 
 /** The server sends something every two seconds. */
 const SILENCE_MS = 6000;
@@ -18,8 +18,10 @@ export class Stream {
     this.rate = 0;
     this.pod = "";
     this.attempts = 0;
-    /** @type {AbortController | null} */
+    /** The stream that is listened to. @type {AbortController | null} */
     this.current = null;
+    /** The one that is to take over. @type {AbortController | null} */
+    this.next = null;
     /** @type {number | undefined} */
     this.timer = undefined;
   }
@@ -27,13 +29,21 @@ export class Stream {
   /** Connects, or again with another rate. @param {number} rate */
   open(rate) {
     this.rate = rate;
-    clearTimeout(this.timer);
     this.current?.abort();
+    this.current = null;
+    this.seek();
+  }
+
+  /** Looks for a pod that serves the page, now and until it is found. */
+  seek() {
+    clearTimeout(this.timer);
+    this.next?.abort();
+    this.attempts = 0;
     this.run();
   }
 
   async run() {
-    const control = (this.current = new AbortController());
+    const control = (this.next = new AbortController());
     let silence = 0;
     const heard = () => {
       clearTimeout(silence);
@@ -43,9 +53,14 @@ export class Stream {
     try {
       heard();
       const answer = await fetch(`page/events?rate=${this.rate}`, { signal: control.signal, cache: "no-store" });
-      if (!answer.ok || !answer.body) throw new Error((await answer.text()).slice(0, 200) || String(answer.status));
+      if (!answer.ok || !answer.body) {
+        why = (await answer.text()).slice(0, 200) || String(answer.status);
+        throw new Error(why);
+      }
+      this.current?.abort();
+      this.current = control;
+      this.next = null;
       this.pod = answer.headers.get("pod") ?? "";
-      this.attempts = 0;
       this.listener.onState("live", { pod: this.pod });
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let text = "";
@@ -55,24 +70,33 @@ export class Stream {
         heard();
         const events = (text + value).split("\n\n");
         text = events.pop() ?? "";
-        for (const event of events) this.take(event);
+        for (const event of events) if (this.current === control) this.take(event);
       }
-    } catch (error) {
-      why = error instanceof Error ? error.message : String(error);
-    }
+    } catch { /* what a browser says of a connection tells nobody anything */ }
     clearTimeout(silence);
-    // Another rate was chosen: a new stream has taken over.
-    if (this.current !== control) return;
-    const wait = RETRY_MS[Math.min(this.attempts, RETRY_MS.length - 1)];
-    this.attempts += 1;
-    // The first attempts fail as long as the Service still leads to the pod that stops.
-    this.listener.onState(this.attempts < RETRY_MS.length ? "moved" : "lost", { pod: this.pod, why });
-    this.timer = setTimeout(() => this.run(), wait);
+    if (this.current === control) {
+      this.current = null;
+      // Another one may be on its way already.
+      if (!this.next) this.again(why);
+      else this.listener.onState("moved", { pod: this.pod, why });
+    } else if (this.next === control) this.again(why);
+  }
+
+  /** Tries again, soon at first. @param {string} why */
+  again(why) {
+    clearTimeout(this.timer);
+    const quick = this.attempts++ < QUICK_ATTEMPTS;
+    // As long as the pod that stops goes on, nothing is missed.
+    if (!this.current) this.listener.onState(quick ? "moved" : "lost", { pod: this.pod, why });
+    this.timer = setTimeout(() => this.run(), quick ? RETRY_MS : SLOW_RETRY_MS);
   }
 
   /** @param {string} event */
   take(event) {
     const [, name, data] = /^event: (.*)\ndata: (.*)$/.exec(event) ?? [];
-    if (name) this.listener.onEvent(name, JSON.parse(data));
+    this.attempts = 0;
+    if (name === "bye") return this.seek();
+    // A fault of the page is one to report, and not the end of the stream.
+    try { if (name) this.listener.onEvent(name, JSON.parse(data)); } catch (error) { reportError(error); }
   }
 }

@@ -156,6 +156,15 @@ impl Life {
         }
     }
 
+    /// Waits until the drain is over and the listener closes. A stream whose clients need a moment
+    /// to find another pod may go on until then.
+    pub async fn closing(&self) {
+        let mut phase = self.phase();
+        let closing = phase.wait_for(|phase| matches!(phase, Phase::Closing(_)));
+        // `self` holds the sender, so the wait ends with the phase and not with an error.
+        drop(closing.await);
+    }
+
     /// Whether a stop has been requested: one atomic load, for every request.
     pub fn is_stopping(&self) -> bool {
         self.changes() != 0
@@ -220,6 +229,20 @@ mod tests {
         assert!(why.to_string().starts_with("starting, 3"), "{why}");
         assert!(matches!(life.readiness(), Err(NotReady::Starting(_))));
         assert!(Life::new(Duration::ZERO).readiness().is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_end_of_the_drain_is_woken_by_that() {
+        let life = Life::new(Duration::ZERO);
+        let waiting = tokio::spawn({
+            let life = life.clone();
+            async move { life.closing().await }
+        });
+        let stop = life.begin_stop(Instant::now(), Duration::from_secs(7));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "it drains");
+        life.close(stop);
+        waiting.await.unwrap();
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! `GET /page/events?rate=N`: server-sent events for one viewer, who wants N requests a second to be
-//! sent through the Service (0 to 50). They end when the stop of this pod begins; the browser then
-//! goes on with another pod. The events, each with JSON as its data:
+//! sent through the Service (0 to 50). When the stop of this pod begins, `bye` says so: the browser
+//! looks for another pod and has these events until it has found one, or until the drain is over. The
+//! events, each with JSON as its data:
 //!
 //! | event | data |
 //! | --- | --- |
@@ -126,13 +127,15 @@ async fn serve(page: Page, viewer: Viewer, sender: mpsc::Sender<Bytes>) {
         }
     }
     let mut heartbeat = interval(HEARTBEAT_INTERVAL);
+    let mut stopping = false;
     loop {
         let next = tokio::select! {
             () = sender.closed() => return,
-            _ = page.0.life.stop_requested() => {
-                drop(sender.send_timeout(event("bye", &json!({})), SEND_TIMEOUT).await);
-                return;
+            _ = page.0.life.stop_requested(), if !stopping => {
+                stopping = true;
+                event("bye", &json!({}))
             }
+            () = page.0.life.closing() => return,
             _ = heartbeat.tick() => Bytes::from_static(b": still here\n\n"),
             event = events.recv() => match event {
                 Ok(event) => event,

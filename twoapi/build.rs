@@ -1,5 +1,6 @@
 //! Compresses the page's files, so that the program has them both ways and compresses nothing while
-//! it runs. Comments and indentation are for those who read the sources: they are left out.
+//! it runs. Its modules become one file, which is smaller than they are and takes a browser one request.
+//! Comments and indentation are for those who read the sources: they are left out.
 
 use std::{
     env, fs,
@@ -7,6 +8,10 @@ use std::{
 };
 
 use zopfli::{Format, Options};
+
+/// The page's own modules, each after those that it imports. Their names at the top level have to
+/// differ from one another's.
+const MODULES: &[&str] = &["text", "lanes", "cards", "chart", "story", "stream", "main"];
 
 fn main() {
     println!("cargo::rerun-if-changed=page");
@@ -21,7 +26,17 @@ fn main() {
     for path in files {
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name.expect("the page's files have plain names");
-        let source = fs::read_to_string(&path).expect("the page's files are text");
+        let module = name.strip_suffix(".js").unwrap_or_default();
+        let source = if module == "main" {
+            MODULES
+                .iter()
+                .map(|module| without_imports(module))
+                .collect()
+        } else if MODULES.contains(&module) {
+            continue;
+        } else {
+            fs::read_to_string(&path).expect("the page's files are text")
+        };
         // A library comes as its authors made it.
         let text = if name.starts_with("uplot") {
             source
@@ -49,6 +64,15 @@ fn main() {
     }
     table += "];\n";
     fs::write(out.join("assets.rs"), table).expect("OUT_DIR can be written");
+}
+
+/// A module's code, for one file with those that it imports.
+fn without_imports(module: &str) -> String {
+    let source = fs::read_to_string(format!("page/{module}.js"));
+    let source = source.expect("each module is a file");
+    let lines = source.lines().filter(|line| !line.starts_with("import "));
+    let lines = lines.map(|line| line.strip_prefix("export ").unwrap_or(line));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 fn content_type(path: &Path) -> Option<&'static str> {
@@ -100,9 +124,13 @@ fn without_spaces(name: &str, text: String) -> String {
             ("; }", "}"),
             ("; ", ";"),
             (": ", ":"),
+            (";}", "}"),
+            (", ", ","),
+            ("\n", ""),
         ],
         Some(("en" | "zh", _)) => &[],
         Some((_, "js")) => &[
+            (", ", ","),
             (" => ", "=>"),
             (" = ", "="),
             (" === ", "==="),
@@ -125,6 +153,11 @@ fn without_spaces(name: &str, text: String) -> String {
             (" }", "}"),
             ("; ", ";"),
             (") {", "){"),
+            // A line that ends in one of these goes on, or has ended, without its break.
+            (";\n", ";"),
+            ("{\n", "{"),
+            (",\n", ","),
+            ("(\n", "("),
         ],
         _ => &[],
     };

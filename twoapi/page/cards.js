@@ -136,7 +136,7 @@ export class Cards {
     const cpu = pod.cpu === null ? "–" : `${pod.cpu}m`;
     write(find(".cpu"), `${t("cpu")} ${pod.limit ? t("of", { n: cpu, limit: pod.limit }) : cpu}`);
     const probes = pod.probes.map((probe) => `${probe.kind} ${probe.status}`);
-    write(find(".probes"), probes.length ? `${t("probes")}: ${[...new Set(probes)].join(", ")}` : "");
+    write(find(".probes"), probes.length ? `${t("probes")}: ${[...new Set(probes)].join(t("comma"))}` : "");
   }
 
   /** What goes on by itself. @param {Place} place @param {import("./story.js").Story} story @param {number} now */

@@ -67,6 +67,6 @@ export class Chart {
       series: [{}, ...series.reverse()],
     };
     this.plot = new uPlot(options, [[]], this.place);
-    this.place.setAttribute("aria-label", `${t("chartLabel")}: ${names.join(", ")}`);
+    this.place.setAttribute("aria-label", `${t("chartLabel")}: ${names.join(t("comma"))}`);
   }
 }

@@ -41,10 +41,13 @@ const LEAD_MS = 1_000;
 /** A new watch finds every pod that is there within this time. */
 const UNSEEN_MS = 4_000;
 
-/** So long it takes to find the pods at first. */
+/** So long it takes to find the pods at first, one after the other. */
 const FIRST_LOOK_MS = 1_500;
 
 const MAX_CHANGES = 20;
+
+/** More versions than that are no rollout; a pod may claim whatever it likes. */
+const MAX_VERSIONS = 16;
 
 export class Story {
   /** @param {string[]} labels what the Services are called */
@@ -117,7 +120,10 @@ export class Story {
       if (pod.version) this.version(pod.version);
       const same = before && (before.name === pod.name || !before.name);
       if (before && !same) this.leave(before, t);
-      if (!same && !initial && !settling) this.moment(t, pod, "appeared");
+      if (!same && !initial) {
+        if (settling) this.began = t;
+        else this.moment(t, pod, "appeared");
+      }
       if (!initial) this.compare(same ? before : undefined, pod, t);
       this.pods.set(pod.id, pod);
     }
@@ -163,7 +169,7 @@ export class Story {
     if (side.lastOk) side.gap = Math.max(side.gap, mark.t - side.lastOk);
     side.lastOk = mark.t;
     const key = `${mark.service} ${mark.version}`;
-    if (mark.version && !this.answered.has(key)) {
+    if (mark.version && this.answered.size < 2 * MAX_VERSIONS && !this.answered.has(key)) {
       this.answered.add(key);
       this.version(mark.version);
       if ([...this.answered].filter((other) => other.startsWith(`${mark.service} `)).length > 1) {
@@ -174,8 +180,8 @@ export class Story {
 
   /** The number of a version, which chooses its colour and pattern. @param {string} version */
   version(version) {
-    if (!this.versions.includes(version)) this.versions.push(version);
-    return this.versions.indexOf(version);
+    if (!this.versions.includes(version) && this.versions.length < MAX_VERSIONS) this.versions.push(version);
+    return Math.max(0, this.versions.indexOf(version));
   }
 
   /**

@@ -18,7 +18,7 @@ built=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_direct
 for version in 1.1 1.0; do
   VERSION=$version cargo build -q -p oneapi -p twoapi
   mkdir -p "$built/page/$version"
-  cp "$built/debug/oneapi" "$built/debug/twoapi" "$built/page/$version/"
+  cp --remove-destination "$built/debug/oneapi" "$built/debug/twoapi" "$built/page/$version/"
 done
 export PAGE_BINARIES=$built/page
 

@@ -285,7 +285,7 @@ fn state(containers: &[Container; 2], was_stopping: bool) -> (&'static str, Stri
 
 /// The stop that ends the pod: that of the container that takes longer.
 fn longer_stop(oneapi: &Container, twoapi: &Container) -> Value {
-    let stops = [twoapi, oneapi].map(|container| container.info["stop"].clone());
+    let stops = [twoapi, oneapi].map(|container| stop(&container.info["stop"]));
     let deadline = |stop: &Value| stop["deadline_seconds"].as_f64().unwrap_or(0.0);
     // twoapi's drain is what clients notice.
     let [first, second] = stops;
@@ -293,6 +293,23 @@ fn longer_stop(oneapi: &Container, twoapi: &Container) -> Value {
         second
     } else {
         first
+    }
+}
+
+/// A stop as `/info` has it, and nothing else that may stand there.
+fn stop(said: &Value) -> Value {
+    let seconds = |name: &str| said[name].as_f64();
+    match (
+        seconds("since_signal_seconds"),
+        seconds("drain_seconds"),
+        seconds("deadline_seconds"),
+    ) {
+        (Some(since_signal), Some(drain), Some(deadline)) => json!({
+            "since_signal_seconds": since_signal,
+            "drain_seconds": drain,
+            "deadline_seconds": deadline,
+        }),
+        _ => Value::Null,
     }
 }
 
@@ -336,7 +353,7 @@ fn faults(name: &str, container: &Container) -> Vec<Value> {
     faults.collect()
 }
 
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     text.chars().take(MAX_TEXT_CHARS).collect()
 }
 
@@ -368,6 +385,25 @@ mod tests {
         }
         let containers = containers(Ready, NoAnswer);
         assert_eq!(state(&containers, true).0, "stopping");
+    }
+
+    #[test]
+    fn of_a_stop_only_numbers_are_passed_on() {
+        let stop = |stop: Value| {
+            let mut container = Container::default();
+            container.take_info(json!({ "pod": "a", "stop": stop }));
+            longer_stop(&Container::default(), &container)
+        };
+        let real =
+            json!({ "since_signal_seconds": 0.5, "drain_seconds": 2.5, "deadline_seconds": 9.5 });
+        assert_eq!(stop(real.clone()), real);
+        for wrong in [
+            json!("<b>soon</b>"),
+            json!({ "since_signal_seconds": "<b>", "drain_seconds": 1, "deadline_seconds": 1 }),
+            json!({ "much": "x".repeat(60_000) }),
+        ] {
+            assert_eq!(stop(wrong), Value::Null);
+        }
     }
 
     #[test]

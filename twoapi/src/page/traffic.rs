@@ -16,7 +16,10 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::board::{Board, now};
+use super::{
+    board::{Board, now},
+    pod::short,
+};
 use crate::load::{Connection, Exchange, Failure, Reuse, Target};
 
 /// The highest rate that a viewer can choose.
@@ -158,7 +161,7 @@ fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Fa
             let header = |name: &str| {
                 let value = exchange.head.headers.get(name);
                 let value = value.and_then(|value| value.to_str().ok());
-                value.unwrap_or_default().to_owned()
+                short(value.unwrap_or_default())
             };
             let status = exchange.head.status;
             let outcome = if status.is_success() {
@@ -187,4 +190,25 @@ fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Fa
 fn address_in(exchange: &Exchange) -> Option<IpAddr> {
     let text = std::str::from_utf8(&exchange.body).ok()?;
     text.rsplit_once("ip is ")?.1.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Bytes, http::Response};
+
+    use super::*;
+
+    #[test]
+    fn of_what_an_answer_says_of_its_pod_a_mark_has_the_beginning() {
+        let long = "x".repeat(8000);
+        let answer = Response::builder().header("pod", &long);
+        let answer = answer.header("version", &long).header("stopping", &long);
+        let (head, ()) = answer.body(()).unwrap().into_parts();
+        let exchange = Exchange {
+            head,
+            body: Bytes::new(),
+        };
+        let mark = mark(0, 0, Duration::ZERO, Ok(exchange));
+        assert!(mark.to_string().len() < 400, "{mark}");
+    }
 }

@@ -24,6 +24,15 @@ test("pods that are there when one begins to look are no news", () => {
   assert.deepEqual(story.moments, []);
 });
 
+test("many pods may take longer to be found than one", () => {
+  const story = new Story();
+  story.hear({ t: 0, all: true, pods: [] });
+  for (let i = 0; i < 100; i++) story.hear({ t: i * 50, pods: [pod(`p${i}`, i % 2 ? "ready" : "not ready")] });
+  assert.deepEqual(story.moments, []);
+  story.hear({ t: 10_000, pods: [pod("new", "ready")] });
+  assert.deepEqual(story.moments.map(({ kind }) => kind), ["appeared", "isReady"]);
+});
+
 test("an update is judged when it has come to rest", () => {
   const story = begun();
   story.hear({ t: 2000, pods: [pod("b", "starting", "1.1")] });
@@ -145,4 +154,12 @@ test("a pod is as old as its server says, whatever the clock of the browser", ()
   assert.equal(heard.t - heard.pods[0].started, 5000);
   const none = entry("pods", { now, pods: [{ ...pod("a", "ready"), started: "<b>yesterday</b>" }] }, ahead);
   assert.equal(none.pods[0].started, null, "what is no time has no age");
+});
+
+test("a pod that claims another version with each answer can't fill the page", () => {
+  const story = begun();
+  for (let i = 0; i < 5000; i++) story.hear({ t: 2000 + i * 20, marks: [ok(2000 + i * 20, `1.${i}`)] });
+  assert.ok(story.versions.length <= 16, `${story.versions.length} versions`);
+  assert.ok(story.moments.length <= 32, `${story.moments.length} moments`);
+  assert.ok(story.version("1.4999") >= 0, "each has a colour");
 });

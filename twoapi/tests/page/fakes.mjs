@@ -1,0 +1,71 @@
+// Pods that aren't there: one server that answers on every address 127.0.NET.1, 127.0.NET.2 … as the
+// pod of that number would, in as many ways as pods misbehave; and a real twoapi that watches them.
+// The Service in front of them is the same server, on 127.0.NET.250.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import http from "node:http";
+
+const ONEAPI = 5200, TWOAPI = 5201;
+
+export class Fakes {
+  /** @param {number} network @param {(number: number) => object} of what a pod says of itself */
+  constructor(network, count, of = () => ({})) {
+    this.network = network;
+    this.pods = Array.from({ length: count }, (_, i) => ({
+      ip: `127.0.${network}.${i + 1}`, name: `chesterdeployment-5d79c7596-p${String(i + 1).padStart(3, "0")}`, version: "1.0", ready: true, ...of(i + 1),
+    }));
+    this.turn = 0;
+    this.asked = 0;
+    this.started = new Date(Date.now() - 60_000).toISOString();
+  }
+
+  /** Starts them, and the twoapi on 127.0.NET.251 that shows them. */
+  async start(settings = {}) {
+    this.servers = [ONEAPI, TWOAPI].map((port) => http.createServer((request, response) => this.answer(request, response)).listen(port, "0.0.0.0"));
+    await Promise.all(this.servers.map((server) => once(server, "listening")));
+    const own = `127.0.${this.network}.251`;
+    this.url = `http://${own}:5202`;
+    const env = {
+      POD_NAME: "chesterpage", POD_IP: own, RUST_LOG: "warn", PODS_NAME: this.pods.map((pod) => pod.ip).join(), PODS_PORTS: `${ONEAPI},${TWOAPI}`,
+      TRAFFIC_URL: `http://127.0.${this.network}.250:${TWOAPI}/test/calloneapi`, ...settings,
+    };
+    this.process = spawn(`${process.env.PAGE_BINARIES}/1.0/twoapi`, ["--listen", `${own}:5202`], { env, stdio: ["ignore", "ignore", "inherit"] });
+    for (;;) {
+      try {
+        if ((await fetch(`${this.url}/livez`)).ok) return this;
+      } catch { /* not yet */ }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  answer(request, response) {
+    const number = Number(request.socket.localAddress?.split(".").at(-1));
+    const pod = number === 250 ? this.pods[this.turn++ % this.pods.length] : this.pods[number - 1];
+    if (!pod) return response.socket?.destroy();
+    this.asked += 1;
+    if (pod.answer?.(request, response)) return;
+    const headers = { pod: encodeURI(pod.name) === pod.name ? pod.name : pod.header ?? "", version: pod.version };
+    const json = (/** @type {unknown} */ value) => response.writeHead(200, { ...headers, "content-type": "application/json" }).end(JSON.stringify(value));
+    switch (request.url?.split("?")[0]) {
+      case "/readyz":
+        return response.writeHead(pod.ready ? 200 : 503, headers).end(pod.ready ? "ok" : "a switch makes it fail");
+      case "/info":
+        return json({ pod: pod.name, version: pod.version, node: "node-1", namespace: "chesterns", started: this.started, limits: { cpu_millicores: 500 }, usage: { cpu_seconds: Date.now() / 1000 / 20 }, ...pod.info });
+      case "/probes":
+        return json({ readiness: [{ at: this.started, status: pod.ready ? 200 : 503, took_seconds: 0.001, since_last_seconds: 1 }] });
+      case "/test/calloneapi":
+        return response.writeHead(200, headers).end(`one api response is ip is ${pod.ip}`);
+      default:
+        return json([]);
+    }
+  }
+
+  async end() {
+    this.process.kill("SIGKILL");
+    for (const server of this.servers) {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+}

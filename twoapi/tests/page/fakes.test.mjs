@@ -1,0 +1,101 @@
+// The page with pods that real ones can't be made to be: very many, or hostile.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { axeFinds, cards, launch, view } from "./browser.mjs";
+import { Fakes } from "./fakes.mjs";
+import { sleep } from "./pairs.mjs";
+
+const PATIENCE = 60_000;
+let browser;
+
+before(async () => {
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+});
+
+test("a hundred pods stay fluent", { timeout: 120_000 }, async (t) => {
+  const fakes = await new Fakes(61, 100).start();
+  const { page, complaints, context } = await view(browser, fakes.url + "/");
+  try {
+    await page.getByText("50", { exact: true }).click();
+    await cards(page).nth(99).waitFor({ timeout: PATIENCE });
+    await sleep(2000);
+    await page.evaluate(() => {
+      Object.assign(window, { frames: [], tasks: [] });
+      let last = performance.now();
+      const frame = (now) => {
+        window.frames.push(now - last);
+        last = now;
+        requestAnimationFrame(frame);
+      };
+      requestAnimationFrame(frame);
+      new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map((task) => task.duration))).observe({ type: "longtask" });
+    });
+    const asked = fakes.asked;
+    const seconds = 10;
+    for (let i = 0; i < seconds * 5; i++) {
+      // Ten pods a second change.
+      for (const pod of [2 * i, 2 * i + 1].map((n) => fakes.pods[n % 100])) pod.ready = !pod.ready;
+      await sleep(200);
+    }
+    const { frames, tasks } = await page.evaluate(() => ({ frames: window.frames, tasks: window.tasks }));
+    frames.sort((a, b) => a - b);
+    const [median, p95] = [0.5, 0.95].map((share) => frames[Math.floor(frames.length * share)]);
+    const each = (fakes.asked - asked) / seconds / 100;
+    t.diagnostic(`frames: median ${median.toFixed(0)} ms, 95 % within ${p95.toFixed(0)} ms; ${tasks.length} tasks above 50 ms, the longest ${Math.max(0, ...tasks)} ms; ${each.toFixed(1)} requests a second to each pod`);
+    assert.ok(median < 50, `half of the frames take more than ${median} ms`);
+    assert.ok(Math.max(0, ...tasks) < 300, `a task took ${Math.max(...tasks)} ms`);
+    assert.ok(each < 6, `${each} requests a second to each pod`);
+    assert.ok(await page.locator(".cards.many").count(), "the cards are small");
+    assert.deepEqual(await axeFinds(page), [], "axe-core");
+    assert.deepEqual(complaints, []);
+  } finally {
+    await context.close();
+    await fakes.end();
+  }
+});
+
+test("what pods say of themselves is text, whatever it is", { timeout: 120_000 }, async () => {
+  const html = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>';
+  const endless = (_, response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    const more = setInterval(() => response.write("[".repeat(10_000)), 5);
+    response.on("close", () => clearInterval(more));
+    return true;
+  };
+  const hostile = [
+    { name: html, header: html, version: html, info: { node: html, namespace: html } },
+    { name: "x".repeat(100_000), header: "x".repeat(8000), version: "y".repeat(8000) },
+    { answer: (_, response) => response.writeHead(200).end("\u0000\ufffd{]") },
+    { answer: endless },
+    { info: { started: html, limits: { cpu_millicores: "many" }, usage: { cpu_seconds: -1e300 }, pod: { a: 1 }, version: ["1.0"], stop: { drain_seconds: html, deadline_seconds: null, since_signal_seconds: html } } },
+    { answer: (request, response) => /burns|faults|probes/.test(request.url) && response.writeHead(200).end(JSON.stringify({ length: 1e9, readiness: { last: html } })) },
+    { answer: (request, response) => request.url === "/readyz" && response.writeHead(503, { stopping: html }).end(html.repeat(1000)) },
+    { answer: (_, response) => Boolean(response.socket.destroy()) },
+    // Answers the head of its response and nothing more.
+    { answer: (_, response) => Boolean(response.writeHead(200, { "content-length": 10 }).flushHeaders() ?? true) },
+    {},
+  ];
+  const fakes = await new Fakes(62, hostile.length, (number) => hostile[number - 1]).start();
+  const { page, complaints, context } = await view(browser, fakes.url + "/");
+  try {
+    await page.getByText("20", { exact: true }).click();
+    await page.locator(".card.ready").getByText("p010").waitFor({ timeout: PATIENCE });
+    await page.waitForFunction(() => window.page.live.side(0).ok > 100, null, { timeout: PATIENCE });
+    assert.equal(await page.evaluate(() => window.hacked), undefined, "no script of a pod runs");
+    assert.equal(await page.locator("main img, main script").count(), 0, "and nothing of its HTML is there");
+    const text = await page.locator("main").innerText();
+    assert.ok(!/NaN|undefined|\[object|Infinity/.test(text), text);
+    const longest = await page.evaluate(() => Math.max(...window.page.live.marks.map((mark) => Math.max(mark.pod.length, mark.version.length))));
+    assert.ok(longest <= 120, `a mark has a name of ${longest} characters`);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(wide <= 0, `the page is ${wide} px too wide`);
+    assert.deepEqual(complaints, []);
+  } finally {
+    await context.close();
+    await fakes.end();
+  }
+});

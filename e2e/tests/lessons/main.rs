@@ -17,6 +17,7 @@ mod never_ready;
 mod nobody_notices;
 mod one_container;
 mod order;
+mod page;
 mod probe_mirror;
 mod probes;
 mod recreate;
@@ -104,6 +105,7 @@ fn main() -> ExitCode {
         alone("cpu_requests", cpu::requests),
         alone("autoscaler", autoscaler::run),
         alone("tolerance", autoscaler::tolerance),
+        alone("page", page::run),
         alone("nobody_notices", nobody_notices::run),
     ])
 }

@@ -15,6 +15,7 @@ use crate::{
     cluster::{Starts, Updates},
     figures::{Id, Run, Samples, Unit},
     picture, shipped,
+    size::{self, Binary},
 };
 
 const BEGIN: &str = "<!-- figures: ";
@@ -31,6 +32,8 @@ const QUIET: f64 = 5.0;
 pub const SERVE: &str = "docs/bench.json";
 /// Where those of a cluster are kept.
 pub const CLUSTER: &str = "docs/bench-cluster.json";
+/// What the binaries are made of.
+pub const SIZE: &str = "docs/bench-size.json";
 /// The picture of a run.
 pub const PICTURE: &str = "docs/bench.svg";
 
@@ -54,6 +57,7 @@ pub fn write() -> Result<()> {
 struct Kept {
     run: Run,
     cluster: crate::cluster::Run,
+    binaries: Vec<Binary>,
 }
 
 impl Kept {
@@ -65,6 +69,7 @@ impl Kept {
         Ok(Self {
             run: serde_json::from_str(&read(SERVE)?).context(SERVE)?,
             cluster: serde_json::from_str(&read(CLUSTER)?).context(CLUSTER)?,
+            binaries: serde_json::from_str(&read(SIZE)?).context(SIZE)?,
         })
     }
 
@@ -92,6 +97,7 @@ impl Kept {
             "burns" => self.burns(language),
             "starts" => starts(&self.cluster.starts, language),
             "updates" => updates(&self.cluster.updates, language),
+            "sizes" => sizes(&self.binaries, language),
             "on cluster" => self.on_cluster(language),
             path if path.starts_with('/') => self.table(path, language)?,
             other => bail!("there are no figures of {other}"),
@@ -243,6 +249,52 @@ fn updates(updates: &Updates, language: usize) -> String {
         .into_iter()
         .map(|(labels, samples)| vec![labels[language].to_owned(), cell(samples, Unit::Seconds)])
         .collect();
+    table(&header, &rows)
+}
+
+/// What each binary is made of, a row for each part that one of them has.
+fn sizes(binaries: &[Binary], language: usize) -> String {
+    let mut header = vec![["Part", "组成部分"][language]];
+    header.extend(binaries.iter().map(|it| &*it.name));
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in binaries.iter().flat_map(|it| &it.parts) {
+        if !names.contains(&&**name) {
+            names.push(name);
+        }
+    }
+    let bytes = |binary: &Binary, name: &str| {
+        let part = binary.parts.iter().find(|(part, _)| part == name);
+        part.map_or(0, |(_, bytes)| *bytes)
+    };
+    // By the largest; what is summed up comes last.
+    let summed_up = [size::SMALL_CRATES, size::NO_SYMBOL];
+    names.sort_by_key(|name| {
+        let largest = binaries.iter().map(|it| bytes(it, name)).max();
+        (
+            summed_up.contains(name),
+            std::cmp::Reverse(largest.unwrap_or_default()),
+        )
+    });
+    let mut rows = Vec::new();
+    for name in names {
+        let label = match (name, language) {
+            (size::SMALL_CRATES, 1) => "小于 8 kB 的各 crate",
+            (size::NO_SYMBOL, 1) => "没有符号的部分：常量、文本、栈展开表",
+            ("C library", 1) => "C 库",
+            (name, _) => name,
+        };
+        let cell = |it| match bytes(it, name) {
+            0 => "–".to_owned(),
+            bytes => Unit::Bytes.text(bytes as f64),
+        };
+        rows.push([vec![label.to_owned()], binaries.iter().map(cell).collect()].concat());
+    }
+    let total = |label: [&str; 2], of: fn(&Binary) -> u64| {
+        let cells = binaries.iter().map(|it| Unit::Bytes.text(of(it) as f64));
+        [vec![label[language].to_owned()], cells.collect()].concat()
+    };
+    rows.push(total(["in all", "合计"], |it| it.bytes));
+    rows.push(total(["compressed", "压缩后"], |it| it.compressed));
     table(&header, &rows)
 }
 

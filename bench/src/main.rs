@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         "" => run(),
         "cluster" => cluster(),
         "document" => document::write().map(|()| true),
-        "size" => size::run(),
+        "size" => size(),
         "instructions" => instructions::run(set("BLESS").is_some()),
         other => Err(anyhow::anyhow!("there is no {other}")),
     };
@@ -126,8 +126,14 @@ fn cluster() -> Result<bool> {
     Ok(true)
 }
 
+fn size() -> Result<bool> {
+    let (binaries, within) = size::run()?;
+    keep("bench-size.json", document::SIZE, &binaries)?;
+    Ok(within)
+}
+
 /// Writes the results, and with `DOCS=1` into the documents too.
-fn keep(name: &str, document: &str, run: &impl Serialize) -> Result<()> {
+fn keep(name: &str, document: &str, run: &(impl Serialize + ?Sized)) -> Result<()> {
     let path = shipped::results()?.join(name);
     let json = serde_json::to_string_pretty(run)? + "\n";
     fs::write(&path, &json)?;

@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
 
 use crate::{figures::Unit, record, shipped};
 
@@ -14,19 +15,45 @@ const BUDGETS: &str = "bench/size-budget.txt";
 /// Crates with less than this are summed up.
 const SMALL: u64 = 8_000;
 
-/// Prints what both are made of; returns whether they are within their budgets.
+/// The sum of the small crates.
+pub const SMALL_CRATES: &str = "crates with less than 8 kB each";
+/// What no symbol says the crate of.
+pub const NO_SYMBOL: &str = "without a symbol: constants, texts, unwind tables";
+
+/// A binary and what it is made of.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Binary {
+    /// The service.
+    pub name: String,
+    /// Of the file.
+    pub bytes: u64,
+    /// Of its gzip.
+    pub compressed: u64,
+    /// The crates, the largest first; then what is summed up.
+    pub parts: Vec<(String, u64)>,
+}
+
+/// Prints what both are made of; returns that, and whether they are within their budgets.
 ///
 /// # Errors
 /// When something can't be built or read.
-pub fn run() -> Result<bool> {
+pub fn run() -> Result<(Vec<Binary>, bool)> {
     let budgets = record::read(BUDGETS)?;
     let mut within = true;
+    let mut binaries = Vec::new();
     for name in ["oneapi", "twoapi"] {
         let (size, compressed) = shipped::size(&shipped::service(name)?)?;
+        let parts = parts(&shipped::with_symbols(name)?, size)?;
         println!("{name}:");
-        for (part, bytes) in parts(&shipped::with_symbols(name)?, size)? {
-            println!("{:>10}  {part}", Unit::Bytes.text(bytes as f64));
+        for (part, bytes) in &parts {
+            println!("{:>10}  {part}", Unit::Bytes.text(*bytes as f64));
         }
+        binaries.push(Binary {
+            name: name.to_owned(),
+            bytes: size,
+            compressed,
+            parts,
+        });
         for (what, bytes) in [
             (name.to_owned(), size),
             (format!("{name} compressed"), compressed),
@@ -55,7 +82,7 @@ pub fn run() -> Result<bool> {
         }
         println!();
     }
-    Ok(within)
+    Ok((binaries, within))
 }
 
 /// Bytes by crate, the largest first; then what has no symbol.
@@ -80,9 +107,9 @@ fn parts(binary: &Path, size: u64) -> Result<Vec<(String, u64)>> {
     parts.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
     let sum = |parts: &[(String, u64)]| parts.iter().map(|(_, bytes)| bytes).sum::<u64>();
     let (small, named) = (sum(&small), sum(&parts));
-    parts.push(("crates with less than 8 kB each".to_owned(), small));
+    parts.push((SMALL_CRATES.to_owned(), small));
     parts.push((
-        "without a symbol: constants, texts, unwind tables".to_owned(),
+        NO_SYMBOL.to_owned(),
         size.saturating_sub(small + named),
     ));
     Ok(parts)

@@ -24,6 +24,8 @@ for (const viewer of viewers) {
   await page.waitForFunction(() => window.page.live.labels.every((_, i) => window.page.live.side(i).ok > 50), null, { timeout: PATIENCE });
   // Which versions the cards of each Service show together, in the order of time.
   await page.evaluate(() => {
+    // The choice of another rate, above, was a moment without a stream too.
+    window.since = Date.now();
     window.seen = window.page.live.labels.map(() => []);
     setInterval(() => {
       document.querySelectorAll("ul.cards").forEach((list, i) => {
@@ -40,7 +42,7 @@ for (;;) {
   for (const { name, page, complaints, told } of viewers) {
     const { changes, away_ms, seen, pod } = await page.evaluate(() => ({
       changes: window.page.live.changes.map((change) => change.verdict),
-      away_ms: window.page.live.blind.map(([from, to]) => (to === Infinity ? null : Math.round(to - from))),
+      away_ms: window.page.live.blind.filter(([from]) => from > window.since).map(([from, to]) => (to === Infinity ? null : Math.round(to - from))),
       seen: window.seen,
       pod: window.page.stream.pod,
     }));

@@ -6,6 +6,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -102,6 +104,7 @@ impl Place {
         if let Some(kubeconfig) = &place.kubeconfig {
             let current = place.names.current.as_str();
             kubectl(kubeconfig, &["create", "namespace", current])?;
+            wait_for_account(kubeconfig, current)?;
             let label = format!("{LABEL}={document}");
             kubectl(kubeconfig, &["label", "namespace", current, &label])?;
             kubectl(
@@ -279,6 +282,18 @@ impl Drop for Place {
             );
         }
     }
+}
+
+/// Waits for the namespace's service account, which a controller makes, and without which a pod is
+/// refused: a reader's `default` has had it for long.
+fn wait_for_account(kubeconfig: &Path, namespace: &str) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let arguments = ["get", "serviceaccount", "default", "--namespace", namespace];
+    while let Err(error) = kubectl(kubeconfig, &arguments) {
+        ensure!(Instant::now() < deadline, "{error}");
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

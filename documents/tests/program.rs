@@ -19,6 +19,7 @@ echo "$*" >>"$CALLS"
 case $* in
   'config view'*) echo 'apiVersion: v1' ;;
   *'get nodes'*) echo vm ;;
+  *'get serviceaccount'*) [ "$(grep -c 'get serviceaccount' "$CALLS")" -gt 1 ] ;;
   *'get pods --output=wide --namespace docs-'*) echo 'NAME'; echo 'a-pod on vm' ;;
   *'get namespaces -o jsonpath'*) sed -n 's/^create namespace \(chesterns.*\)/\1 /p' "$CALLS" ;;
 esac
@@ -153,6 +154,10 @@ fn each_document_has_a_labelled_namespace_which_is_deleted_with_those_it_made() 
         let tree = Tree::new(&[("docs/cpu.md", &page(code))]);
         let (passed, text) = tree.run(&[]);
         assert!(!passed, "what it made is left behind: {text}");
+        let tries = tree
+            .asked("get serviceaccount default --namespace docs-cpu-")
+            .len();
+        assert_eq!(tries, 2, "it waits for the account");
         let made = tree.asked("create namespace docs-cpu-");
         let name = made[0].rsplit(' ').next().unwrap();
         let own = name.replace("docs-", "chesterns-");

@@ -14,6 +14,7 @@ NAMESPACE ?= chesterns
 CONTEXT ?=
 STORIES ?=
 DOCUMENTS ?=
+TRIES ?=
 RATE ?= 200
 UPDATES ?= 5
 ONEAPI ?=
@@ -30,7 +31,7 @@ COMMIT ?= $(shell git describe --always --dirty --exclude='*' 2>/dev/null || ech
 
 # The scripts and the stories read these. A docker engine from before 2023 has BuildKit switched off.
 export REGISTRY TAG NEXT NAMESPACE CONTEXT RATE UPDATES
-export ONEAPI TWOAPI PEERS RESOURCE_CONSUMER BENCH DOCS BLESS DOCUMENTS
+export ONEAPI TWOAPI PEERS RESOURCE_CONSUMER BENCH DOCS BLESS DOCUMENTS TRIES
 export DOCKER_BUILDKIT = 1
 
 # `make image push deploy` means one after the other, with -j too.
@@ -50,6 +51,7 @@ help: ## lists the verbs and the variables
 	  'CONTEXT=$(CONTEXT)' 'the kube context; none: the current one' \
 	  'STORIES=$(STORIES)' 'the end-to-end tests that e2e runs, by words of their names; none: all' \
 	  'DOCUMENTS=$(DOCUMENTS)' 'the documents that docs runs, by words of their names; none: all' \
+	  'TRIES=$(TRIES)' 'how often docs runs a document that fails; none: once' \
 	  'RATE=$(RATE)' 'short requests a second, in all, for prove' \
 	  'UPDATES=$(UPDATES)' 'rolling updates, for prove' \
 	  'ONEAPI=, TWOAPI=' 'binaries to measure, such as those of images; none: built as the images are' \

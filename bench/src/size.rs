@@ -108,10 +108,7 @@ fn parts(binary: &Path, size: u64) -> Result<Vec<(String, u64)>> {
     let sum = |parts: &[(String, u64)]| parts.iter().map(|(_, bytes)| bytes).sum::<u64>();
     let (small, named) = (sum(&small), sum(&parts));
     parts.push((SMALL_CRATES.to_owned(), small));
-    parts.push((
-        NO_SYMBOL.to_owned(),
-        size.saturating_sub(small + named),
-    ));
+    parts.push((NO_SYMBOL.to_owned(), size.saturating_sub(small + named)));
     Ok(parts)
 }
 

@@ -1,6 +1,8 @@
 //! `make docs`: runs the documents that `DOCUMENTS` chooses by words of their names (none: all), side
 //! by side, on the cluster of `CONTEXT`, with images from `REGISTRY`. With `BLESS` it writes what it
-//! saw into the documents. The repository is the one that it was built in, or the argument.
+//! saw into the documents. With `TRIES=2` a document that fails is run once more, alone, since a busy
+//! cluster may be too late; the table tells it. The repository is the one that it was built in, or the
+//! argument.
 
 #![allow(clippy::print_stdout)] // the output of a run is what it is for
 
@@ -54,6 +56,15 @@ fn run_all() -> Result<bool> {
         .filter(|registry| !registry.is_empty())
         .unwrap_or(REGISTRY.to_owned());
 
+    let tries: u32 = match variable("TRIES").as_str() {
+        "" => 1,
+        tries => tries
+            .parse()
+            .ok()
+            .filter(|tries| (1..=5).contains(tries))
+            .with_context(|| format!("TRIES is a number from 1 to 5, and not \"{tries}\"."))?,
+    };
+
     let documents = choose(read(&root)?, &words)?;
     let interrupted = interruption()?;
     let cluster = Cluster::of_context(&variable("CONTEXT"))?;
@@ -92,6 +103,30 @@ fn run_all() -> Result<bool> {
     }
     let mut rows = rows.into_inner().expect("nobody panicked with it");
     rows.sort_by(|first, second| first.0.cmp(&second.0));
+    for number in 2..=tries {
+        for (path, seconds, report) in &mut rows {
+            if report.failure.is_none() || interrupted.load(Ordering::Relaxed) {
+                continue;
+            }
+            let document = documents
+                .iter()
+                .find(|document| document.path == *path)
+                .expect("a row is of a document");
+            println!("\n{}: try {number} of {tries}, alone", document.name());
+            // The namespaces of the try before are still being deleted.
+            let names = Names::new(
+                &document.name(),
+                &format!("{suffix}{number}"),
+                &registry,
+                &cluster.nodes,
+            );
+            let start = Instant::now();
+            let failures = std::mem::take(&mut report.failures);
+            *report = one(&root, document, names, &cluster, blessing, &interrupted);
+            report.failures.splice(0..0, failures);
+            *seconds += start.elapsed().as_secs_f64();
+        }
+    }
     Ok(summary(
         &rows,
         documents.len(),
@@ -125,12 +160,14 @@ fn one(
         }
         Ok(report)
     };
-    let report = attempt().unwrap_or_else(|error| Report {
+    let mut report = attempt().unwrap_or_else(|error| Report {
         failure: Some(format!("{}: {error:#}", document.path.display())),
         ..Report::default()
     });
     if let Some(failure) = &report.failure {
         println!("\n{failure}");
+        let first = failure.lines().next().unwrap_or_default();
+        report.failures.push(first.to_owned());
     }
     report
 }
@@ -231,12 +268,14 @@ fn summary(rows: &[(PathBuf, f64, Report)], chosen: usize, seconds: f64) -> bool
     );
     let mut failed = 0;
     for (path, seconds, report) in rows {
+        let failures = report.failures.join("; ");
         let result = match (&report.failure, report.blessed.len()) {
-            (Some(failure), _) => {
+            (Some(_), _) => {
                 failed += 1;
-                format!("failed: {}", failure.lines().next().unwrap_or_default())
+                format!("failed: {failures}")
             }
-            (None, 0) => "ok".to_owned(),
+            (None, 0) if failures.is_empty() => "ok".to_owned(),
+            (None, 0) => format!("ok at another try, after {failures}"),
             (None, count) => format!("{count} outputs written"),
         };
         println!(

@@ -35,6 +35,8 @@ pub struct Report {
     pub left_out: Vec<(usize, String)>,
     /// What was wrong; none: the document is right.
     pub failure: Option<String>,
+    /// The first line of what was wrong at each try.
+    pub failures: Vec<String>,
     /// The outputs that differed, when they are to be written into the document: the block's index,
     /// and what was seen.
     pub blessed: Vec<(usize, String)>,

@@ -52,6 +52,7 @@ impl Tree {
             .env_remove("DOCUMENTS")
             .env_remove("BLESS")
             .env_remove("CONTEXT")
+            .env_remove("TRIES")
             .env("REGISTRY", "registry.example.com")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
@@ -114,6 +115,36 @@ fn the_documents_in_english_are_run_and_a_table_says_what_became_of_each() {
         text.ends_with(" s\n") && text.contains("2 documents, 1 failed, 0 not begun"),
         "{text}"
     );
+}
+
+#[test]
+fn a_document_that_fails_is_tried_again_as_often_as_is_allowed_and_the_table_says_so() {
+    // Fails unless it has been here before.
+    let late =
+        "there=\"${CALLS%calls}there\"; if ! [ -e \"$there\" ]; then touch \"$there\"; false; fi";
+    let documents = [
+        ("docs/cpu.md", &*page(late)),
+        ("docs/stopping.md", &*page("false")),
+    ];
+    let (passed, text) = Tree::new(&documents).run(&[("TRIES", "2")]);
+    assert!(!passed);
+    let ends = |end: &str| text.lines().any(|line| line.ends_with(end));
+    let why = "The exit code is 1, and 0 is expected.";
+    assert!(
+        ends(&format!("  ok at another try, after docs/cpu.md:3: {why}")),
+        "{text}"
+    );
+    let twice = format!("docs/stopping.md:3: {why}; docs/stopping.md:3: {why}");
+    assert!(ends(&format!("  failed: {twice}")), "{text}");
+    assert!(
+        text.contains("2 documents, 1 failed, 0 not begun"),
+        "{text}"
+    );
+
+    let (passed, text) = Tree::new(&documents[..1]).run(&[]);
+    assert!(!passed, "one try is the default: {text}");
+    let (_, text) = Tree::new(&documents).run(&[("TRIES", "many")]);
+    assert_eq!(text, "TRIES is a number from 1 to 5, and not \"many\".\n");
 }
 
 #[test]

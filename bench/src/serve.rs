@@ -38,7 +38,7 @@ pub struct Plan {
 impl Plan {
     /// For figures.
     pub const FULL: Self = Self {
-        rounds: 7,
+        rounds: 5,
         seconds: 4,
         starts: 40,
         memory: 3,

@@ -263,7 +263,10 @@ fn ends_promptly(oneapi: &Server) -> Finding {
     println!(
         "A burn has ended {told:.1} ms after a DELETE and {left:.1} ms after its client's leaving, the slowest of 10."
     );
-    let missed = (told.max(left) > 50.0).then(|| "within 50 ms".into());
+    // A client that closes its socket may as well have closed one half of it and still read: the
+    // server gives its answer another 100 ms.
+    let missed = (told > 50.0 || left > 150.0)
+        .then(|| "within 50 ms of a DELETE, and 150 ms of a leaving".into());
     (missed.into_iter().collect(), others)
 }
 

@@ -133,7 +133,7 @@ fn size() -> Result<bool> {
 }
 
 /// Writes the results, and with `DOCS=1` into the documents too.
-fn keep(name: &str, document: &str, run: &(impl Serialize + ?Sized)) -> Result<()> {
+fn keep(name: &str, document: &str, run: &impl Serialize) -> Result<()> {
     let path = shipped::results()?.join(name);
     let json = serde_json::to_string_pretty(run)? + "\n";
     fs::write(&path, &json)?;

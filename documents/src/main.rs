@@ -75,6 +75,13 @@ fn run_all() -> Result<bool> {
         documents.len()
     );
     let start = Instant::now();
+    // In namespaces with this suffix.
+    let timed = |document: &Document, suffix: &str| {
+        let start = Instant::now();
+        let names = Names::new(&document.name(), suffix, &registry, &cluster.nodes);
+        let report = one(&root, document, names, &cluster, blessing, &interrupted);
+        (start.elapsed().as_secs_f64(), report)
+    };
     let rows = Mutex::new(Vec::new());
     let (alone, side_by_side): (Vec<_>, Vec<_>) =
         documents.iter().partition(|document| document.alone);
@@ -86,11 +93,7 @@ fn run_all() -> Result<bool> {
                     while !interrupted.load(Ordering::Relaxed)
                         && let Some(document) = next(&waiting)
                     {
-                        let start = Instant::now();
-                        let names =
-                            Names::new(&document.name(), &suffix, &registry, &cluster.nodes);
-                        let report = one(&root, document, names, &cluster, blessing, &interrupted);
-                        let seconds = start.elapsed().as_secs_f64();
+                        let (seconds, report) = timed(document, &suffix);
                         rows.lock().expect("nobody panics with it").push((
                             document.path.clone(),
                             seconds,
@@ -114,17 +117,10 @@ fn run_all() -> Result<bool> {
                 .expect("a row is of a document");
             println!("\n{}: try {number} of {tries}, alone", document.name());
             // The namespaces of the try before are still being deleted.
-            let names = Names::new(
-                &document.name(),
-                &format!("{suffix}{number}"),
-                &registry,
-                &cluster.nodes,
-            );
-            let start = Instant::now();
-            let failures = std::mem::take(&mut report.failures);
-            *report = one(&root, document, names, &cluster, blessing, &interrupted);
+            let (more, again) = timed(document, &format!("{suffix}{number}"));
+            let failures = std::mem::replace(report, again).failures;
             report.failures.splice(0..0, failures);
-            *seconds += start.elapsed().as_secs_f64();
+            *seconds += more;
         }
     }
     Ok(summary(

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     document::NOT_OURS,
-    names::{NAMESPACE, Names, REGISTRY},
+    names::{NAMESPACE, Names},
 };
 
 /// The label of the namespaces that the runner makes; its value is the document's name.
@@ -139,6 +139,7 @@ impl Place {
             "NAMESPACE",
             "CONTEXT",
             "DOCUMENTS",
+            "TRIES",
             "BLESS",
             "DOCS",
             "COMMIT",
@@ -338,46 +339,20 @@ fn label(manifest: &Path, document: &str) -> Result<()> {
 
 /// Chooses the registry, as a reader does.
 fn choose_registry(tree: &Path, registry: &str) -> Result<()> {
-    let Ok(makefile) = fs::read_to_string(tree.join("Makefile")) else {
+    if !tree.join("Makefile").exists() {
         return Ok(()); // a tree of a test
-    };
-    if makefile.contains("\nuse:") {
-        output(
-            Command::new("make")
-                .args([
-                    "--no-print-directory",
-                    "use",
-                    &format!("REGISTRY={registry}"),
-                ])
-                .env_remove("MAKEFLAGS")
-                .env_remove("MAKELEVEL")
-                .current_dir(tree),
-        )?;
-        return Ok(());
     }
-    replace(&tree.join("k8s"), registry)?;
-    let makefile = makefile.replace(
-        &format!("REGISTRY ?= {REGISTRY}"),
-        &format!("REGISTRY ?= {registry}"),
-    );
-    fs::write(
-        tree.join("Makefile"),
-        makefile + "\nregistry:\n\t@echo '$(REGISTRY)'\n",
+    output(
+        Command::new("make")
+            .args([
+                "--no-print-directory",
+                "use",
+                &format!("REGISTRY={registry}"),
+            ])
+            .env_remove("MAKEFLAGS")
+            .env_remove("MAKELEVEL")
+            .current_dir(tree),
     )?;
-    Ok(())
-}
-
-fn replace(path: &Path, registry: &str) -> Result<()> {
-    if path.is_dir() {
-        for entry in fs::read_dir(path)? {
-            replace(&entry?.path(), registry)?;
-        }
-    } else if let Ok(text) = fs::read_to_string(path) {
-        fs::write(
-            path,
-            text.replace(&format!("{REGISTRY}/"), &format!("{registry}/")),
-        )?;
-    }
     Ok(())
 }
 

@@ -302,7 +302,9 @@ fn the_copy_has_the_registry_and_the_namespace_of_the_run_and_the_tree_is_not_to
         "metadata:\n  name: chesterns\n  labels:\n    a: b\n",
     )
     .unwrap();
-    fs::write(root.path().join("Makefile"), "REGISTRY ?= localhost:5005\n").unwrap();
+    let verb =
+        "use:\n\tsed 's|localhost:5005|$(REGISTRY)|' k8s/pod.yaml >new\n\tmv new k8s/pod.yaml\n";
+    fs::write(root.path().join("Makefile"), verb).unwrap();
     let (_, report) = run_in(&root, false, &AtomicBool::new(false));
     assert_eq!(report.failure, None);
     assert_eq!(fs::read_to_string(&path).unwrap(), manifest);

@@ -177,7 +177,7 @@ impl Tree {
 /// The names that an image can have before its last part.
 const REGISTRIES: [&str; 5] = [
     "registry.example.com:5000/team/x",
-    "localhost:5050",
+    "localhost:5006",
     "docker.io/somebody",
     "team",
     "10.0.0.7:5000/oneapi/twoapi",

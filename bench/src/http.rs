@@ -43,8 +43,13 @@ impl Url {
     /// # Errors
     /// When the connection fails.
     pub fn send(&self, stream: &mut TcpStream) -> io::Result<()> {
+        stream.write_all(self.request().as_bytes())
+    }
+
+    /// A request that keeps its connection.
+    pub fn request(&self) -> String {
         let Self { authority, path } = self;
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\n\r\n").as_bytes())
+        format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\n\r\n")
     }
 
     /// Whether it is answered with 200, on a connection of its own.

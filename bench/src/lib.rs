@@ -11,6 +11,7 @@
 //! | `account` | the kernel's account of a process: CPU time, memory |
 //! | `http` | a plain request |
 //! | `server` | a program under measurement: from its start to its end |
+//! | `steady` | a load at a fixed rate, and how late its answers were |
 //! | `load` | the load on a server, and what it found |
 //! | `figures` | what was measured: samples, medians, ratios; the table and the JSON |
 //! | `serve` | what serving costs |
@@ -40,3 +41,4 @@ pub mod serve;
 pub mod server;
 pub mod shipped;
 pub mod size;
+pub mod steady;

@@ -5,15 +5,18 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Command, Output},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
 
-use crate::http::{self, Url};
+use crate::{
+    http::{self, Url},
+    steady,
+};
 
 /// As many connections as the load has.
-const CONNECTIONS: &str = "64";
+const CONNECTIONS: usize = 64;
 
 /// Whether a connection waits for an answer before it sends the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +52,13 @@ pub fn need_wrk() -> Result<()> {
 /// When one of them fails.
 pub fn as_fast_as_possible(url: &Url, seconds: u32, requests: Requests) -> Result<Found> {
     let mut wrk = Command::new("wrk");
-    wrk.args(["-t1", "-c", CONNECTIONS, "-d", &seconds.to_string()]);
+    wrk.args([
+        "-t1",
+        "-c",
+        &CONNECTIONS.to_string(),
+        "-d",
+        &seconds.to_string(),
+    ]);
     wrk.args(["--timeout", "30s"]); // a busy machine is slow, and no reason to give up
     if requests == Requests::Pipelined {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pipelined.lua");
@@ -75,37 +84,22 @@ fn parse_wrk(text: &str) -> Result<Found> {
     }
 }
 
-/// The 99th percentile of the latency in seconds, at so many requests a second. Each is counted from
-/// when it was due, so that a server that stops for a while can't hide it.
+/// The 99th percentile of the latency in seconds, at so many requests a second.
 ///
 /// # Errors
 /// When a request fails.
-pub fn p99_at(twoapi: &Path, url: &Url, rate: f64, seconds: u32) -> Result<f64> {
-    let output = Command::new(twoapi)
-        .args(["load", "--json", "--connections", CONNECTIONS])
-        .args(["--rate", &format!("{rate:.0}"), "--max-rate", "1000000"])
-        .args(["--for", &format!("{seconds}s"), &url.text()])
-        .output();
-    let text = text(output.context("twoapi can't be started")?);
-    let summary: Value = text
-        .lines()
-        .last()
-        .and_then(|line| serde_json::from_str(line).ok())
-        .with_context(|| format!("twoapi load says: {text}"))?;
-    ensure!(
-        summary["failed"].as_object().is_none_or(|it| it.is_empty()),
-        "requests failed: {summary}"
-    );
-    let sent = summary["rate"].as_f64().unwrap_or(0.0);
+pub fn p99_at(url: &Url, rate: f64, seconds: u32) -> Result<f64> {
+    let length = Duration::from_secs(seconds.into());
+    let found = steady::run(url, CONNECTIONS, rate, length).with_context(|| url.text())?;
     // No reason to give up: a request that was late counts as such. 5 %: the last stragglers.
-    if sent < rate * 0.95 {
+    if found.rate < rate * 0.95 {
         eprintln!(
-            "The load on {} was to be {rate:.0} a second, and was {sent:.0}: the machine was busy.",
-            url.text()
+            "The load on {} was to be {rate:.0} a second, and was {:.0}: the machine was busy.",
+            url.text(),
+            found.rate
         );
     }
-    let p99 = summary["p99_ms"].as_f64().context("there is a p99")?;
-    Ok(p99 / 1000.0)
+    Ok(found.percentile(99.0))
 }
 
 /// Opens so many connections, each of which has had one answer, and keeps them.

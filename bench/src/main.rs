@@ -79,7 +79,7 @@ fn run() -> Result<bool> {
     // On a thread of its own, which alone is kept off the server's CPU.
     let serving_done = thread::scope(|scope| {
         let serve = scope.spawn(|| -> Result<f64> {
-            let (groups, twoapi, called) = serve::groups(&cpus, &oneapi, peers)?;
+            let (groups, called) = serve::groups(&cpus, &oneapi, peers)?;
             // What building used is the machine's own business.
             let (machine, used) = (Machine::now(), account::own());
             affinity::pin(&cpus.load)?;
@@ -87,7 +87,6 @@ fn run() -> Result<bool> {
                 let measure = Measure {
                     plan: serving,
                     cpus: &cpus,
-                    twoapi: &twoapi,
                     group,
                 };
                 figures.extend(measure.all()?);

@@ -2,11 +2,7 @@
 //! in turn, forwards and then backwards, since a machine has better and worse minutes. The
 //! server has a CPU that the load doesn't use.
 
-use std::{
-    path::{Path, PathBuf},
-    thread,
-    time::Duration,
-};
+use std::{path::Path, thread, time::Duration};
 
 use anyhow::{Context, Result};
 
@@ -70,11 +66,7 @@ pub struct Group {
 ///
 /// # Errors
 /// When something can't be built or started.
-pub fn groups(
-    cpus: &Cpus,
-    oneapi: &Path,
-    peers: Vec<Program>,
-) -> Result<(Vec<Group>, PathBuf, Server)> {
+pub fn groups(cpus: &Cpus, oneapi: &Path, peers: Vec<Program>) -> Result<(Vec<Group>, Server)> {
     let oneapi = Program::new("oneapi", oneapi.to_owned(), &[], "/test");
     let bare = Program::new("bare hyper", shipped::bare("bare-server")?, &[], "/test");
     // Both callers call the same, on the CPUs of the load.
@@ -83,7 +75,7 @@ pub fn groups(
     let binary = shipped::service("twoapi")?;
     let path = "/test/calloneapi";
     let url = called.url.text();
-    let mut twoapi = Program::new("twoapi", binary.clone(), &["--oneapi-url", &url], path);
+    let mut twoapi = Program::new("twoapi", binary, &["--oneapi-url", &url], path);
     let caller = shipped::bare("bare-caller")?;
     let mut caller = Program::new("bare hyper", caller, &["--call", &authority], path);
     for program in [&mut twoapi, &mut caller] {
@@ -99,7 +91,7 @@ pub fn groups(
             programs: vec![twoapi, caller],
         },
     ];
-    Ok((groups, binary, called))
+    Ok((groups, called))
 }
 
 /// Measures all programs of a group.
@@ -109,8 +101,6 @@ pub struct Measure<'a> {
     pub plan: Plan,
     /// Where.
     pub cpus: &'a Cpus,
-    /// What makes the load at a fixed rate.
-    pub twoapi: &'a Path,
     /// What is measured.
     pub group: &'a Group,
 }
@@ -241,7 +231,7 @@ impl Measure<'_> {
             |number, program| {
                 let server = program.start(&self.cpus.server, None)?;
                 let rate = common.min(maxima[number]) / 2.0;
-                let p99 = load::p99_at(self.twoapi, &server.url, rate, self.plan.seconds)?;
+                let p99 = load::p99_at(&server.url, rate, self.plan.seconds)?;
                 Ok([p99])
             },
         )?;

@@ -12,13 +12,16 @@ use std::{
     cell::RefCell,
     fs,
     io::{Read, Write},
+    iter,
     net::{TcpListener, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
+
+use anyhow::{Context, Result, ensure};
 
 use crate::{
     account::{self, Machine},
@@ -291,11 +294,29 @@ fn probes_answer(oneapi: &Server, all_millicores: u32) -> Finding {
     (missed.into_iter().collect(), others)
 }
 
+/// Where Kubernetes' resource-consumer looks for the program that burns, from the folder that it runs in.
+const CONSUMERS_HELPER: &str = "consume-cpu/consume-cpu";
+
+/// The resource-consumer at this path, which is of no use alone.
+///
+/// # Errors
+/// A sentence when it or its helper is missing.
+pub fn consumer(path: &Path) -> Result<PathBuf> {
+    let program =
+        fs::canonicalize(path).with_context(|| format!("RESOURCE_CONSUMER: {}", path.display()))?;
+    let helper = program.with_file_name(CONSUMERS_HELPER);
+    ensure!(
+        helper.is_file(),
+        "RESOURCE_CONSUMER needs its helper beside it, and there is no {}.",
+        helper.display()
+    );
+    Ok(program)
+}
+
 /// The same rows for Kubernetes' resource-consumer, which answers before it burns.
 fn resource_consumer(program: &Path, all_millicores: u32, plan: Plan) -> Vec<Burn> {
     let seconds = plan.seconds;
-    let program = fs::canonicalize(program).unwrap();
-    let consumer = Server::start(&program, |command, port| {
+    let consumer = Server::start(program, |command, port| {
         command.args(["-port", &port.to_string()]);
         if let Some(folder) = program.parent() {
             command.current_dir(folder); // it looks for its helper there
@@ -490,7 +511,7 @@ impl Server {
 
     /// Waits until there are burning threads, or none, as the kernel sees it.
     fn until_burning(&self, any: bool) {
-        while self.tasks("comm").any(|name| name == "burn\n") != any {
+        while tasks(self.child.id(), "comm").any(|name| name == "burn\n") != any {
             thread::sleep(Duration::from_micros(200));
         }
     }
@@ -536,23 +557,27 @@ impl Server {
             + ended_children(self.child.id())
     }
 
-    /// How often its threads have gone to sleep, and so woken up.
+    /// How often its threads have gone to sleep, and so woken up; those of its children count too.
     fn switches(&self) -> u64 {
-        self.tasks("status")
-            .filter_map(|status| {
-                let line = status
-                    .lines()
-                    .find(|line| line.starts_with("voluntary_ctxt"))?;
-                line.split_whitespace().nth(1)?.parse::<u64>().ok()
-            })
+        let of = |status: String| -> Option<u64> {
+            let mut lines = status.lines();
+            let line = lines.find(|line| line.starts_with("voluntary_ctxt"))?;
+            line.split_whitespace().nth(1)?.parse().ok()
+        };
+        iter::once(self.child.id())
+            .chain(descendants(self.child.id()))
+            .flat_map(|pid| tasks(pid, "status"))
+            .filter_map(of)
             .sum()
     }
+}
 
-    /// A file of each of its threads.
-    fn tasks(&self, file: &'static str) -> impl Iterator<Item = String> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        tasks.filter_map(move |task| fs::read_to_string(task.ok()?.path().join(file)).ok())
-    }
+/// A file of each thread of a process; of none when it has ended.
+fn tasks(pid: u32, file: &'static str) -> impl Iterator<Item = String> {
+    fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .filter_map(move |task| fs::read_to_string(task.ok()?.path().join(file)).ok())
 }
 
 fn read(mut stream: TcpStream) -> String {
@@ -591,4 +616,24 @@ fn descendants(of: u32) -> Vec<u32> {
 /// CPU seconds of the children that have ended, in the kernel's ticks of 10 ms.
 fn ended_children(of: u32) -> f64 {
     stat(of).get(13..15).map_or(0, |ticks| ticks.iter().sum()) as f64 / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_without_its_helper_is_refused_with_a_sentence() {
+        let folder = std::env::temp_dir().join(format!("consumer-{}", std::process::id()));
+        let program = folder.join("consumer");
+        let said = || consumer(&program).unwrap_err().to_string();
+        fs::create_dir_all(&folder).unwrap();
+        assert!(said().starts_with("RESOURCE_CONSUMER: "), "{}", said());
+        fs::write(&program, "").unwrap();
+        assert!(said().contains("consume-cpu/consume-cpu"), "{}", said());
+        fs::create_dir(folder.join("consume-cpu")).unwrap();
+        fs::write(folder.join(CONSUMERS_HELPER), "").unwrap();
+        assert!(consumer(&program).is_ok());
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

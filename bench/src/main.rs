@@ -70,7 +70,9 @@ fn run() -> Result<bool> {
     )?;
     load::need_wrk()?;
     let peers = Program::peers(&set("PEERS").unwrap_or_default())?;
-    let consumer = set("RESOURCE_CONSUMER").map(PathBuf::from);
+    let consumer = set("RESOURCE_CONSUMER")
+        .map(|path| burn::consumer(path.as_ref()))
+        .transpose()?;
     // Built once: what burns is what served.
     let oneapi = shipped::service("oneapi")?;
 

@@ -5,6 +5,7 @@ use std::{
     env,
     ffi::OsStr,
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -80,7 +81,12 @@ fn build(package: &str, program: &str, profile: &str, flags: &[&str]) -> Result<
     // Both kinds of build end in the same file, and the next one replaces it.
     let kind = if flags.is_empty() { "" } else { "-symbols" };
     let kept = results()?.join(format!("{program}{kind}"));
-    fs::copy(&built, &kept)?;
+    // A program that still runs keeps its file, which can't be written to.
+    match fs::remove_file(&kept) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => fs::copy(&built, &kept),
+    }
+    .with_context(|| format!("{} can't be written", kept.display()))?;
     Ok(kept)
 }
 

@@ -58,7 +58,7 @@ help: ## lists the verbs and the variables
 	  'PEERS=' 'what bench measures too: name=command|http://host:port/path …' \
 	  'RESOURCE_CONSUMER=' 'its binary, whose burns bench measures too' \
 	  'BENCH=short' 'bench in less than a minute, to see that it works' \
-	  'DOCS=1' 'bench, bench-cluster and prove write their figures into docs/, screenshots its pictures' \
+	  'DOCS=1' 'bench, bench-cluster, size, instructions and prove write their figures into docs/, screenshots its pictures' \
 	  'BLESS=1' 'instructions records what it counts, docs writes what it sees into the documents' \
 	  'ONEAPI_PORT=$(ONEAPI_PORT), TWOAPI_PORT=$(TWOAPI_PORT)' 'the ports of run' \
 	  'DOCKER_BUILD_FLAGS=$(DOCKER_BUILD_FLAGS)' 'more flags for docker build, such as --network host'

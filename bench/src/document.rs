@@ -7,13 +7,14 @@
 //! <!-- end of figures -->
 //! ```
 
-use std::{fmt::Write as _, fs};
+use std::{cmp::Reverse, collections::BTreeSet, fmt::Write as _, fs, iter};
 
 use anyhow::{Context, Result, bail};
 
 use crate::{
     cluster::{Starts, Updates},
     figures::{Id, Run, Samples, Unit},
+    instructions::Spent,
     picture, shipped,
     size::{self, Binary},
 };
@@ -34,6 +35,8 @@ pub const SERVE: &str = "docs/bench.json";
 pub const CLUSTER: &str = "docs/bench-cluster.json";
 /// What the binaries are made of.
 pub const SIZE: &str = "docs/bench-size.json";
+/// What a request's instructions are spent on.
+pub const INSTRUCTIONS: &str = "docs/bench-instructions.json";
 /// The picture of a run.
 pub const PICTURE: &str = "docs/bench.svg";
 
@@ -58,6 +61,7 @@ struct Kept {
     run: Run,
     cluster: crate::cluster::Run,
     binaries: Vec<Binary>,
+    spent: Vec<Spent>,
 }
 
 impl Kept {
@@ -70,6 +74,7 @@ impl Kept {
             run: serde_json::from_str(&read(SERVE)?).context(SERVE)?,
             cluster: serde_json::from_str(&read(CLUSTER)?).context(CLUSTER)?,
             binaries: serde_json::from_str(&read(SIZE)?).context(SIZE)?,
+            spent: serde_json::from_str(&read(INSTRUCTIONS)?).context(INSTRUCTIONS)?,
         })
     }
 
@@ -98,6 +103,7 @@ impl Kept {
             "starts" => starts(&self.cluster.starts, language),
             "updates" => updates(&self.cluster.updates, language),
             "sizes" => sizes(&self.binaries, language),
+            "instructions" => instructions(&self.spent, language),
             "on cluster" => self.on_cluster(language),
             path if path.starts_with('/') => self.table(path, language)?,
             other => bail!("there are no figures of {other}"),
@@ -272,7 +278,7 @@ fn sizes(binaries: &[Binary], language: usize) -> String {
         let largest = binaries.iter().map(|it| bytes(it, name)).max();
         (
             summed_up.contains(name),
-            std::cmp::Reverse(largest.unwrap_or_default()),
+            Reverse(largest.unwrap_or_default()),
         )
     });
     let mut rows = Vec::new();
@@ -295,6 +301,53 @@ fn sizes(binaries: &[Binary], language: usize) -> String {
     };
     rows.push(total(["in all", "合计"], |it| it.bytes));
     rows.push(total(["compressed", "压缩后"], |it| it.compressed));
+    table(&header, &rows)
+}
+
+/// What a request's instructions are spent on, a row for each crate that takes more than a hundredth.
+fn instructions(spent: &[Spent], language: usize) -> String {
+    let label = ["Part", "组成部分"][language].to_owned();
+    let paths = spent.iter().map(|it| format!("`{}`", it.path));
+    let header: Vec<String> = iter::once(label).chain(paths).collect();
+    let total = |it: &Spent| it.parts.iter().map(|(_, count)| count).sum::<u64>();
+    let count = |it: &Spent, name: &str| {
+        let part = it.parts.iter().find(|(part, _)| part == name);
+        part.map_or(0, |(_, count)| *count)
+    };
+    let is_shown = |name: &str| spent.iter().any(|it| count(it, name) * 100 > total(it));
+    let mut names = BTreeSet::new();
+    names.extend(
+        spent
+            .iter()
+            .flat_map(|it| &it.parts)
+            .map(|(name, _)| &**name),
+    );
+    names.retain(|name| is_shown(name));
+    let mut names: Vec<&str> = names.into_iter().collect();
+    names.sort_by_key(|name| Reverse(spent.iter().map(|it| count(it, name)).max()));
+    let row = |label: &str, of: &dyn Fn(&Spent) -> u64| {
+        let cells = spent.iter().map(|it| match of(it) {
+            0 => "–".to_owned(),
+            count => count.to_string(),
+        });
+        iter::once(label.to_owned()).chain(cells).collect()
+    };
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for name in &names {
+        let label = match (*name, language) {
+            ("C library", 0) => "C library: copies, allocations",
+            ("C library", _) => "C 库：复制、分配",
+            (name, _) => name,
+        };
+        rows.push(row(label, &|it| count(it, name)));
+    }
+    let rest = |it: &Spent| total(it) - names.iter().map(|name| count(it, name)).sum::<u64>();
+    rows.push(row(
+        ["crates of at most 1 % each", "各不超过 1% 的 crate"][language],
+        &rest,
+    ));
+    rows.push(row(["in all", "合计"][language], &total));
+    let header: Vec<&str> = header.iter().map(|it| &**it).collect();
     table(&header, &rows)
 }
 

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{BufReader, Read},
     net::{TcpListener, TcpStream},
     path::Path,
@@ -14,13 +15,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     affinity,
     http::{self, Url},
     record,
     server::Program,
-    shipped,
+    shipped, size,
 };
 
 /// What is recorded.
@@ -72,10 +74,7 @@ pub fn run(record: bool) -> Result<bool> {
             "/test/calloneapi",
         ),
     ] {
-        let once = count(binary, arguments, path, REQUESTS)?;
-        let twice = count(binary, arguments, path, 2 * REQUESTS)?;
-        let each = twice.saturating_sub(once) / REQUESTS as u64;
-        counts.insert(name.to_owned(), each);
+        counts.insert(name.to_owned(), of_each_request(binary, arguments, path)?);
     }
     if record {
         record::write(RECORDED, &counts)?;
@@ -108,13 +107,104 @@ fn change(now: u64, before: u64) -> f64 {
     (now as f64 / before as f64 - 1.0) * 100.0
 }
 
-/// Instructions of a whole run, from exec to exit, with so many requests.
-fn count(binary: &Path, arguments: &[&str], path: &str, requests: usize) -> Result<u64> {
+fn of_each_request(binary: &Path, arguments: &[&str], path: &str) -> Result<u64> {
+    let whole = |requests| {
+        let said = watch(binary, arguments, path, requests, Path::new("/dev/null"))?;
+        collected(&said).with_context(|| format!("valgrind says: {said}"))
+    };
+    let (once, twice) = (whole(REQUESTS)?, whole(2 * REQUESTS)?);
+    Ok(twice.saturating_sub(once) / REQUESTS as u64)
+}
+
+/// What a request's instructions are spent on.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Spent {
+    /// The path that is asked for.
+    pub path: String,
+    /// Instructions by crate, the most first.
+    pub parts: Vec<(String, u64)>,
+}
+
+/// Counts by crate, in binaries that have their symbols.
+///
+/// # Errors
+/// When something can't be built or counted.
+pub fn by_crate() -> Result<Vec<Spent>> {
+    let (oneapi, twoapi) = (
+        shipped::with_symbols("oneapi")?,
+        shipped::with_symbols("twoapi")?,
+    );
+    affinity::pin(&[0])?;
+    let called = Program::new("oneapi", oneapi.clone(), &[], "/test").start(&[0], Some(1))?;
+    let url = called.url.text();
+    let mut all = Vec::new();
+    for (binary, arguments, path) in [
+        (&oneapi, &[][..], "/test"),
+        (&twoapi, &["--oneapi-url", &url][..], "/test/calloneapi"),
+    ] {
+        let whole = |requests| {
+            let file = shipped::results()?.join("callgrind.out");
+            watch(binary, arguments, path, requests, &file)?;
+            let text = fs::read_to_string(&file)?;
+            fs::remove_file(file)?;
+            Ok::<_, anyhow::Error>(spent(&text))
+        };
+        let (once, mut each) = (whole(REQUESTS)?, whole(2 * REQUESTS)?);
+        for (name, count) in &mut each {
+            let start = once.get(name).copied().unwrap_or_default();
+            *count = count.saturating_sub(start) / REQUESTS as u64;
+        }
+        let mut parts: Vec<_> = each.into_iter().filter(|(_, count)| *count > 0).collect();
+        parts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        println!("{path}:");
+        for (part, count) in &parts {
+            println!("{count:>8}  {part}");
+        }
+        all.push(Spent {
+            path: path.to_owned(),
+            parts,
+        });
+    }
+    Ok(all)
+}
+
+/// Instructions by crate, in what callgrind writes: under each function's name a line for each of its
+/// own places in the source, `LINE COUNT`; a line of `calls=` stands before one with what the called
+/// function took, which is counted there.
+fn spent(text: &str) -> BTreeMap<String, u64> {
+    let mut by_crate = BTreeMap::new();
+    let mut part = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(name) = line.strip_prefix("fn=") {
+            part = size::crate_of(name);
+        } else if line.starts_with("calls=") {
+            lines.next();
+        } else if let Some((place, count)) = line.split_once(' ')
+            && place.parse::<u64>().is_ok()
+            && let Ok(count) = count.parse::<u64>()
+        {
+            *by_crate.entry(part.clone()).or_default() += count;
+        }
+    }
+    by_crate
+}
+
+/// Runs a program under callgrind, from exec to exit, with so many requests. Returns what valgrind says.
+fn watch(
+    binary: &Path,
+    arguments: &[&str],
+    path: &str,
+    requests: usize,
+    counts: &Path,
+) -> Result<String> {
     let free = TcpListener::bind("127.0.0.1:0")?;
     let authority = free.local_addr()?.to_string();
     drop(free);
     let mut valgrind = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(["--tool=callgrind", "--compress-strings=no"])
+        .args(["--compress-pos=no", "--separate-threads=no"])
+        .arg(format!("--callgrind-out-file={}", counts.display()))
         .arg(binary)
         .args(arguments)
         .args(["--listen", &authority])
@@ -138,7 +228,7 @@ fn count(binary: &Path, arguments: &[&str], path: &str, requests: usize) -> Resu
         "{}: {said}",
         binary.display()
     );
-    collected(&said).with_context(|| format!("valgrind says: {said}"))
+    Ok(said)
 }
 
 /// `==12== Collected : 2187361`
@@ -188,6 +278,15 @@ mod tests {
         let text = "==12== Events    : Ir\n==12== Collected : 2187361\n==12== \n";
         assert_eq!(collected(text), Some(2_187_361));
         assert_eq!(collected("valgrind: no such file"), None);
+    }
+
+    #[test]
+    fn what_a_function_calls_is_not_its_own() {
+        let text = "fn=tokio::run\n10 7\n11 5\ncfn=hyper::poll\ncalls=3 20\n12 900\n13 1\n\n\
+            fn=hyper::poll\n20 600\ncfn=malloc\ncalls=1 0\n21 300\n\nfn=malloc\n0 300\n\ntotals: 913\n";
+        let expected = [("C library", 300), ("hyper", 600), ("tokio", 13)];
+        let expected = expected.map(|(name, count)| (name.to_owned(), count));
+        assert_eq!(spent(text), BTreeMap::from(expected));
     }
 
     #[test]

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         "cluster" => cluster(),
         "document" => document::write().map(|()| true),
         "size" => size(),
-        "instructions" => instructions::run(set("BLESS").is_some()),
+        "instructions" => instructions(),
         other => Err(anyhow::anyhow!("there is no {other}")),
     };
     match held {
@@ -131,6 +131,16 @@ fn size() -> Result<bool> {
     let (binaries, within) = size::run()?;
     keep("bench-size.json", document::SIZE, &binaries)?;
     Ok(within)
+}
+
+fn instructions() -> Result<bool> {
+    let same = instructions::run(set("BLESS").is_some())?;
+    // It takes another build, for what doesn't change from day to day.
+    if set("DOCS").is_some() {
+        let spent = instructions::by_crate()?;
+        keep("bench-instructions.json", document::INSTRUCTIONS, &spent)?;
+    }
+    Ok(same)
 }
 
 /// Writes the results, and with `DOCS=1` into the documents too.

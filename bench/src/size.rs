@@ -122,7 +122,7 @@ fn symbol(line: &str) -> Option<(&str, u64, &str)> {
 
 /// The crate of a demangled name: of `<A as B>::f` that of `A`, and of a generic type outside of
 /// all crates, such as `&T`, that of `B`.
-fn crate_of(name: &str) -> String {
+pub(crate) fn crate_of(name: &str) -> String {
     const C: &str = "C library";
     let mut rest = name;
     loop {

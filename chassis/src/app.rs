@@ -66,7 +66,7 @@ pub fn start<F: Future<Output = ExitCode>>(
     let runtime = match runtime.worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("cannot start: {error}");
+            config::complain(format_args!("cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -74,7 +74,7 @@ pub fn start<F: Future<Output = ExitCode>>(
         match Signals::of_process(held) {
             Ok(signals) => program(signals).await,
             Err(error) => {
-                eprintln!("cannot handle signals: {error}");
+                config::complain(format_args!("cannot handle signals: {error}"));
                 ExitCode::FAILURE
             }
         }

@@ -363,6 +363,21 @@ fn probe_is_exit_0_on_2xx_and_else_1_with_a_sentence() {
 }
 
 #[test]
+fn an_exit_code_is_the_same_when_nobody_reads_stderr() {
+    let wrong_setting = {
+        let mut command = oneapi(&[]);
+        command.env("DRAIN_DELAY", "soon");
+        command
+    };
+    let failed_probe = oneapi(&["probe", "http://127.0.0.1:1/"]);
+    for (mut command, code) in [(wrong_setting, 2), (failed_probe, 1)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        ends_with(command.stderr(writer), code);
+    }
+}
+
+#[test]
 fn running_out_of_file_descriptors_is_survived() {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 40; exec \"$0\"", PROGRAM]);

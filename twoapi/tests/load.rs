@@ -531,6 +531,15 @@ async fn invalid_arguments_are_refused_with_a_sentence() {
 }
 
 #[tokio::test]
+async fn the_exit_code_is_the_same_when_nobody_reads_stderr() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = twoapi("load http://nobody.invalid/ --rate 1 --for 1s");
+    command.stderr(writer);
+    assert_eq!(output(command).await.status.code(), Some(1));
+}
+
+#[tokio::test]
 async fn the_highest_rate_is_a_setting() {
     let server = Server::start(|_| Act::Answer(YES)).await;
     let mut command = twoapi(&format!(

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, Signal, System};
 
-use crate::config::Build;
+use crate::config::{Build, complain};
 
 /// Send a signal to the service that runs here (for an image without a shell)
 #[derive(Clone, Debug, clap::Args)]
@@ -40,7 +40,7 @@ impl Kill {
         match self.send(build.service) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {
-                eprintln!("{why}");
+                complain(why);
                 ExitCode::FAILURE
             }
         }

@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::config::{http_url, positive_duration};
+use crate::config::{complain, http_url, positive_duration};
 
 /// Ask a URL once: exit 0 on 2xx, else 1 (for an exec probe in an image without a shell)
 #[derive(Clone, Debug, clap::Args)]
@@ -38,7 +38,7 @@ impl Probe {
             Ok(Err(error)) => format!("did not answer: {error}"),
             Err(_) => format!("did not answer within {limit:?}"),
         };
-        eprintln!("{url} {why}");
+        complain(format_args!("{url} {why}"));
         ExitCode::FAILURE
     }
 }

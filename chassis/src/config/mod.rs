@@ -4,6 +4,7 @@
 //! has a `Settings` of its own, and the program's command line flattens them together.
 
 mod build;
+mod stderr;
 mod value;
 
 use std::{collections::HashSet, error::Error, ffi::OsString};
@@ -16,6 +17,7 @@ use clap::{
 
 pub use self::{
     build::Build,
+    stderr::complain,
     value::{duration, http_url, ip_address, listen_address, positive_duration},
 };
 
@@ -35,7 +37,7 @@ pub fn parse<C: CommandFactory + FromArgMatches + CheckConflicts>(report: impl F
         Err(Rejected::Invalid(sentences)) => {
             let name = C::command().get_name().to_owned();
             for sentence in &sentences {
-                eprintln!("{name}: {sentence}");
+                complain(format_args!("{name}: {sentence}"));
             }
             report(&sentences.join("; "));
             std::process::exit(2)

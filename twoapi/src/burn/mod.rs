@@ -25,7 +25,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use axum::http::Uri;
 use chassis::{
-    config::{http_url, positive_duration},
+    config::{complain, http_url, positive_duration},
     lifecycle::Signals,
 };
 use tokio::time::timeout;
@@ -104,7 +104,7 @@ impl Burn {
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {FIRST_LOOKUP_TIMEOUT:?}")));
         if let Err(why) = first {
-            eprintln!("the name {host} can't be resolved: {why}");
+            complain(format_args!("the name {host} can't be resolved: {why}"));
             return ExitCode::FAILURE;
         }
         let plan = Plan {

@@ -35,7 +35,7 @@ use std::{
 
 use axum::http::Uri;
 use chassis::{
-    config::{http_url, positive_duration},
+    config::{complain, http_url, positive_duration},
     lifecycle::Signals,
 };
 use tokio::{
@@ -129,7 +129,7 @@ impl Load {
         let target = match found {
             Ok(target) => target,
             Err(why) => {
-                eprintln!("{}: {why}", self.url);
+                complain(format_args!("{}: {why}", self.url));
                 return ExitCode::FAILURE;
             }
         };
@@ -148,7 +148,7 @@ impl Load {
         let timer = match start_timer(&shared) {
             Ok(timer) => timer,
             Err(error) => {
-                eprintln!("cannot start a thread: {error}");
+                complain(format_args!("cannot start a thread: {error}"));
                 return ExitCode::FAILURE;
             }
         };

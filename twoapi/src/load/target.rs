@@ -10,6 +10,7 @@ use std::{
 };
 
 use axum::http::{HeaderValue, Uri};
+use chassis::config::complain;
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
@@ -89,9 +90,9 @@ impl Target {
             let found = self.look_up_again().await;
             if let (Err(why), false) = (&found, failing) {
                 let host = &self.host;
-                eprintln!(
+                complain(format_args!(
                     "the name {host} can't be resolved any more: {why}; going on with its last addresses"
-                );
+                ));
             }
             failing = found.is_err();
         }

@@ -37,7 +37,7 @@ pub struct Settings {
 
     /// How many threads answer requests [default: one for each CPU that the container may use]
     // A thread that has no CPU of its own only waits for the others', and takes memory.
-    #[arg(long, env, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, env, value_parser = config::whole_number(1..=256_u16))]
     pub worker_threads: Option<u16>,
 }
 

@@ -17,7 +17,7 @@ pub mod cli;
 mod metrics;
 
 use axum::routing::{delete, get};
-use chassis::{Chassis, http::Routes, lifecycle::Life, system::container};
+use chassis::{Chassis, config::whole_number, http::Routes, lifecycle::Life, system::container};
 
 use crate::{
     api::{RequestLimits, burns, highcpu, test},
@@ -36,7 +36,7 @@ pub struct Settings {
 
     /// How many burns may run at once
     // 16: more than a lesson needs; each costs a thread per core that it burns.
-    #[arg(long, env, default_value = "16", value_parser = max_burns)]
+    #[arg(long, env, default_value = "16", value_parser = whole_number(1..=u16::MAX))]
     pub max_burns: u16,
 
     /// How far below a CPU limit burns are kept in all, in percent of it (at least 20 millicores)
@@ -50,13 +50,6 @@ fn minutes(text: &str) -> Result<f64, String> {
         // A year, so that it fits every clock.
         Ok(minutes) if minutes > 0.0 && minutes <= 525_600.0 => Ok(minutes),
         _ => Err("it is a number of minutes above 0, up to 525600".to_owned()),
-    }
-}
-
-fn max_burns(text: &str) -> Result<u16, String> {
-    match text.parse() {
-        Ok(burns) if burns >= 1 => Ok(burns),
-        _ => Err(format!("it is a whole number from 1 to {}", u16::MAX)),
     }
 }
 

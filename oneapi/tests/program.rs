@@ -280,6 +280,18 @@ fn a_wrong_setting_is_told_what_is_allowed() {
         ("POD_IP", "fe80::1%eth0", ip),
         ("MAX_BURNS", "0", whole),
         ("MAX_BURNS", "many", whole),
+        ("WORKER_THREADS", "0", "it is a whole number from 1 to 256"),
+        ("WORKER_THREADS", "", "it is a whole number from 1 to 256"),
+        (
+            "MAX_FAULT_MEMORY",
+            "1Gi",
+            "it is a whole number from 1 to 4294967295",
+        ),
+        (
+            "MAX_FAULT_FILES",
+            "99999999999",
+            "it is a whole number from 1 to 4294967295",
+        ),
         // These would be targets that nobody logs to, and so would turn the log off.
         ("RUST_LOG", "wran", log),
         ("RUST_LOG", "", log),

@@ -2,7 +2,10 @@
 //! here, where they are read, so that no arithmetic on them can overflow later.
 
 use std::{
+    fmt::Display,
     net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    str::FromStr,
     time::Duration,
 };
 
@@ -31,6 +34,22 @@ pub fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("it must be longer than 0s".to_owned()),
         duration => Ok(duration),
+    }
+}
+
+/// Reads a whole number within these bounds; its errors say what they are.
+pub fn whole_number<N>(
+    allowed: RangeInclusive<N>,
+) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static
+where
+    N: FromStr + PartialOrd + Display + Clone + Send + Sync + 'static,
+{
+    move |text| match text.parse() {
+        Ok(number) if allowed.contains(&number) => Ok(number),
+        _ => {
+            let (least, most) = (allowed.start(), allowed.end());
+            Err(format!("it is a whole number from {least} to {most}"))
+        }
     }
 }
 

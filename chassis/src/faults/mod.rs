@@ -20,7 +20,7 @@ pub use self::{
     switch::{Action, End, Listed, Name, Percent, Switch},
     table::{Faults, Hit},
 };
-use crate::config::{CheckConflicts, duration};
+use crate::config::{CheckConflicts, duration, whole_number};
 
 /// Whether there are fault switches, and how far they go.
 #[derive(Clone, Debug, clap::Args)]
@@ -37,12 +37,12 @@ pub struct Settings {
 
     /// The most memory that the fault switch `memory` may take, in MiB
     // 1024: more than the memory limit of any lesson, and less than what a laptop misses.
-    #[arg(long, env, default_value = "1024", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env, default_value = "1024", value_parser = whole_number(1..=u32::MAX))]
     pub max_fault_memory: u32,
 
     /// The most file descriptors that the fault switch `files` may take
     // 4096: more than the 1024 that a process gets by default, and few beside a node's million.
-    #[arg(long, env, default_value = "4096", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env, default_value = "4096", value_parser = whole_number(1..=u32::MAX))]
     pub max_fault_files: u32,
 
     /// The longest time that a fault switch may hold an answer or a signal back

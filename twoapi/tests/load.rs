@@ -205,6 +205,17 @@ async fn nothing_failed_is_exit_0_and_who_answered_is_told() {
 }
 
 #[tokio::test]
+async fn a_slow_rate_is_told_as_it_was_and_no_second_is_left_out() {
+    let server = Server::start(|_| Act::Answer(YES)).await;
+    let told = load(server.address, "--rate 1 --for 3s").await;
+    assert_eq!(told.counts(), (0, 3, 3), "{told:#?}");
+    let rate = told.summary["rate"].as_f64().unwrap();
+    assert!((0.9..=1.0).contains(&rate), "1 a second, not {rate}");
+    let seconds: Vec<_> = told.seconds.iter().map(|it| &it["second"]).collect();
+    assert_eq!(seconds, [1, 2, 3], "{told:#?}");
+}
+
+#[tokio::test]
 async fn connections_are_kept_up_to_as_many_as_were_asked_for() {
     let server = Server::start(|_| Act::Answer(YES)).await;
     let told = load(server.address, "--rate 50 --for 1s --connections 3").await;

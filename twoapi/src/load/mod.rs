@@ -165,12 +165,14 @@ impl Load {
         let report = Report::new(self.json, self.time);
         let mut second = interval_at(start + SECOND, SECOND);
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut told = 0;
         let mut stopping = false;
         let mut abandoned = None;
         loop {
             tokio::select! {
                 _ = second.tick() => {
-                    report.second(start.elapsed().as_secs(), &shared.tally.take_second());
+                    told = start.elapsed().as_secs();
+                    report.second(told, &shared.tally.take_second());
                 }
                 signal = signals.next() => {
                     if stopping {
@@ -189,8 +191,9 @@ impl Load {
         refresh.abort();
         let elapsed = start.elapsed();
         let rest = shared.tally.take_second();
-        if rest.requests() > 0 {
-            report.second(elapsed.as_secs() + 1, &rest);
+        // The last second ends at the same time as the load, which may come first.
+        if rest.requests() > 0 || elapsed.as_secs() > told {
+            report.second(elapsed.as_secs().max(told + 1), &rest);
         }
         let all = shared.tally.take_all();
         report.summary(elapsed, &all);

@@ -53,13 +53,18 @@ impl Pace {
     /// Lets requests become due, one after the other, until the time is over.
     pub(super) fn run(&self) {
         let mut number = 0;
-        while self.after(number) < self.time && !self.ended.load(Ordering::Relaxed) {
-            let wait = self.after(number).saturating_sub(self.start.elapsed());
-            if wait.is_zero() {
+        while !self.ended.load(Ordering::Relaxed) {
+            // The last request has its share of the time, too: ended with it, three requests at one
+            // a second would have taken two seconds.
+            let next = self.after(number).min(self.time);
+            let wait = next.saturating_sub(self.start.elapsed());
+            if !wait.is_zero() {
+                thread::park_timeout(wait);
+            } else if next < self.time {
                 self.due.add_permits(1);
                 number += 1;
             } else {
-                thread::park_timeout(wait);
+                break;
             }
         }
         self.all.store(number, Ordering::Release);

@@ -21,9 +21,13 @@ use tokio::{
 };
 
 fn twoapi(upstream: &str) -> App {
+    twoapi_with_timeout(upstream, Duration::from_millis(300))
+}
+
+fn twoapi_with_timeout(upstream: &str, oneapi_timeout: Duration) -> App {
     let own = twoapi::Settings {
         oneapi_url: upstream.parse().unwrap(),
-        oneapi_timeout: Duration::from_millis(300),
+        oneapi_timeout,
         page: defaults(),
     };
     let mut settings: chassis::Settings = defaults();
@@ -121,6 +125,24 @@ async fn a_hanging_oneapi_gives_504() {
     let expected = format!("oneapi at {url} did not answer within 300ms");
     assert_eq!(
         calloneapi(&url).await,
+        (StatusCode::GATEWAY_TIMEOUT, expected)
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_oneapi_that_cannot_be_connected_to_gives_504_and_the_time_that_was_waited() {
+    // Linux ignores whoever wants to connect while the backlog is full.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(0).unwrap();
+    let address = full.local_addr().unwrap();
+    let _waiting = tokio::net::TcpStream::connect(address).await.unwrap();
+    let url = format!("http://{address}/test");
+    let day = Duration::from_secs(24 * 60 * 60);
+    let expected = format!("oneapi at {url} could not be connected to within 1s");
+    assert_eq!(
+        get(twoapi_with_timeout(&url, day), "/test/calloneapi").await,
         (StatusCode::GATEWAY_TIMEOUT, expected)
     );
 }

@@ -142,6 +142,9 @@ impl fmt::Display for Failed {
             CallError::Unreachable(cause) if refused(cause) => write!(f, "refuses connections"),
             CallError::Unreachable(cause) if cause.is_connect() => write!(f, "can't be reached"),
             CallError::Unreachable(_) => write!(f, "broke the connection"),
+            CallError::TooSlow(cause) if cause.is_connect() => {
+                write!(f, "could not be connected to within {CONNECT_TIMEOUT:?}")
+            }
             CallError::TooSlow(_) => write!(f, "did not answer within {timeout:?}"),
             CallError::Status(status) => write!(f, "answered {status}"),
             CallError::TooLong => write!(f, "answered more than {MAX_ANSWER_BYTES} bytes"),

@@ -71,22 +71,24 @@ pub fn ip_address(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| allowed.to_owned())
 }
 
-/// A URL in clear text, as everything inside a pod is.
+/// A URL in clear text, as everything inside a pod is. It has no user and password: nothing here asks
+/// for them, and a URL that can't be reached is shown to clients and in the log.
 ///
 /// # Errors
 /// A sentence that says what is allowed.
 pub fn http_url(text: &str) -> Result<Uri, String> {
     match text.parse::<Uri>() {
-        Ok(url) if url.scheme_str() == Some("http") && has_host_and_port(&url) => Ok(url),
+        Ok(url) if url.scheme_str() == Some("http") && is_host_and_port(&url) => Ok(url),
         _ => Err("a URL is written as http://host:port/path".to_owned()),
     }
 }
 
 /// The port may be missing, but one that is too large isn't taken for a missing one.
-fn has_host_and_port(url: &Uri) -> bool {
+fn is_host_and_port(url: &Uri) -> bool {
     url.authority().is_some_and(|authority| {
-        let with_port = authority.as_str().rsplit('@').next() != Some(authority.host());
-        !authority.host().is_empty() && with_port == authority.port_u16().is_some()
+        let (all, host) = (authority.as_str(), authority.host());
+        let with_port = all != host;
+        !host.is_empty() && !all.contains('@') && with_port == authority.port_u16().is_some()
     })
 }
 
@@ -138,6 +140,8 @@ mod tests {
             "http://x:99999/",
             "http://x:/",
             "http://:80/",
+            "http://user:secret@x/",
+            "http://user@x:80/",
             "/x",
         ] {
             assert!(http_url(text).is_err(), "{text}");

@@ -104,6 +104,7 @@ registry: ## prints the registry in use
 	@printf '%s\n' "$$REGISTRY"
 
 image: ## builds both images at TAG; `make image TAG=1.1` builds the next version
+	@scripts/use.sh check
 	@scripts/need.sh docker
 	@for service in oneapi twoapi; do set -x; \
 	  docker build $(DOCKER_BUILD_FLAGS) --build-arg VERSION='$(TAG)' --build-arg COMMIT='$(COMMIT)' \
@@ -123,6 +124,7 @@ load: ## copies both images to the nodes of a kind, minikube or k3d cluster, wit
 	@scripts/load.sh
 
 deploy: ## applies the deployment, its service and its budget, with the images at TAG; makes NAMESPACE if there is none
+	@scripts/use.sh check
 	@scripts/need.sh kubectl cluster
 	@scripts/deploy.sh apply
 

@@ -3,6 +3,7 @@
 # be given again. The Makefile's defaults of both variables are read from there, too.
 #
 #   scripts/use.sh            writes REGISTRY and TAG into the files
+#   scripts/use.sh check      says what is wrong with REGISTRY or TAG, and writes nothing
 #   scripts/use.sh registry   prints the registry that the files name
 #   scripts/use.sh tag        prints their tag
 #
@@ -64,13 +65,14 @@ use() {
 case ${1:-use} in
   registry) written '\1' ;;
   tag) written '\2' ;;
+  check) check ;;
   use)
     work=$(mktemp "${TMPDIR:-/tmp}/use.XXXXXX") || exit 1
     trap 'rm -f "$work"' EXIT
     use
     ;;
   *)
-    echo "$0, $0 registry, or $0 tag" >&2
+    echo "$0, $0 check, $0 registry, or $0 tag" >&2
     exit 2
     ;;
 esac

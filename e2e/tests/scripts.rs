@@ -460,6 +460,26 @@ fn a_registry_or_a_tag_that_no_image_can_have_changes_nothing() {
 }
 
 #[test]
+fn a_name_that_no_image_can_have_is_neither_built_nor_deployed() {
+    let asked = "echo \"$0 was asked\" >&2";
+    let tree = Tree::new(Programs::new().with("docker", asked).with("kubectl", asked));
+    for verb in ["image", "deploy"] {
+        for (variable, value) in [
+            ("REGISTRY", "registry.example.com/"),
+            ("REGISTRY", "it's"),
+            ("TAG", "feature/x"),
+            ("TAG", "none"),
+        ] {
+            let error = tree
+                .try_make(&[verb, &format!("{variable}={value}")], &[])
+                .expect_err(value);
+            let said = format!("{variable} can't be \"{value}\": ");
+            assert!(error.starts_with(&said), "{verb}: {error}");
+        }
+    }
+}
+
+#[test]
 fn deploy_replaces_the_images_that_the_files_name() {
     // Prints the overlay where the real one would apply it.
     let kubectl = "case $* in

@@ -420,6 +420,27 @@ async fn a_burn_is_ended_once_and_then_is_gone() {
 }
 
 #[tokio::test]
+async fn a_caller_is_refused_where_it_would_be_ignored() {
+    let app = oneapi(defaults());
+    let (id, client) = burn(&app, "millicores=1&caller=them").await;
+    for answer in [
+        delete(&app, &format!("/burns/{id}?caller=me")).await,
+        get(&app, "/burns?caller=me").await,
+    ] {
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (
+                StatusCode::BAD_REQUEST,
+                "there is no parameter 'caller'; none is allowed"
+            )
+        );
+    }
+    assert_eq!(get(&app, "/burns?").await.json()[0]["id"], id);
+    assert_eq!(delete(&app, &format!("/burns/{id}?")).await.body, "ended");
+    client.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_caller_ends_its_own_burns() {
     let app = oneapi(defaults());
     let (_, mine) = burn(&app, "millicores=1&caller=me").await;

@@ -41,9 +41,13 @@ impl From<&Burn> for ListedBurn {
     }
 }
 
-pub(crate) async fn list(State(oneapi): State<Oneapi>) -> Json<Vec<ListedBurn>> {
+pub(crate) async fn list(
+    State(oneapi): State<Oneapi>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Vec<ListedBurn>>, Refusal> {
+    query::nothing(&query.unwrap_or_default())?;
     let burns = oneapi.burns.list();
-    Json(burns.iter().map(|burn| (&**burn).into()).collect())
+    Ok(Json(burns.iter().map(|burn| (&**burn).into()).collect()))
 }
 
 /// `DELETE /burns`, or of one caller alone: `DELETE /burns?caller=NAME`.
@@ -59,7 +63,9 @@ pub(crate) async fn end_all(
 pub(crate) async fn end_one(
     State(oneapi): State<Oneapi>,
     Segment(id): Segment,
+    RawQuery(query): RawQuery,
 ) -> Result<&'static str, Refusal> {
+    query::nothing(&query.unwrap_or_default())?;
     // What is no number, or not written as one is, names no burn either.
     let number = id.parse().ok().filter(|n: &u64| n.to_string() == id);
     if number.is_some_and(|id| oneapi.burns.cancel(id)) {

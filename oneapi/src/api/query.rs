@@ -46,6 +46,11 @@ pub(super) fn caller_alone(query: &str) -> Result<Option<Caller>, Refusal> {
     values.remove("caller").map(caller).transpose()
 }
 
+/// Reads a query that has no parameters: one that was ignored would seem to have been obeyed.
+pub(super) fn nothing(query: &str) -> Result<(), Refusal> {
+    values(query, &[]).map(drop)
+}
+
 /// What a client sent, as a sentence repeats it: not longer than a line, and printable.
 pub(super) fn shown(text: &str) -> String {
     const LENGTH: usize = 64;
@@ -68,9 +73,13 @@ fn values<'q>(
     let mut values = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let Some(known) = known.iter().find(|known| **known == name) else {
-            let (name, known) = (shown(&name), known.join(", "));
+            let name = shown(&name);
+            let allowed = match known {
+                [] => "none is allowed".to_owned(),
+                _ => format!("allowed: {}", known.join(", ")),
+            };
             return Err(Refusal::bad_input(format!(
-                "there is no parameter '{name}'; allowed: {known}"
+                "there is no parameter '{name}'; {allowed}"
             )));
         };
         if values.insert(*known, value).is_some() {

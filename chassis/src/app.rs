@@ -1,6 +1,6 @@
 //! Puts a service together and runs it: settings, logs, listener, routes, stop.
 
-use std::{net::IpAddr, net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{net::IpAddr, net::SocketAddr, panic, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory, FromArgMatches};
 use tokio::{net::TcpListener, runtime};
@@ -63,7 +63,8 @@ pub fn start<F: Future<Output = ExitCode>>(
     } else {
         runtime::Builder::new_multi_thread()
     };
-    let runtime = match runtime.worker_threads(threads).enable_all().build() {
+    runtime.worker_threads(threads).enable_all();
+    let runtime = match or_exit_when_it_panics(|| runtime.build()) {
         Ok(runtime) => runtime,
         Err(error) => {
             config::complain(format_args!("cannot start: {error}"));
@@ -82,6 +83,21 @@ pub fn start<F: Future<Output = ExitCode>>(
     // Whatever still runs has had its time.
     runtime.shutdown_background();
     code
+}
+
+/// Where a thread can't be started, as under a limit of processes, tokio panics, and then waits for
+/// those that it has started, for ever. Nothing can be done without them.
+fn or_exit_when_it_panics<T>(build: impl FnOnce() -> T) -> T {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|panic| {
+        let why = panic.payload_as_str().unwrap_or("a thread panicked");
+        config::complain(format_args!("cannot start: {why}"));
+        termination::write(&format!("cannot start: {why}"));
+        std::process::exit(1)
+    }));
+    let built = build();
+    panic::set_hook(hook);
+    built
 }
 
 /// Reads the command line and the environment; wrong settings end the process with 2. What is wrong

@@ -389,6 +389,20 @@ fn an_exit_code_is_the_same_when_nobody_reads_stderr() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_that_cannot_be_started_are_exit_1_and_a_sentence() {
+    let mut command = Command::new("sh");
+    // A thread's stack takes 2 MiB of addresses, so there is no room for 256. A program that waits
+    // for ever is killed, and ends with another code.
+    let line = "ulimit -v 100000; exec timeout -s KILL 10 \"$0\"";
+    command.args(["-c", line, PROGRAM]);
+    let output = ends_with(command.env("WORKER_THREADS", "256"), 1);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.starts_with("cannot start: "), "{said}");
+}
+
 #[test]
 fn running_out_of_file_descriptors_is_survived() {
     let mut command = Command::new("sh");

@@ -375,6 +375,21 @@ fn probe_is_exit_0_on_2xx_and_else_1_with_a_sentence() {
 }
 
 #[test]
+fn probe_finds_localhost_by_both_of_its_addresses() {
+    let Ok(v6) = TcpListener::bind("[::1]:0") else {
+        return;
+    };
+    let port = v6.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = v6.accept().unwrap();
+        let _ = stream.read(&mut [0; 1024]);
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+    });
+    let url = format!("http://localhost:{port}/livez");
+    ends_with(&mut oneapi(&["probe", &url]), 0);
+}
+
+#[test]
 fn an_exit_code_is_the_same_when_nobody_reads_stderr() {
     let wrong_setting = {
         let mut command = oneapi(&[]);

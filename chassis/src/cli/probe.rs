@@ -1,7 +1,11 @@
 //! The subcommand `probe URL`: one GET, for an exec probe in an image that has no shell and no
 //! curl. Exit 0 on 2xx, else 1 and a sentence on stderr.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    process::ExitCode,
+    time::Duration,
+};
 
 use axum::http::{StatusCode, Uri};
 use tokio::{
@@ -49,7 +53,17 @@ async fn ask(url: &Uri) -> Result<StatusCode, Box<dyn std::error::Error + Send +
     // A name in a URL may be an IPv6 address in brackets, which a look-up doesn't know.
     let host = authority.host().trim_matches(['[', ']']);
     let path = url.path_and_query().map_or("/", |path| path.as_str());
-    let mut stream = TcpStream::connect((host, authority.port_u16().unwrap_or(80))).await?;
+    let port = authority.port_u16().unwrap_or(80);
+    let mut stream = if host.eq_ignore_ascii_case("localhost") {
+        // An image from scratch may have no /etc/hosts, and some resolvers know only one of these.
+        let both = [
+            SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
+            SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port),
+        ];
+        TcpStream::connect(&both[..]).await?
+    } else {
+        TcpStream::connect((host, port)).await?
+    };
     let request = format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::with_capacity(STATUS_LINE.len());

@@ -89,8 +89,10 @@ impl Agent {
         }
     }
 
+    /// Without control characters: the table is read on a terminal, which obeys them.
     pub(super) fn to_text(self) -> String {
-        String::from_utf8_lossy(&self.bytes[..self.length.into()]).into_owned()
+        let sent = String::from_utf8_lossy(&self.bytes[..self.length.into()]);
+        sent.replace(char::is_control, "\u{fffd}")
     }
 }
 
@@ -231,5 +233,8 @@ mod tests {
     fn a_user_agent_is_cut_and_is_text_whatever_was_sent() {
         assert_eq!(Agent::new(&[b'x'; 100]).to_text(), "x".repeat(AGENT));
         assert_eq!(Agent::new(b"kube\xff").to_text(), "kube\u{fffd}");
+        // A tab, and the control character with which a terminal's commands may begin.
+        let commands = Agent::new("a\tb\u{9b}2J".as_bytes()).to_text();
+        assert_eq!(commands, "a\u{fffd}b\u{fffd}2J");
     }
 }

@@ -490,6 +490,31 @@ async fn the_program_prints_a_line_a_second_and_the_summary() {
 }
 
 #[tokio::test]
+async fn an_answer_that_no_oneapi_gives_is_shown_in_part_and_on_one_line() {
+    let page = format!("<html>\n\u{1b}[2J{}", "x".repeat(1 << 20));
+    let stranger = Router::new().fallback((StatusCode::NOT_FOUND, page));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let server = hyper::server::conn::http1::Builder::new();
+        let service = TowerToHyperService::new(stranger);
+        drop(server.serve_connection(TokioIo::new(stream), service).await);
+    });
+    let line = format!("burn {address} --millicores 1 --for 1s");
+    let output = tokio::task::spawn_blocking(move || twoapi(&line));
+    let Output { status, stdout, .. } = output.await.unwrap();
+    let text = String::from_utf8(stdout).unwrap();
+    let said = format!(
+        "{address}: 404 Not Found: <html>  [2J{}…\n",
+        "x".repeat(189)
+    );
+    assert!(text.starts_with(&said), "{text}");
+    assert_eq!(status.code(), Some(1));
+    serving.abort();
+}
+
+#[tokio::test]
 async fn invalid_arguments_are_refused_with_a_sentence() {
     // A port that is known to be free, since it was ours a moment ago.
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();

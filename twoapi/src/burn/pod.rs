@@ -23,6 +23,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// A pod answers in milliseconds, also while it burns.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The most that is read of an answer: a list of some ten thousand burns. Whatever else answers at
+/// that port may have more to say.
+const MAX_ANSWER_BYTES: usize = 4 << 20;
+
 /// A pod that is asked to burn. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Pod {
@@ -163,7 +167,7 @@ impl Pod {
         let response = request.header(ACCEPT, "application/json").send().await?;
         let status = response.status();
         let retry_after = retry_after(&response);
-        let body = response.bytes().await?;
+        let body = beginning(response).await?;
         let result = burn_result(&body);
         match result {
             Some(result) if status.is_success() => Ok(result),
@@ -176,7 +180,7 @@ impl Pod {
                 },
                 sentence: match result {
                     Some(_) => "it is stopping".to_owned(),
-                    None => format!("{status}: {}", String::from_utf8_lossy(&body)),
+                    None => format!("{status}: {}", shown(&body)),
                 },
                 result,
             }),
@@ -188,7 +192,7 @@ impl Pod {
         let request = self.http.get(self.url("/burns")).timeout(ANSWER_TIMEOUT);
         let response = request.send().await?;
         let pod = pod_name(&response);
-        let list: Value = serde_json::from_slice(&response.bytes().await?).unwrap_or_default();
+        let list: Value = serde_json::from_slice(&beginning(response).await?).unwrap_or_default();
         let burns = list.as_array().into_iter().flatten();
         let own = burns
             .into_iter()
@@ -209,6 +213,33 @@ impl Pod {
         request.timeout(ANSWER_TIMEOUT).send().await?;
         Ok(())
     }
+}
+
+/// As much of an answer's body as may be read.
+async fn beginning(mut response: Response) -> reqwest::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        let left = MAX_ANSWER_BYTES - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(left)]);
+        if body.len() == MAX_ANSWER_BYTES {
+            break;
+        }
+    }
+    Ok(body)
+}
+
+/// What an error repeats of a body: not longer than a sentence, and on one line.
+fn shown(body: &[u8]) -> String {
+    const LENGTH: usize = 200;
+    let text = String::from_utf8_lossy(body);
+    let mut characters = text.chars();
+    let start: String = characters.by_ref().take(LENGTH).collect();
+    let more = if characters.next().is_some() {
+        "…"
+    } else {
+        ""
+    };
+    format!("{}{more}", start.replace(char::is_control, " "))
 }
 
 /// In seconds, as oneapi gives it; a date is not understood.

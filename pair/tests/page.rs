@@ -16,7 +16,7 @@ use chassis::{
     lifecycle::{Signal, Signals},
     server,
 };
-use reqwest::{Client, Response};
+use reqwest::{Client, Method, Response};
 use serde_json::Value;
 use tokio::{
     io::AsyncReadExt,
@@ -373,16 +373,115 @@ async fn the_page_comes_compressed_or_plain_and_protected() {
     assert!(!policy.contains("unsafe"), "{policy}");
     assert!(plain.text().await.unwrap().starts_with("<!doctype html>"));
 
-    let request = client().get(twoapi.url("/"));
-    let gzip = request.header("accept-encoding", "gzip").send().await;
-    let gzip = gzip.unwrap();
-    assert_eq!(gzip.headers()["content-encoding"], "gzip");
-    assert_eq!(gzip.bytes().await.unwrap()[..2], [0x1f, 0x8b]);
-
-    let request = client().get(twoapi.url("/"));
-    let again = request.header("if-none-match", &headers["etag"]).send();
-    assert_eq!(again.await.unwrap().status(), 304);
     assert_eq!(twoapi.get("/page/nothing.js").await.status(), 404);
+}
+
+/// Every file of the page that a browser asks for.
+const FILES: [&str; 6] = [
+    "/",
+    "/page/main.js",
+    "/page/style.css",
+    "/page/uplot.js",
+    "/page/en.js",
+    "/page/icon.svg",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_compressed_and_plain_has_two_etags_and_a_304_for_the_own_one_only() {
+    let twoapi = twoapi(oneapi().address, |_| {});
+    let get = async |file: &str, coding: &str, known: &str| {
+        let request = client().get(twoapi.url(file));
+        let request = request.header("accept-encoding", coding);
+        let request = request.header("if-none-match", known);
+        request.send().await.unwrap()
+    };
+    for file in FILES {
+        let plain = get(file, "identity", "").await;
+        let gzip = get(file, "GZIP;q=0.8", "").await;
+        assert_eq!(plain.headers().get("content-encoding"), None, "{file}");
+        assert_eq!(gzip.headers()["content-encoding"], "gzip", "{file}");
+        let etag = |response: &Response| response.headers()["etag"].to_str().unwrap().to_owned();
+        let (of_plain, of_gzip) = (etag(&plain), etag(&gzip));
+        assert_ne!(of_plain, of_gzip, "{file}: two bodies, two tags");
+        assert_eq!(gzip.bytes().await.unwrap()[..2], [0x1f, 0x8b], "{file}");
+        for (coding, known, status) in [
+            ("gzip", of_gzip.clone(), 304),
+            ("gzip", format!("W/{of_gzip}"), 304),
+            ("gzip", format!("\"x\" , {of_plain},{of_gzip}"), 304),
+            ("gzip", "*".to_owned(), 304),
+            ("gzip", of_plain.clone(), 200),
+            ("identity", of_plain.clone(), 304),
+            ("identity", of_gzip.clone(), 200),
+            ("identity", "\"x\", garbage".to_owned(), 200),
+        ] {
+            let again = get(file, coding, &known).await;
+            assert_eq!(again.status(), status, "{file} {coding} {known}");
+            assert_eq!(again.headers()["vary"], "accept-encoding", "{file}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_file_answers_head_as_get_and_names_the_methods_that_are_allowed() {
+    let twoapi = twoapi(oneapi().address, |_| {});
+    let ask = async |method: Method, file: &str, coding: &str| {
+        let request = client().request(method, twoapi.url(file));
+        let request = request.header("accept-encoding", coding);
+        request.send().await.unwrap()
+    };
+    for file in FILES {
+        for coding in ["gzip", "identity"] {
+            let get = ask(Method::GET, file, coding).await;
+            let head = ask(Method::HEAD, file, coding).await;
+            assert_eq!(head.status(), 200, "{file}");
+            for name in [
+                "content-length",
+                "content-type",
+                "content-encoding",
+                "etag",
+                "vary",
+            ] {
+                let of = |response: &Response| response.headers().get(name).cloned();
+                assert_eq!(of(&head), of(&get), "{file} {coding}: {name}");
+            }
+            assert!(get.content_length().unwrap() > 0, "{file}");
+            assert!(head.bytes().await.unwrap().is_empty(), "{file}");
+        }
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+            let refused = ask(method, file, "gzip").await;
+            assert_eq!(refused.status(), 405, "{file}");
+            assert_eq!(refused.headers()["allow"], "GET,HEAD", "{file}");
+        }
+    }
+    for (path, method, allowed) in [
+        ("/page/events", Method::POST, "GET,HEAD"),
+        ("/page/actions", Method::GET, "POST"),
+    ] {
+        let refused = ask(method, path, "gzip").await;
+        assert_eq!(refused.status(), 405, "{path}");
+        assert_eq!(refused.headers()["allow"], allowed, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_or_query_that_makes_no_sense_is_refused_in_a_short_sentence() {
+    let twoapi = twoapi(oneapi().address, |_| {});
+    let long = "9".repeat(8000);
+    for (path, status) in [
+        ("/page/%ff".to_owned(), 400),
+        ("/page/..%2f..%2fetc%2fpasswd".to_owned(), 404),
+        ("/page/a%0d%0ab".to_owned(), 404),
+        (format!("/page/{long}"), 404),
+        (format!("/page/events?rate={long}"), 400),
+        ("/page/events?rate=%3Cscript%3E".to_owned(), 400),
+    ] {
+        let response = twoapi.get(&path).await;
+        assert_eq!(response.status(), status, "{path}");
+        let sentence = response.text().await.unwrap();
+        assert!(sentence.len() < 120, "{path}: {sentence}");
+        assert!(!sentence.contains('\n'), "{path}: {sentence}");
+        assert!(!sentence.contains("Invalid"), "{path}: {sentence}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

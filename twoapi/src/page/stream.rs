@@ -96,7 +96,7 @@ fn rate(uri: &Uri) -> Result<u16, String> {
     match text.parse() {
         Ok(rate) if rate <= MAX_RATE => Ok(rate),
         _ => Err(format!(
-            "rate can't be '{text}': it is a whole number of requests per second from 0 to {MAX_RATE}"
+            "rate must be a whole number of requests per second from 0 to {MAX_RATE}"
         )),
     }
 }

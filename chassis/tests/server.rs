@@ -430,6 +430,24 @@ async fn accepted_sockets_find_out_when_a_client_has_vanished() {
     );
 }
 
+/// Otherwise a client that reads nothing has the kernel keep megabytes for it, which count as the
+/// pod's memory.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn of_what_a_client_does_not_read_little_waits_in_the_kernel() {
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let client = TcpSocket::new_v4().unwrap();
+    client.set_recv_buffer_size(4096).unwrap();
+    let _client = client.connect(listener.local_addr().unwrap()).await;
+    let (accepted, _) = listener.accept().await.unwrap();
+    let (part, mut waiting) = ([b'x'; 4096], 0);
+    accepted.writable().await.unwrap();
+    while let Ok(written) = accepted.try_write(&part) {
+        waiting += written;
+    }
+    assert!(waiting < 256 << 10, "{waiting} bytes wait");
+}
+
 #[tokio::test]
 async fn a_service_learns_who_asks() {
     let server = start().await;

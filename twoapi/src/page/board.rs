@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-/// A viewer that is this many events behind gets a whole picture instead. Ten events a second come
+/// A viewer that is this many events behind gets all that is known instead. Ten events a second come
 /// at most, so these are more than ten seconds.
 const BACKLOG: usize = 128;
 
@@ -32,21 +32,16 @@ impl Board {
         }
     }
 
-    /// All events from now on.
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<Bytes> {
-        self.events.subscribe()
-    }
-
-    /// The whole picture, for who has just come or was too slow.
-    pub(super) fn picture(&self) -> Bytes {
-        let pods: Vec<Value> = self.pods().values().cloned().collect();
-        event("pods", &json!({ "now": now(), "all": true, "pods": pods }))
-    }
-
-    /// What can't be done at the moment, for those who have just come.
-    pub(super) fn problems(&self) -> Bytes {
-        let problems = self.problems.lock().expect("nobody panics with it");
-        event("problems", &json!(*problems))
+    /// All that is known, for who has just come or was too slow, and the events from then on.
+    pub(super) fn subscribe(&self) -> ([Bytes; 2], broadcast::Receiver<Bytes>) {
+        // Events are sent under these locks, so that no older state follows a newer one.
+        let (pods, problems) = (self.pods(), self.problems());
+        let all: Vec<&Value> = pods.values().collect();
+        let picture = [
+            event("pods", &json!({ "now": now(), "all": true, "pods": all })),
+            event("problems", &json!(*problems)),
+        ];
+        (picture, self.events.subscribe())
     }
 
     /// A pod as it is now; viewers hear of it if it has changed.
@@ -57,8 +52,6 @@ impl Board {
         }
         let data = json!({ "now": now(), "pods": [&pod] });
         pods.insert(id.to_owned(), pod);
-        // Sent under the lock, so that whoever subscribes first and then takes the picture never
-        // gets an older state after a newer one.
         self.send("pods", &data);
     }
 
@@ -72,17 +65,13 @@ impl Board {
 
     /// What can't be done at the moment, in a sentence; none when it can be done again.
     pub(super) fn set_problem(&self, what: &str, sentence: Option<String>) {
-        let changed = {
-            let mut problems = self.problems.lock().expect("nobody panics with it");
-            match sentence {
-                Some(sentence) => {
-                    problems.insert(what.to_owned(), sentence.clone()) != Some(sentence)
-                }
-                None => problems.remove(what).is_some(),
-            }
+        let mut problems = self.problems();
+        let changed = match sentence {
+            Some(sentence) => problems.insert(what.to_owned(), sentence.clone()) != Some(sentence),
+            None => problems.remove(what).is_some(),
         };
         if changed {
-            drop(self.events.send(self.problems()));
+            self.send("problems", &json!(*problems));
         }
     }
 
@@ -93,6 +82,10 @@ impl Board {
 
     fn pods(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
         self.pods.lock().expect("nobody panics with it")
+    }
+
+    fn problems(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.problems.lock().expect("nobody panics with it")
     }
 }
 
@@ -114,7 +107,7 @@ mod tests {
     #[test]
     fn viewers_hear_of_changes_only() {
         let board = Board::new();
-        let mut events = board.subscribe();
+        let (_, mut events) = board.subscribe();
         board.put("a", json!({ "name": "a", "state": "ready" }));
         board.put("a", json!({ "name": "a", "state": "ready" }));
         board.remove("b");
@@ -124,6 +117,7 @@ mod tests {
         assert!(events.try_recv().is_err(), "nothing has changed since");
         board.remove("a");
         assert!(events.try_recv().is_ok());
-        assert!(String::from_utf8_lossy(&board.picture()).contains(r#""pods":[]"#));
+        let ([pods, _], _) = board.subscribe();
+        assert!(String::from_utf8_lossy(&pods).contains(r#""pods":[]"#));
     }
 }

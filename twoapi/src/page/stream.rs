@@ -52,8 +52,9 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 /// A viewer that takes nothing for that long is let go.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many events a viewer may be behind before the board's own backlog is used.
-const BUFFER: usize = 16;
+/// How many events a viewer may be behind before the board's own backlog is used, which all viewers
+/// share. An event with all pods is large, so one that waits for each viewer is enough.
+const BUFFER: usize = 1;
 
 pub(super) async fn events(
     State(page): State<Page>,
@@ -103,7 +104,6 @@ fn rate(uri: &Uri) -> Result<u16, String> {
 
 /// Passes the board's events on, until the viewer leaves, is too slow, or this pod stops.
 async fn serve(page: Page, viewer: Viewer, sender: mpsc::Sender<Bytes>) {
-    let mut events = viewer.board.subscribe();
     let services = page.0.services.iter().map(|service| {
         json!({
             "label": service.label,
@@ -116,35 +116,39 @@ async fn serve(page: Page, viewer: Viewer, sender: mpsc::Sender<Bytes>) {
         "services": services.collect::<Vec<_>>(),
         "actions": page.0.actions,
     });
-    for first in [
-        event("hello", &hello),
-        viewer.board.picture(),
-        viewer.board.problems(),
-        event("status", &viewer.status()),
-    ] {
-        if sender.send(first).await.is_err() {
-            return;
-        }
+    let send = async |event| sender.send_timeout(event, SEND_TIMEOUT).await.is_ok();
+    if !send(event("hello", &hello)).await {
+        return;
     }
     let mut heartbeat = interval(HEARTBEAT_INTERVAL);
     let mut stopping = false;
     loop {
-        let next = tokio::select! {
-            () = sender.closed() => return,
-            _ = page.0.life.stop_requested(), if !stopping => {
-                stopping = true;
-                event("bye", &json!({}))
+        // At first, and again after events that were missed.
+        let (known, mut events) = viewer.board.subscribe();
+        let status = event("status", &viewer.status());
+        for event in known.into_iter().chain([status]) {
+            if !send(event).await {
+                return;
             }
-            () = page.0.life.closing() => return,
-            _ = heartbeat.tick() => Bytes::from_static(b": still here\n\n"),
-            event = events.recv() => match event {
-                Ok(event) => event,
-                Err(RecvError::Lagged(_)) => viewer.board.picture(),
-                Err(RecvError::Closed) => return,
+        }
+        loop {
+            let next = tokio::select! {
+                () = sender.closed() => return,
+                _ = page.0.life.stop_requested(), if !stopping => {
+                    stopping = true;
+                    event("bye", &json!({}))
+                }
+                () = page.0.life.closing() => return,
+                _ = heartbeat.tick() => Bytes::from_static(b": still here\n\n"),
+                event = events.recv() => match event {
+                    Ok(event) => event,
+                    Err(RecvError::Lagged(_)) => break,
+                    Err(RecvError::Closed) => return,
+                }
+            };
+            if !send(next).await {
+                return;
             }
-        };
-        if sender.send_timeout(next, SEND_TIMEOUT).await.is_err() {
-            return;
         }
     }
 }
@@ -167,7 +171,40 @@ impl hyper::body::Body for Events {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_viewer_that_was_too_slow_gets_all_that_is_known_and_nothing_older_after_it() {
+        let life = chassis::lifecycle::Life::new(Duration::ZERO);
+        let page = Page::new(life, &chassis::config::defaults());
+        let viewer = page.add_viewer(0).unwrap();
+        let board = std::sync::Arc::clone(&viewer.board);
+        let (sender, mut receiver) = mpsc::channel(BUFFER);
+        tokio::spawn(serve(page, viewer, sender));
+        let mut next = async || {
+            let event = receiver.recv().await.expect("the stream goes on");
+            let text = String::from_utf8(event.to_vec()).unwrap();
+            let (name, data) = text.split_once("\ndata: ").unwrap_or_default();
+            let data: Value = serde_json::from_str(data).unwrap_or_default();
+            (name.to_owned(), data)
+        };
+        while next().await.0 != "event: status" {}
+        // No await in between, so the viewer has all of it at once to catch up with.
+        board.set_problem("test", Some("it is broken".to_owned()));
+        for n in 1..=500 {
+            board.put("a", json!({ "id": "a", "n": n }));
+        }
+        let (mut states, mut is_told_of_the_problem) = (Vec::new(), false);
+        while states.last() != Some(&500) || !is_told_of_the_problem {
+            let (name, data) = next().await;
+            is_told_of_the_problem |= name == "event: problems" && data["test"].is_string();
+            let pods = data["pods"].as_array().into_iter().flatten();
+            states.extend(pods.filter_map(|pod| pod["n"].as_u64()));
+            assert!(states.is_sorted(), "an older state: {states:?}");
+        }
+    }
 
     #[test]
     fn a_rate_is_a_whole_number_up_to_fifty() {

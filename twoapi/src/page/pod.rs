@@ -37,6 +37,9 @@ const MAX_ANSWER_BYTES: usize = 64 << 10;
 /// Names and sentences of a pod are its own, and the page has no use for long ones.
 const MAX_TEXT_CHARS: usize = 120;
 
+/// Burns, and switches, of one container: MAX_BURNS is as many by default.
+const MAX_ENTRIES: usize = 16;
+
 /// A pod that was stopping and doesn't answer any more has ended; one that vanished without a stop
 /// is looked for a little longer.
 const ENDED_AFTER: Duration = Duration::from_secs(1);
@@ -69,14 +72,15 @@ pub(super) fn client() -> Client {
     client.expect("without TLS and proxies there is nothing that can fail")
 }
 
-/// One container, as far as it is known.
+/// One container, as far as it is known. Of its answers only what the page shows is kept: JSON of
+/// [`MAX_ANSWER_BYTES`] can take a hundred times that in memory.
 #[derive(Debug, Default)]
 struct Container {
     readiness: Readiness,
     info: Value,
-    burns: Value,
-    probes: Value,
-    faults: Value,
+    burns: Vec<Value>,
+    probes: Vec<Value>,
+    faults: Vec<Value>,
     /// CPU seconds, and when that was.
     used: Option<(f64, Instant)>,
     millicores: Option<f64>,
@@ -105,8 +109,8 @@ impl Poller {
         for round in 0_u64.. {
             let [oneapi, twoapi] = &mut containers;
             tokio::join!(
-                self.poll(oneapi, ports[0], round),
-                self.poll(twoapi, ports[1], round)
+                self.poll("oneapi", oneapi, ports[0], round),
+                self.poll("twoapi", twoapi, ports[1], round)
             );
             let silent = |container: &Container| container.readiness == Readiness::NoAnswer;
             let stopping = |container: &Container| container.readiness == Readiness::Stopping;
@@ -133,7 +137,7 @@ impl Poller {
         self.ip
     }
 
-    async fn poll(&self, container: &mut Container, port: u16, round: u64) {
+    async fn poll(&self, name: &str, container: &mut Container, port: u16, round: u64) {
         container.readiness = match self.ask(port, "/readyz").await {
             None => Readiness::NoAnswer,
             Some((StatusCode::OK, _, _)) => Readiness::Ready,
@@ -155,12 +159,12 @@ impl Poller {
             let info = self.ask_json(port, "/info").await;
             container.take_info(info);
             if port == self.ports.oneapi {
-                container.burns = self.ask_json(port, "/burns").await;
+                container.take_burns(&self.ask_json(port, "/burns").await);
             }
         }
         if round.is_multiple_of(4) {
-            container.probes = self.ask_json(port, "/probes").await;
-            container.faults = self.ask_json(port, "/faults").await;
+            container.take_probes(name, &self.ask_json(port, "/probes").await);
+            container.take_faults(name, &self.ask_json(port, "/faults").await);
         }
     }
 
@@ -195,18 +199,14 @@ impl Poller {
         let (state, why) = state(containers, was_stopping);
         let text = |name: &str| {
             let value = [twoapi, oneapi].map(|container| container.info[name].as_str());
-            value[0].or(value[1]).map(short)
+            value[0].or(value[1])
         };
         let sum = |values: [Option<f64>; 2]| {
             let [a, b] = values;
             (a.is_some() || b.is_some()).then(|| (a.unwrap_or(0.0) + b.unwrap_or(0.0)).round())
         };
         let limit = |container: &Container| container.info["limits"]["cpu_millicores"].as_f64();
-        let of_both = |list: fn(&str, &Container) -> Vec<Value>| {
-            let mut both = list("oneapi", oneapi);
-            both.extend(list("twoapi", twoapi));
-            both
-        };
+        let of_both = |list: fn(&Container) -> &[Value]| [list(oneapi), list(twoapi)].concat();
         json!({
             "id": id,
             "service": self.service,
@@ -222,18 +222,28 @@ impl Poller {
             "cpu": sum([oneapi.millicores, twoapi.millicores]),
             "limit": sum([limit(oneapi), limit(twoapi)]),
             "stop": longer_stop(oneapi, twoapi),
-            "burns": burns(oneapi),
-            "probes": of_both(probes),
-            "faults": of_both(faults),
+            "burns": oneapi.burns,
+            "probes": of_both(|container| &container.probes),
+            "faults": of_both(|container| &container.faults),
         })
     }
 }
 
 impl Container {
-    fn take_info(&mut self, info: Value) {
-        if info.is_null() {
+    fn take_info(&mut self, said: Value) {
+        if said.is_null() {
             return;
         }
+        let text = |name: &str| said[name].as_str().map(short);
+        let info = json!({
+            "pod": text("pod"),
+            "version": text("version"),
+            "node": text("node"),
+            "namespace": text("namespace"),
+            "started": text("started"),
+            "limits": { "cpu_millicores": said["limits"]["cpu_millicores"].as_f64() },
+            "stop": stop(&said["stop"]),
+        });
         let same_pod = info["pod"] == self.info["pod"];
         if same_pod && info["started"] != self.info["started"] {
             self.restarts += 1;
@@ -241,7 +251,7 @@ impl Container {
             self.restarts = 0;
         }
         let now = Instant::now();
-        if let Some(used) = info["usage"]["cpu_seconds"].as_f64() {
+        if let Some(used) = said["usage"]["cpu_seconds"].as_f64() {
             if let Some((before, at)) = self.used {
                 let elapsed = (now - at).as_secs_f64();
                 // Less than before: another process.
@@ -250,6 +260,47 @@ impl Container {
             self.used = Some((used, now));
         }
         self.info = info;
+    }
+
+    fn take_burns(&mut self, said: &Value) {
+        let tenth = |seconds: &Value| (seconds.as_f64().unwrap_or(0.0) * 10.0).round() / 10.0;
+        let burns = said.as_array().into_iter().flatten().take(MAX_ENTRIES);
+        let burns = burns.map(|burn| {
+            json!({
+                "id": burn["id"].as_u64(),
+                "millicores": burn["granted_millicores"].as_u64(),
+                "left": tenth(&burn["left_seconds"]),
+            })
+        });
+        self.burns = burns.collect();
+    }
+
+    /// The last probe of each kind.
+    fn take_probes(&mut self, name: &str, said: &Value) {
+        let kinds = ["liveness", "readiness", "startup", "grpc"].into_iter();
+        let last = kinds.filter_map(|kind| {
+            let last = said[kind].as_array()?.last()?;
+            Some(json!({
+                "container": name,
+                "kind": kind,
+                "at": short(last["at"].as_str().unwrap_or_default()),
+                "status": last["status"].as_u64(),
+                "took": last["took_seconds"].as_f64(),
+                "every": last["since_last_seconds"].as_f64(),
+            }))
+        });
+        self.probes = last.collect();
+    }
+
+    /// The switches that are set: `/faults` lists them.
+    fn take_faults(&mut self, name: &str, said: &Value) {
+        let faults = said.as_array().into_iter().flatten().take(MAX_ENTRIES);
+        let faults = faults.filter_map(|fault| {
+            let name_of = short(fault["name"].as_str()?);
+            let left = fault["left"]["seconds"].as_f64();
+            Some(json!({ "container": name, "name": name_of, "left": left }))
+        });
+        self.faults = faults.collect();
     }
 }
 
@@ -285,7 +336,7 @@ fn state(containers: &[Container; 2], was_stopping: bool) -> (&'static str, Stri
 
 /// The stop that ends the pod: that of the container that takes longer.
 fn longer_stop(oneapi: &Container, twoapi: &Container) -> Value {
-    let stops = [twoapi, oneapi].map(|container| stop(&container.info["stop"]));
+    let stops = [twoapi, oneapi].map(|container| container.info["stop"].clone());
     let deadline = |stop: &Value| stop["deadline_seconds"].as_f64().unwrap_or(0.0);
     // twoapi's drain is what clients notice.
     let [first, second] = stops;
@@ -311,46 +362,6 @@ fn stop(said: &Value) -> Value {
         }),
         _ => Value::Null,
     }
-}
-
-fn burns(oneapi: &Container) -> Vec<Value> {
-    let burns = oneapi.burns.as_array().into_iter().flatten();
-    let tenth = |seconds: &Value| (seconds.as_f64().unwrap_or(0.0) * 10.0).round() / 10.0;
-    let burns = burns.take(16).map(|burn| {
-        json!({
-            "id": burn["id"].as_u64(),
-            "millicores": burn["granted_millicores"].as_u64(),
-            "left": tenth(&burn["left_seconds"]),
-        })
-    });
-    burns.collect()
-}
-
-/// The last probe of each kind.
-fn probes(name: &str, container: &Container) -> Vec<Value> {
-    let kinds = ["liveness", "readiness", "startup", "grpc"].into_iter();
-    let last = kinds.filter_map(|kind| {
-        let last = container.probes[kind].as_array()?.last()?;
-        Some(json!({
-            "container": name,
-            "kind": kind,
-            "at": short(last["at"].as_str().unwrap_or_default()),
-            "status": last["status"].as_u64(),
-            "took": last["took_seconds"].as_f64(),
-            "every": last["since_last_seconds"].as_f64(),
-        }))
-    });
-    last.collect()
-}
-
-/// The switches that are set: `/faults` lists them.
-fn faults(name: &str, container: &Container) -> Vec<Value> {
-    let faults = container.faults.as_array().into_iter().flatten();
-    let faults = faults.take(16).filter_map(|fault| {
-        let name_of = fault["name"].as_str()?;
-        Some(json!({ "container": name, "name": short(name_of), "left": fault["left"]["seconds"].as_f64() }))
-    });
-    faults.collect()
 }
 
 pub(super) fn short(text: &str) -> String {
@@ -404,6 +415,35 @@ mod tests {
         ] {
             assert_eq!(stop(wrong), Value::Null);
         }
+    }
+
+    #[test]
+    fn of_an_answer_is_kept_what_the_page_shows() {
+        let long = "x".repeat(10_000);
+        let many = |entry: Value| Value::from(vec![entry; 1000]);
+        let mut container = Container::default();
+        container.take_info(json!({
+            "pod": long, "version": long, "node": long, "namespace": long, "started": long,
+            "limits": { "cpu_millicores": 500, "more": long }, "usage": { "cpu_seconds": 1 },
+            "more": many(json!({ "a": 0 })),
+        }));
+        container.take_burns(&many(
+            json!({ "id": 1, "granted_millicores": 2, "more": long }),
+        ));
+        let probe = json!({ "at": long, "status": 200, "took_seconds": 0.1, "more": long });
+        container.take_probes("oneapi", &json!({ "liveness": [probe], "more": long }));
+        container.take_faults("oneapi", &many(json!({ "name": long, "more": long })));
+        let kept = json!([
+            container.info,
+            container.burns,
+            container.probes,
+            container.faults
+        ]);
+        let kept = kept.to_string();
+        assert!(kept.len() < 5000, "{}: {kept}", kept.len());
+        assert_eq!(container.info["limits"]["cpu_millicores"], 500.0);
+        assert_eq!(container.burns[0]["millicores"], 2);
+        assert_eq!(container.probes[0]["status"], 200);
     }
 
     #[test]

@@ -364,8 +364,17 @@ fn stop(said: &Value) -> Value {
     }
 }
 
+/// The beginning of a text that a pod says, as one line that changes nothing around it: a control
+/// character or one that turns the direction of writing is shown as one that can't be.
 pub(super) fn short(text: &str) -> String {
-    text.chars().take(MAX_TEXT_CHARS).collect()
+    let shown = |char: char| match char {
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            char::REPLACEMENT_CHARACTER
+        }
+        char if char.is_control() => char::REPLACEMENT_CHARACTER,
+        char => char,
+    };
+    text.chars().take(MAX_TEXT_CHARS).map(shown).collect()
 }
 
 #[cfg(test)]
@@ -444,6 +453,17 @@ mod tests {
         assert_eq!(container.info["limits"]["cpu_millicores"], 500.0);
         assert_eq!(container.burns[0]["millicores"], 2);
         assert_eq!(container.probes[0]["status"], 200);
+    }
+
+    #[test]
+    fn a_pods_text_is_one_short_line_in_one_direction() {
+        assert_eq!(short("1.0-β 版本"), "1.0-β 版本");
+        assert_eq!(short("a\u{202e}b\u{2066}c"), "a\u{fffd}b\u{fffd}c");
+        assert_eq!(
+            short("a\n\0\u{1b}[31m\u{85}"),
+            "a\u{fffd}\u{fffd}\u{fffd}[31m\u{fffd}"
+        );
+        assert_eq!(short(&"版".repeat(10_000)).chars().count(), MAX_TEXT_CHARS);
     }
 
     #[test]

@@ -68,6 +68,7 @@ test("what pods say of themselves is text, whatever it is", { timeout: 120_000 }
   };
   const hostile = [
     { name: html, header: html, version: html, info: { node: html, namespace: html } },
+    { name: "\u202egnp.exe\u0007\u2066", header: "x", info: { version: "1.0\u0000\u202e\n2", node: "\u202eedon\u001b[31m" } },
     { name: "x".repeat(100_000), header: "x".repeat(8000), version: "y".repeat(8000) },
     { answer: (_, response) => response.writeHead(200).end("\u0000\ufffd{]") },
     { answer: endless },
@@ -83,11 +84,12 @@ test("what pods say of themselves is text, whatever it is", { timeout: 120_000 }
   const { page, complaints, context } = await view(browser, fakes.url + "/");
   try {
     await page.getByText("20", { exact: true }).click();
-    await page.locator(".card.ready").getByText("p010").waitFor({ timeout: PATIENCE });
+    await page.locator(".card.ready").getByText("p011").waitFor({ timeout: PATIENCE });
     await page.waitForFunction(() => window.page.live.side(0).ok > 100, null, { timeout: PATIENCE });
     assert.equal(await page.evaluate(() => window.hacked), undefined, "no script of a pod runs");
     assert.equal(await page.locator("main img, main script").count(), 0, "and nothing of its HTML is there");
     const text = await page.locator("main").innerText();
+    assert.ok(!/[\u0000-\u0008\u000e-\u001f\u202a-\u202e\u2066-\u2069]/.test(text), JSON.stringify(text));
     assert.ok(!/NaN|undefined|\[object|Infinity/.test(text), text);
     const longest = await page.evaluate(() => Math.max(...window.page.live.marks.map((mark) => Math.max(mark.pod.length, mark.version.length))));
     assert.ok(longest <= 120, `a mark has a name of ${longest} characters`);

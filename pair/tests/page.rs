@@ -349,6 +349,29 @@ async fn actions_are_for_the_page_itself_and_for_known_pods() {
     }
 }
 
+/// A browser in clear text, to which another site's name can lead at any time.
+#[tokio::test(flavor = "multi_thread")]
+async fn actions_are_refused_under_a_name_that_anybody_could_have() {
+    let twoapi = twoapi(oneapi().address, |page| {
+        page.page_hosts = vec!["lab.example.com".to_owned()];
+    });
+    let own = twoapi.address.to_string();
+    for (host, status) in [
+        (own.as_str(), 200),
+        ("lab.example.com", 200),
+        ("evil.example:5001", 403),
+    ] {
+        let request = client().post(twoapi.url("/page/actions"));
+        let request = request.header("host", host);
+        let request = request.header("origin", format!("http://{host}"));
+        let response = request.body(r#"{"action":"end burns"}"#).send().await;
+        let response = response.unwrap();
+        assert_eq!(response.status(), status, "{host}");
+        let sentence = response.text().await.unwrap();
+        assert_eq!(sentence.contains("PAGE_HOSTS"), status == 403, "{sentence}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn actions_can_be_turned_off() {
     let oneapi = oneapi();

@@ -96,15 +96,12 @@ pub(super) async fn act(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<String, Refusal> {
-    let forbidden = |sentence| Refusal::new(StatusCode::FORBIDDEN, sentence);
     if !page.0.actions {
-        return Err(forbidden("actions are turned off by PAGE_ACTIONS=false"));
+        let sentence = "actions are turned off by PAGE_ACTIONS=false";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, sentence));
     }
-    if !origin::is_same_origin(&headers) {
-        return Err(forbidden(
-            "actions are for the page itself; programs ask the pods",
-        ));
-    }
+    origin::check_same_origin(&headers, &page.0.hosts)
+        .map_err(|why| Refusal::new(StatusCode::FORBIDDEN, why))?;
     let action: Action = serde_json::from_slice(&body)
         .map_err(|error| Refusal::bad_input(format!("the action can't be read: {error}")))?;
     let pods = page.pods_for(&action).await?;

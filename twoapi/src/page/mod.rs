@@ -66,6 +66,10 @@ pub struct Settings {
     /// Whether the page may start burns and set fault switches: true or false
     #[arg(long, env, default_value = "true", action = clap::ArgAction::Set)]
     pub page_actions: bool,
+
+    /// Host names, with commas between them, under which the page takes actions over plain HTTP, such as an Ingress's; IPs, localhost and the cluster's names need not be listed
+    #[arg(long, env, value_delimiter = ',', value_parser = origin::host_name)]
+    pub page_hosts: Vec<String>,
 }
 
 /// The ports of the two containers of a pod.
@@ -112,6 +116,7 @@ struct Inner {
     services: Vec<Service>,
     ports: Ports,
     actions: bool,
+    hosts: Vec<String>,
     viewers: Viewers,
     burns: Burns,
 }
@@ -140,6 +145,7 @@ impl Page {
             services,
             ports: settings.pods_ports,
             actions: settings.page_actions,
+            hosts: names(&settings.page_hosts).unwrap_or_default(),
             viewers: Viewers::new(settings.max_viewers.into()),
             burns: Burns::new(),
         }))

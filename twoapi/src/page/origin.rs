@@ -1,19 +1,76 @@
 //! Whether a request was made by this page itself, and not by another site's page in the same
 //! browser.
 
-use axum::http::{HeaderMap, header::HOST, header::ORIGIN};
+use std::net::IpAddr;
 
-/// Browsers say where a request comes from in `Sec-Fetch-Site`, but only over HTTPS and to
-/// localhost; in clear text to another host, `Origin` has to be the host that was asked.
-pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
+use axum::http::{
+    HeaderMap,
+    header::{HOST, ORIGIN},
+    uri::Authority,
+};
+
+/// Names that nobody outside of the machine or the cluster can have.
+const OWN_SUFFIXES: [&str; 3] = [".localhost", ".svc", ".svc.cluster.local"];
+
+/// Checks that the page itself asks for something.
+///
+/// Browsers say where a request comes from in `Sec-Fetch-Site`, but only over HTTPS and to localhost.
+/// In clear text to another host, `Origin` has to be the host that was asked. Both agree for another
+/// site too if its name leads here, which its owner can do at any time (DNS rebinding); so the host
+/// must be one that isn't found by public DNS, or that `PAGE_HOSTS` lists.
+///
+/// # Errors
+/// A sentence that says why not.
+pub(super) fn check_same_origin(headers: &HeaderMap, listed: &[String]) -> Result<(), String> {
+    let others = "actions are for the page itself; programs ask the pods";
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text(HOST.as_str()).unwrap_or_default();
     match (text("sec-fetch-site"), text(ORIGIN.as_str())) {
-        (Some(site), _) => site == "same-origin",
-        (None, Some(origin)) => {
-            let host = origin.split_once("://").map(|(_, host)| host);
-            host.is_some() && host == text(HOST.as_str())
+        (Some("same-origin"), _) => Ok(()),
+        (None, Some(origin)) if origin.split_once("://").is_some_and(|(_, of)| of == host) => {
+            if is_own(host, listed) {
+                Ok(())
+            } else {
+                Err("the page takes no actions under this host name, \
+                     unless PAGE_HOSTS lists it or they come over HTTPS"
+                    .to_owned())
+            }
         }
-        (None, None) => false,
+        _ => Err(others.to_owned()),
+    }
+}
+
+/// Whether nobody else can have this host: an IP, a name without a dot, one of the machine or the
+/// cluster, or one that is listed. A listed name that begins with a dot stands for all below it.
+fn is_own(host: &str, listed: &[String]) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else {
+        return false;
+    };
+    let name = authority.host().to_ascii_lowercase();
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    if bare.parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    let name = name.strip_suffix('.').unwrap_or(&name);
+    let below = |suffix: &str| suffix.starts_with('.') && name.ends_with(suffix);
+    !name.is_empty()
+        && (!name.contains('.')
+            || OWN_SUFFIXES.into_iter().any(below)
+            || listed.iter().any(|own| own == name || below(own)))
+}
+
+/// A name of `PAGE_HOSTS`.
+pub(super) fn host_name(text: &str) -> Result<String, String> {
+    let name = text.trim().to_ascii_lowercase();
+    let is_of_a_name = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
+    if name.chars().all(is_of_a_name) {
+        Ok(name)
+    } else {
+        Err(
+            "a host is written as lab.example.com, without scheme and port, \
+             or as .example.com for all names below it"
+                .to_owned(),
+        )
     }
 }
 
@@ -61,7 +118,64 @@ mod tests {
             (&[("origin", "null"), ("host", "10.0.0.1:5001")], false),
             (&[("host", "10.0.0.1:5001")], false),
         ] {
-            assert_eq!(is_same_origin(&headers(pairs)), expected, "{pairs:?}");
+            let checked = check_same_origin(&headers(pairs), &[]);
+            assert_eq!(checked.is_ok(), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_somebody_else_may_have_is_not_the_pages_own() {
+        let listed = ["lab.example.com", ".internal"].map(str::to_owned);
+        for (host, expected) in [
+            ("10.0.0.1:5001", true),
+            ("[fd00::1]:5001", true),
+            ("localhost:8080", true),
+            ("LOCALHOST", true),
+            ("localhost.", true),
+            ("twoapi", true),
+            ("lab.localhost:5001", true),
+            ("chesterservice.chesterns.svc:5001", true),
+            ("chesterservice.chesterns.svc.cluster.local:5001", true),
+            ("lab.example.com", true),
+            ("Lab.Example.com.:5001", true),
+            ("host.docker.internal:5001", true),
+            ("evil.example:5001", false),
+            ("other.example.com", false),
+            ("xlab.example.com", false),
+            ("a.lab.example.com", false),
+            ("internal.example.com", false),
+            ("a.svc.evil.example", false),
+            ("a.svc.cluster.local.evil.example", false),
+            ("localhost.evil.example", false),
+            ("127.0.0.1.evil.example", false),
+            ("chesterservice.chesterns", false),
+            ("", false),
+            (".", false),
+            (":5001", false),
+            ("evil.example@x y", false),
+        ] {
+            assert_eq!(is_own(host, &listed), expected, "{host}");
+            let origin = format!("http://{host}");
+            let pairs = [("host", host), ("origin", origin.as_str())];
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert(name, value.parse().unwrap());
+            }
+            let checked = check_same_origin(&headers, &listed);
+            assert_eq!(checked.is_ok(), expected, "{host}");
+            if let Err(sentence) = checked {
+                assert!(sentence.contains("PAGE_HOSTS"), "{sentence}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_listed_host_is_a_name_alone() {
+        assert_eq!(host_name(" Lab.example.com"), Ok("lab.example.com".into()));
+        assert_eq!(host_name(".example.com"), Ok(".example.com".into()));
+        for text in ["http://lab", "lab:5001", "lab/page", "*.example.com"] {
+            let why = host_name(text).unwrap_err();
+            assert!(why.contains("lab.example.com"), "{text}: {why}");
         }
     }
 }

@@ -101,3 +101,26 @@ test("what pods say of themselves is text, whatever it is", { timeout: 120_000 }
     await fakes.end();
   }
 });
+
+test("a name that somebody else has let lead to the page can look and not act", { timeout: 60_000 }, async () => {
+  const fakes = await new Fakes(63, 2).start({ PAGE_HOSTS: "lab.example.com" });
+  const own = new URL(fakes.url).hostname;
+  // As the DNS of such a name would, at the moment at which it suits its owner.
+  const rebound = await launch(`--host-resolver-rules=MAP *.example ${own},MAP *.example.com ${own},MAP lab ${own}`);
+  try {
+    for (const [host, refused] of [["evil.example", true], ["lab.example.com", false], ["lab", false], [own, false]]) {
+      const { page, context } = await view(rebound, `http://${host}:5202/`);
+      await cards(page).nth(1).waitFor({ timeout: PATIENCE });
+      await page.locator("#all").click();
+      await page.locator("[data-do='end burns']").click();
+      await page.waitForFunction(() => document.getElementById("answer").textContent, null, { timeout: PATIENCE });
+      const answer = await page.locator("#answer").innerText();
+      assert.equal(answer.includes("PAGE_HOSTS"), refused, `${host}: ${answer}`);
+      assert.equal(answer === "done on 2 of 2 pods", !refused, `${host}: ${answer}`);
+      await context.close();
+    }
+  } finally {
+    await rebound.close();
+    await fakes.end();
+  }
+});

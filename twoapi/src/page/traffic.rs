@@ -65,7 +65,7 @@ pub(super) async fn publish(board: Arc<Board>, mut marks: mpsc::Receiver<Value>)
 pub(super) async fn run(
     service: usize,
     url: Uri,
-    mut rates: watch::Receiver<u16>,
+    rates: watch::Receiver<u16>,
     board: Arc<Board>,
     marks: mpsc::Sender<Value>,
     seen: mpsc::Sender<IpAddr>,
@@ -87,27 +87,10 @@ pub(super) async fn run(
         marks,
         seen,
     };
-    tokio::join!(sender.target.keep_up_to_date(), async {
-        let mut requests = JoinSet::new();
-        let mut number = 0_usize;
-        loop {
-            let rate = *rates.borrow_and_update();
-            if rate == 0 {
-                if rates.changed().await.is_err() {
-                    return;
-                }
-                continue;
-            }
-            let mut due = interval(Duration::from_secs(1) / u32::from(rate));
-            due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            while !rates.has_changed().unwrap_or(true) {
-                due.tick().await;
-                sender.send(number, &mut requests);
-                number = number.wrapping_add(1);
-                while requests.try_join_next().is_some() {}
-            }
-        }
-    });
+    tokio::select! {
+        () = sender.target.keep_up_to_date() => {}
+        () = sender.send_at(rates) => {}
+    }
 }
 
 struct Sender {
@@ -120,6 +103,32 @@ struct Sender {
 }
 
 impl Sender {
+    /// Sends at the rate that holds, until nobody is there any more to choose one.
+    async fn send_at(&self, mut rates: watch::Receiver<u16>) {
+        let mut requests = JoinSet::new();
+        let mut number = 0_usize;
+        loop {
+            let rate = *rates.borrow_and_update();
+            // Without a rate nothing is ever due.
+            let mut due = interval(Duration::from_secs(1) / u32::from(rate.max(1)));
+            due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    biased;
+                    changed = rates.changed() => match changed {
+                        Ok(()) => break,
+                        Err(_) => return,
+                    },
+                    _ = due.tick(), if rate > 0 => {
+                        self.send(number, &mut requests);
+                        number = number.wrapping_add(1);
+                        while requests.try_join_next().is_some() {}
+                    }
+                }
+            }
+        }
+    }
+
     /// Starts one request. The lanes take turns, and so do the kept connections.
     fn send(&self, number: usize, requests: &mut JoinSet<()>) {
         let lane = number % 2;
@@ -195,6 +204,7 @@ fn address_in(exchange: &Exchange) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use axum::{body::Bytes, http::Response};
+    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -210,5 +220,21 @@ mod tests {
         };
         let mark = mark(0, 0, Duration::ZERO, Ok(exchange));
         assert!(mark.to_string().len() < 400, "{mark}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn with_the_last_viewer_the_requests_end() {
+        let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", service.local_addr().unwrap());
+        let (rate, rates) = watch::channel(MAX_RATE);
+        let (marks, _received) = mpsc::channel(MAX_MARKS);
+        let (seen, _answered) = mpsc::channel(1);
+        let board = Arc::new(Board::new());
+        let requests = run(0, url.parse().unwrap(), rates, board, marks, seen);
+        let requests = tokio::spawn(requests);
+        service.accept().await.unwrap();
+        drop(rate);
+        let ended = timeout(Duration::from_secs(5), requests).await;
+        ended.expect("it ends").unwrap();
     }
 }

@@ -310,6 +310,22 @@ async fn more_viewers_than_allowed_are_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn more_pods_than_are_shown_are_a_problem_that_is_told() {
+    let twoapi = twoapi(oneapi().address, |page| {
+        page.pods_name = (1..=250).map(|n| format!("127.0.99.{n}")).collect();
+    });
+    let mut events = twoapi.watch(0).await;
+    let told = |name: &str, data: &Value| {
+        let problems = data.as_object().filter(|_| name == "problems")?;
+        let sentence = problems.values().find_map(Value::as_str)?;
+        Some(sentence.to_owned())
+    };
+    let sentence = events.until(told).await;
+    assert!(sentence.contains("250"), "{sentence}");
+    assert!(sentence.contains("200"), "{sentence}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_burn_is_started_and_ended_by_the_page() {
     let oneapi = oneapi();
     let twoapi = twoapi(oneapi.address, |_| {});

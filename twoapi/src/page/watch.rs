@@ -135,8 +135,13 @@ async fn find_pods(
                     Ok(addresses) => {
                         *listed.addresses.lock().expect("nobody panics with it") =
                             addresses.iter().copied().collect();
+                        let many = addresses.len() > MAX_PODS;
+                        let sentence = format!(
+                            "{} pods have been found, and {MAX_PODS} of them are shown",
+                            addresses.len(),
+                        );
                         found = addresses;
-                        None
+                        many.then_some(sentence)
                     }
                     Err(why) => Some(why),
                 };

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::{
     sync::{Mutex, Semaphore, mpsc, watch},
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, interval_at, sleep, timeout},
 };
 
 use super::{
@@ -107,10 +107,14 @@ impl Sender {
     async fn send_at(&self, mut rates: watch::Receiver<u16>) {
         let mut requests = JoinSet::new();
         let mut number = 0_usize;
+        let mut last: Option<Instant> = None;
         loop {
             let rate = *rates.borrow_and_update();
             // Without a rate nothing is ever due.
-            let mut due = interval(Duration::from_secs(1) / u32::from(rate.max(1)));
+            let period = Duration::from_secs(1) / u32::from(rate.max(1));
+            // Another rate is no reason to send at once.
+            let first = last.map_or_else(Instant::now, |last| last + period);
+            let mut due = interval_at(first, period);
             due.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
@@ -121,6 +125,7 @@ impl Sender {
                     },
                     _ = due.tick(), if rate > 0 => {
                         self.send(number, &mut requests);
+                        last = Some(Instant::now());
                         number = number.wrapping_add(1);
                         while requests.try_join_next().is_some() {}
                     }
@@ -236,5 +241,28 @@ mod tests {
         drop(rate);
         let ended = timeout(Duration::from_secs(5), requests).await;
         ended.expect("it ends").unwrap();
+    }
+
+    #[tokio::test]
+    async fn viewers_that_change_the_rate_again_and_again_get_no_more_requests() {
+        let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", service.local_addr().unwrap());
+        let (rate, rates) = watch::channel(1);
+        let (marks, _received) = mpsc::channel(MAX_MARKS);
+        let (seen, _answered) = mpsc::channel(1);
+        let board = Arc::new(Board::new());
+        let requests = run(0, url.parse().unwrap(), rates, board, marks, seen);
+        let requests = tokio::spawn(requests);
+        let mut held = vec![service.accept().await.unwrap()];
+        for changed in 0..50 {
+            rate.send_replace(changed % 2);
+            // What is due now is sent before the next change.
+            sleep(Duration::from_millis(5)).await;
+        }
+        while let Ok(Ok(more)) = timeout(Duration::from_millis(50), service.accept()).await {
+            held.push(more);
+        }
+        assert!(held.len() <= 2, "{} at one a second", held.len());
+        requests.abort();
     }
 }

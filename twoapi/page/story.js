@@ -75,6 +75,8 @@ export class Story {
     this.sides = [];
     /** @type {number | undefined} when the first look began */
     this.began = undefined;
+    /** @type {number | undefined} when something was last heard */
+    this.heard = undefined;
     /** @type {(moment: Moment) => void} */
     this.onMoment = () => {};
   }
@@ -95,6 +97,7 @@ export class Story {
     if (entry.blind) this.lookAway(entry.t);
     if (entry.pods) this.takePods(entry);
     for (const mark of entry.marks ?? []) this.takeMark(mark);
+    this.heard = entry.t;
     this.forget(entry.t);
   }
 
@@ -109,6 +112,8 @@ export class Story {
   takePods({ t, pods = [], left = [], all }) {
     const settling = this.settling(t);
     const initial = this.pods.size === 0 && all;
+    // All of them once more without a word before: the server had more to tell than was taken.
+    if (all && this.heard !== undefined) this.lookAway(this.heard);
     const blind = this.blind.at(-1);
     if (all && blind?.[1] === Infinity) blind[1] = t;
     // After a whole picture, who isn't in it is looked for a little longer: a new watch finds the

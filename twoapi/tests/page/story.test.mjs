@@ -89,6 +89,16 @@ test("a time in which nobody looked is neither a gap nor a change", () => {
   assert.deepEqual(story.blind, [[2000, 2800]]);
 });
 
+test("events that were missed are a time in which nobody looked", () => {
+  const story = begun();
+  // All pods again, from the same server: it had more to tell than this browser took.
+  story.hear({ t: 9000, all: true, pods: [pod("a", "ready")] });
+  story.hear({ t: 9100, marks: [ok(9100)] });
+  assert.deepEqual(story.blind, [[1900, 9000]]);
+  assert.equal(story.side(0).gap, 0, "nobody knows of a gap");
+  assert.deepEqual(story.moments, []);
+});
+
 test("a pod that left while nobody looked is missed", () => {
   const story = begun(["a", "b"]);
   story.hear({ t: 2000, blind: true });

@@ -136,6 +136,26 @@ async fn only_put_and_delete_change_anything() {
     assert_eq!(list(&app).await, json!([]));
 }
 
+/// Its page may be another site's, whose name leads here: it is of the same origin then.
+#[tokio::test]
+async fn a_browser_changes_no_switch() {
+    let app = app();
+    put(&app, "errors?for=ever").await;
+    for (method, path) in [
+        (Method::PUT, "/faults/latency?delay=1s&for=ever"),
+        (Method::DELETE, "/faults/errors"),
+        (Method::DELETE, "/faults"),
+    ] {
+        let request = Request::builder().method(method.clone()).uri(path);
+        let request = request.header("origin", "http://evil.example:5000");
+        let response = app.answer(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{method} {path}");
+    }
+    let set = list(&app).await;
+    assert_eq!(set.as_array().map(Vec::len), Some(1), "{set}");
+    assert_eq!(set[0]["name"], "errors", "{set}");
+}
+
 #[tokio::test]
 async fn a_switch_is_listed_with_what_is_left_of_it() {
     let app = app();

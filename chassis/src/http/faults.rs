@@ -4,7 +4,7 @@
 use axum::{
     Json,
     extract::State,
-    http::{StatusCode, Uri},
+    http::{HeaderMap, StatusCode, Uri, header::ORIGIN},
 };
 
 use super::{refusal::Refusal, segment::Segment};
@@ -19,9 +19,10 @@ pub(super) async fn list(State(faults): State<Faults>) -> Json<Vec<Listed>> {
 pub(super) async fn set(
     State(faults): State<Faults>,
     Segment(name): Segment,
+    headers: HeaderMap,
     uri: Uri,
 ) -> Result<Json<Listed>, Refusal> {
-    check_allowed(&faults)?;
+    check_allowed(&faults, &headers)?;
     faults
         .read_and_set(&name, uri.query().unwrap_or_default())
         .map(Json)
@@ -32,8 +33,9 @@ pub(super) async fn set(
 pub(super) async fn clear(
     State(faults): State<Faults>,
     Segment(name): Segment,
+    headers: HeaderMap,
 ) -> Result<Json<Listed>, Refusal> {
-    check_allowed(&faults)?;
+    check_allowed(&faults, &headers)?;
     let name = Name::read(&name).map_err(Refusal::bad_input)?;
     let cleared = faults.clear(name);
     let not_set = || Refusal::not_found(format!("the fault switch {} isn't set", name.as_str()));
@@ -41,18 +43,24 @@ pub(super) async fn clear(
 }
 
 /// Clears all, and answers with those that were set.
-pub(super) async fn clear_all(State(faults): State<Faults>) -> Result<Json<Vec<Listed>>, Refusal> {
-    check_allowed(&faults)?;
+pub(super) async fn clear_all(
+    State(faults): State<Faults>,
+    headers: HeaderMap,
+) -> Result<Json<Vec<Listed>>, Refusal> {
+    check_allowed(&faults, &headers)?;
     let cleared = Name::ALL.into_iter().filter_map(|name| faults.clear(name));
     Ok(Json(cleared.collect()))
 }
 
-fn check_allowed(faults: &Faults) -> Result<(), Refusal> {
-    if faults.allowed() {
+/// Switches are for programs. A browser says `Origin` with every PUT and DELETE, and the site that
+/// has them made may be any: one whose name leads here is of the same origin.
+fn check_allowed(faults: &Faults, headers: &HeaderMap) -> Result<(), Refusal> {
+    let sentence = if !faults.allowed() {
+        "fault switches are not allowed here: start the service with FAULTS=true (or --faults)"
+    } else if headers.contains_key(ORIGIN) {
+        "fault switches are for programs such as curl, and this request has the Origin of a browser"
+    } else {
         return Ok(());
-    }
-    Err(Refusal::new(
-        StatusCode::FORBIDDEN,
-        "fault switches are not allowed here: start the service with FAULTS=true (or --faults)",
-    ))
+    };
+    Err(Refusal::new(StatusCode::FORBIDDEN, sentence))
 }

@@ -91,6 +91,11 @@ test("what pods say of themselves is text, whatever it is", { timeout: 120_000 }
     const text = await page.locator("main").innerText();
     assert.ok(!/[\u0000-\u0008\u000e-\u001f\u202a-\u202e\u2066-\u2069]/.test(text), JSON.stringify(text));
     assert.ok(!/NaN|undefined|\[object|Infinity/.test(text), text);
+    await page.locator("#try").click();
+    const commands = await page.locator("#commands code").allInnerTexts();
+    assert.equal(commands.length, 5);
+    for (const command of commands) assert.match(command, /^kubectl [\w ./=-]+$/, "a command to copy into a shell");
+    await page.locator("#lessons [value=close]").click();
     const longest = await page.evaluate(() => Math.max(...window.page.live.marks.map((mark) => Math.max(mark.pod.length, mark.version.length))));
     assert.ok(longest <= 120, `a mark has a name of ${longest} characters`);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

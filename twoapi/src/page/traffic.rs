@@ -200,10 +200,16 @@ fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Fa
     }
 }
 
-/// The pod's own address, as its answer tells it: `one api response is ip is 10.244.0.12`.
+/// The pod's own address, as its answer tells it: `one api response is ip is 10.244.0.12`. It is going
+/// to be asked, so one that no pod has is none: a node's own services have link-local addresses.
 fn address_in(exchange: &Exchange) -> Option<IpAddr> {
     let text = std::str::from_utf8(&exchange.body).ok()?;
-    text.rsplit_once("ip is ")?.1.trim().parse().ok()
+    let address: IpAddr = text.rsplit_once("ip is ")?.1.trim().parse().ok()?;
+    let is_link_local = match address.to_canonical() {
+        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    (!is_link_local && !address.is_multicast() && !address.is_unspecified()).then_some(address)
 }
 
 #[cfg(test)]
@@ -225,6 +231,31 @@ mod tests {
         };
         let mark = mark(0, 0, Duration::ZERO, Ok(exchange));
         assert!(mark.to_string().len() < 400, "{mark}");
+    }
+
+    #[test]
+    fn an_answer_leads_to_addresses_that_a_pod_can_have() {
+        let address = |text: &'static str| {
+            let (head, ()) = Response::new(()).into_parts();
+            let body = Bytes::from_static(text.as_bytes());
+            address_in(&Exchange { head, body }).map(|ip| ip.to_string())
+        };
+        let said = "one api response is ip is 10.244.0.12";
+        assert_eq!(address(said).as_deref(), Some("10.244.0.12"));
+        assert_eq!(address("ip is fd00::7").as_deref(), Some("fd00::7"));
+        for nobodys in [
+            "ip is 169.254.169.254",
+            "ip is ::ffff:169.254.169.254",
+            "ip is fe80::1",
+            "ip is 224.0.0.1",
+            "ip is 255.255.255.255",
+            "ip is 0.0.0.0",
+            "ip is ::",
+            "ip is evil.example",
+            "",
+        ] {
+            assert_eq!(address(nobodys), None, "{nobodys}");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

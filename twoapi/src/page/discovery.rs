@@ -45,9 +45,46 @@ pub(super) async fn addresses(names: &[String], port: u16) -> Result<Vec<IpAddr>
     }
 }
 
+/// One of the names of `PODS_NAME`; an empty one stands for none.
+///
+/// # Errors
+/// A sentence that says what is allowed.
+pub(super) fn name_or_ip(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    let is_of_a_name = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
+    if name.parse::<IpAddr>().is_ok() || name.chars().all(is_of_a_name) {
+        Ok(name.to_owned())
+    } else {
+        Err("pods are names and IPs with commas between them, without scheme and port".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pods_are_named_without_scheme_and_port() {
+        for (text, name) in [
+            ("chesterservice-all", "chesterservice-all"),
+            (" a.b.svc.cluster.local ", "a.b.svc.cluster.local"),
+            ("10.244.0.7", "10.244.0.7"),
+            ("fd00::7", "fd00::7"),
+            ("", ""),
+        ] {
+            assert_eq!(name_or_ip(text).as_deref(), Ok(name), "{text}");
+        }
+        for text in [
+            "a:5001",
+            "http://a",
+            "[fd00::7]",
+            "a b",
+            "a/b",
+            "\u{e9}t\u{e9}",
+        ] {
+            assert!(name_or_ip(text).is_err(), "{text}");
+        }
+    }
 
     #[tokio::test]
     async fn names_and_addresses_can_be_mixed() {

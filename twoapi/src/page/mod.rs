@@ -39,7 +39,7 @@ use self::{actions::Burns, viewers::Viewers};
 #[group(skip)]
 pub struct Settings {
     /// The pods that the page shows: the name of a headless Service, or several names or IPs with commas between them [default: its own pod]
-    #[arg(long, env, value_delimiter = ',')]
+    #[arg(long, env, value_delimiter = ',', value_parser = discovery::name_or_ip)]
     pub pods_name: Vec<String>,
 
     /// The ports of oneapi and twoapi in each of these pods
@@ -51,7 +51,7 @@ pub struct Settings {
     pub traffic_url: Uri,
 
     /// As PODS_NAME, for a second Service that is shown beside the first
-    #[arg(long, env, value_delimiter = ',')]
+    #[arg(long, env, value_delimiter = ',', value_parser = discovery::name_or_ip)]
     pub twin_pods_name: Vec<String>,
 
     /// As TRAFFIC_URL, for the second Service
@@ -60,7 +60,7 @@ pub struct Settings {
 
     /// How many viewers may watch at once
     // 50: a class. Each costs a connection and a few kilobytes a second, and the pods nothing.
-    #[arg(long, env, default_value = "50", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env, default_value = "50", value_parser = chassis::config::whole_number(1..=u16::MAX))]
     pub max_viewers: u16,
 
     /// Whether the page may start burns and set fault switches: true or false

@@ -1,6 +1,7 @@
 //! A program under measurement: how it is started, until it ends with its value.
 
 use std::{
+    env,
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -67,14 +68,17 @@ impl Program {
                 .and_then(|(start, url)| Some((start.split_once('=')?, url)));
             let ((name, command), url) = parts.with_context(|| wrong(&peer))?;
             let url = Url::parse(url)?;
+            let mut command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+            let program = command.first_mut().with_context(|| wrong(&peer))?;
+            // Its size is measured too, so where it is has to be known.
+            *program = found(program)?;
             peers.push(Self {
                 name: name.to_owned(),
-                command: command.split_whitespace().map(str::to_owned).collect(),
+                command,
                 path: url.path.clone(),
                 start_path: url.path,
                 authority: Some(url.authority),
             });
-            ensure!(!peers[peers.len() - 1].command.is_empty(), wrong(&peer));
         }
         ensure!(words.is_empty(), wrong(&words.join(" ")));
         Ok(peers)
@@ -148,6 +152,20 @@ impl Program {
     }
 }
 
+/// The path of a program, which a shell would look for in the folders of `PATH`.
+fn found(program: &str) -> Result<String> {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let path = if program.contains('/') {
+        Some(PathBuf::from(program))
+    } else {
+        let paths = env::split_paths(&folders).map(|folder| folder.join(program));
+        paths.into_iter().find(|path| path.is_file())
+    };
+    let path = path.filter(|path| path.is_file());
+    let path = path.with_context(|| format!("PEERS: there is no program {program}"))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
 fn wrong(peer: &str) -> String {
     format!("PEERS is written as name=command|http://host:port/path, and not as \"{peer}\"")
 }
@@ -190,15 +208,25 @@ mod tests {
     #[test]
     fn peers_are_separated_by_spaces_and_their_commands_may_have_some() {
         let peers = Program::peers(
-            "whoami=/bin/whoami --port 81|http://127.0.0.1:81/bench  podinfo=podinfo|http://127.0.0.1:9898/",
+            "whoami=/bin/sh --port 81|http://127.0.0.1:81/bench  podinfo=sh|http://127.0.0.1:9898/",
         )
         .unwrap();
         assert_eq!(peers.len(), 2);
         assert_eq!(peers[0].name, "whoami");
-        assert_eq!(peers[0].command, ["/bin/whoami", "--port", "81"]);
+        assert_eq!(peers[0].command, ["/bin/sh", "--port", "81"]);
+        assert!(peers[1].binary().is_file(), "{:?}", peers[1].command);
         assert_eq!(peers[0].path, "/bench");
         assert_eq!(peers[1].authority.as_deref(), Some("127.0.0.1:9898"));
         assert!(Program::peers("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_peer_that_is_not_there_is_told_before_anything_is_measured() {
+        for program in ["no-such-program", "/no/such/program"] {
+            let peer = format!("a={program}|http://127.0.0.1:81/");
+            let error = Program::peers(&peer).unwrap_err().to_string();
+            assert_eq!(error, format!("PEERS: there is no program {program}"));
+        }
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Tree {
         tree.write("k8s/pod.yaml", "kind: Pod\n");
         tree.write(
             "docs/bench.json",
-            r#"{"starts": [{"name": "pause", "values": [1]}, {"name": "oneapi", "values": [0.014, 0.01254, 0.011]}]}"#,
+            r#"{"starts": [{"name": "pause", "values": [1]}, {"name": "oneapi", "values": [0.014, 0.01254, 0.011]}, {"name": "twoapi", "values": [3, 1]}]}"#,
         );
         let chinese = |text: &str| {
             text.replace("(guide.md#first-steps)", "(guide.zh-CN.md#第一步)")
@@ -688,6 +688,7 @@ fn a_figure_is_the_median_or_an_extreme_and_one_number_as_well() {
         ("0.011", "starts, 1, values, minimum"),
         ("1,000", "starts, 0, values, in ms"),
         ("1", "starts, 0, values, 0"),
+        ("3", "starts, name=twoapi, values"),
     ] {
         Tree::new()
             .change_both("docs/guide.md", "12.5", figure)

@@ -16,6 +16,37 @@ after(async () => {
   await browser?.close();
 });
 
+test("the page is light, and its first paint comes at once", { timeout: 60_000 }, async (t) => {
+  const fakes = await new Fakes(64, 3).start();
+  const paints = [];
+  try {
+    for (const locale of ["en-US", "zh-CN", "en-US", "zh-CN", "en-US"]) {
+      // Each one has an empty cache.
+      const { page, context } = await view(browser, fakes.url + "/", { locale });
+      await cards(page).nth(2).waitFor({ timeout: PATIENCE });
+      const { paint, sizes } = await page.evaluate(() => {
+        const entries = ["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type));
+        const files = entries.filter((entry) => !entry.name.includes("/page/events"));
+        const sum = (key) => files.reduce((all, file) => all + file[key], 0);
+        return {
+          paint: performance.getEntriesByName("first-contentful-paint")[0].startTime,
+          sizes: { files: files.length, plain: sum("decodedBodySize"), sent: sum("encodedBodySize") },
+        };
+      });
+      paints.push(paint);
+      t.diagnostic(`${locale}: ${sizes.files} files, ${sizes.plain} bytes, ${sizes.sent} as sent; first paint after ${paint.toFixed(0)} ms`);
+      assert.ok(sizes.files >= 5, `${sizes.files} files`);
+      assert.ok(sizes.plain < 100_000, `${sizes.plain} bytes`);
+      assert.ok(sizes.sent < 40_000, `${sizes.sent} bytes as sent`);
+      await context.close();
+    }
+    const median = paints.sort((a, b) => a - b)[2];
+    assert.ok(median < 500, `the first paint comes after ${median} ms`);
+  } finally {
+    await fakes.end();
+  }
+});
+
 test("a hundred pods stay fluent", { timeout: 120_000 }, async (t) => {
   const fakes = await new Fakes(61, 100).start();
   const { page, complaints, context } = await view(browser, fakes.url + "/");

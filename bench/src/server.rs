@@ -155,13 +155,13 @@ impl Program {
 /// The path of a program, which a shell would look for in the folders of `PATH`.
 fn found(program: &str) -> Result<String> {
     let folders = env::var_os("PATH").unwrap_or_default();
-    let path = if program.contains('/') {
-        Some(PathBuf::from(program))
+    let candidates: Vec<PathBuf> = if program.contains('/') {
+        vec![program.into()]
     } else {
-        let paths = env::split_paths(&folders).map(|folder| folder.join(program));
-        paths.into_iter().find(|path| path.is_file())
+        let folders = env::split_paths(&folders);
+        folders.map(|folder| folder.join(program)).collect()
     };
-    let path = path.filter(|path| path.is_file());
+    let path = candidates.into_iter().find(|path| path.is_file());
     let path = path.with_context(|| format!("PEERS: there is no program {program}"))?;
     Ok(path.to_string_lossy().into_owned())
 }

@@ -3,7 +3,6 @@
 //! server answers on another.
 
 use std::{
-    collections::VecDeque,
     io::{self, Read, Write},
     thread,
     time::{Duration, Instant},
@@ -47,22 +46,19 @@ pub fn run(url: &Url, connections: usize, rate: f64, length: Duration) -> Result
     }
     let mut events = Events::with_capacity(connections);
     let mut free: Vec<usize> = (0..connections).collect();
-    let mut waiting = VecDeque::new();
     let total = (rate * length.as_secs_f64()).round().max(1.0) as usize;
     let mut latencies = Vec::with_capacity(total);
-    let (start, mut due_so_far) = (Instant::now(), 0);
+    let (start, mut sent) = (Instant::now(), 0);
+    let due = |number: usize| start + Duration::from_secs_f64(number as f64 / rate);
     let mut last_answer = start;
     while latencies.len() < total {
         let now = Instant::now();
-        let due = |number: usize| start + Duration::from_secs_f64(number as f64 / rate);
-        while due_so_far < total && due(due_so_far) <= now {
-            waiting.push_back(due(due_so_far));
-            due_so_far += 1;
-        }
-        while let (Some(&due), Some(&number)) = (waiting.front(), free.last()) {
-            all[number].send(due)?;
-            waiting.pop_front();
-            free.pop();
+        while sent < total
+            && due(sent) <= now
+            && let Some(number) = free.pop()
+        {
+            all[number].send(due(sent))?;
+            sent += 1;
         }
         poll.poll(&mut events, Some(Duration::ZERO))?;
         if events.is_empty() {

@@ -1,11 +1,7 @@
 //! The subcommand `probe URL`: one GET, for an exec probe in an image that has no shell and no
 //! curl. Exit 0 on 2xx, else 1 and a sentence on stderr.
 
-use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 use axum::http::{StatusCode, Uri};
 use tokio::{
@@ -14,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::config::{complain, http_url, positive_duration};
+use crate::config::{complain, http_url, localhost, positive_duration};
 
 /// Ask a URL once: exit 0 on 2xx, else 1 (for an exec probe in an image without a shell)
 #[derive(Clone, Debug, clap::Args)]
@@ -55,12 +51,7 @@ async fn ask(url: &Uri) -> Result<StatusCode, Box<dyn std::error::Error + Send +
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let port = authority.port_u16().unwrap_or(80);
     let mut stream = if host.eq_ignore_ascii_case("localhost") {
-        // An image from scratch may have no /etc/hosts, and some resolvers know only one of these.
-        let both = [
-            SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
-            SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port),
-        ];
-        TcpStream::connect(&both[..]).await?
+        TcpStream::connect(&localhost(port)[..]).await?
     } else {
         TcpStream::connect((host, port)).await?
     };

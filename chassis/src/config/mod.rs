@@ -18,7 +18,9 @@ use clap::{
 pub use self::{
     build::Build,
     stderr::complain,
-    value::{duration, http_url, ip_address, listen_address, positive_duration, whole_number},
+    value::{
+        duration, http_url, ip_address, listen_address, localhost, positive_duration, whole_number,
+    },
 };
 
 /// A command line whose settings can conflict with each other though each is valid by itself.

@@ -3,7 +3,7 @@
 
 use std::{
     fmt::Display,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
     str::FromStr,
     time::Duration,
@@ -69,6 +69,15 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
 pub fn ip_address(text: &str) -> Result<IpAddr, String> {
     let allowed = "an IP address is written as 10.244.36.66 or fd00::7";
     text.parse().map_err(|_| allowed.to_owned())
+}
+
+/// Both addresses of `localhost`: an image from scratch may have no /etc/hosts, and some resolvers know
+/// only one of them.
+pub fn localhost(port: u16) -> [SocketAddr; 2] {
+    [
+        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
+        SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port),
+    ]
 }
 
 /// A URL in clear text, as everything inside a pod is. It has no user and password: nothing here asks

@@ -17,6 +17,8 @@ use axum::http::{
 use reqwest::{Client, Response, redirect::Policy};
 use serde_json::Value;
 
+use crate::client::body::beginning;
+
 /// A connection inside a cluster takes milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -167,7 +169,7 @@ impl Pod {
         let response = request.header(ACCEPT, "application/json").send().await?;
         let status = response.status();
         let retry_after = retry_after(&response);
-        let body = beginning(response).await?;
+        let body = beginning(response, MAX_ANSWER_BYTES).await?;
         let result = burn_result(&body);
         match result {
             Some(result) if status.is_success() => Ok(result),
@@ -192,7 +194,8 @@ impl Pod {
         let request = self.http.get(self.url("/burns")).timeout(ANSWER_TIMEOUT);
         let response = request.send().await?;
         let pod = pod_name(&response);
-        let list: Value = serde_json::from_slice(&beginning(response).await?).unwrap_or_default();
+        let list: Value = serde_json::from_slice(&beginning(response, MAX_ANSWER_BYTES).await?)
+            .unwrap_or_default();
         let burns = list.as_array().into_iter().flatten();
         let own = burns
             .into_iter()
@@ -213,19 +216,6 @@ impl Pod {
         request.timeout(ANSWER_TIMEOUT).send().await?;
         Ok(())
     }
-}
-
-/// As much of an answer's body as may be read.
-async fn beginning(mut response: Response) -> reqwest::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        let left = MAX_ANSWER_BYTES - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(left)]);
-        if body.len() == MAX_ANSWER_BYTES {
-            break;
-        }
-    }
-    Ok(body)
 }
 
 /// What an error repeats of a body: not longer than a sentence, and on one line.

@@ -1,8 +1,9 @@
 //! Looks names up, for every client here: the call to oneapi, `load` and `burn`. Left out: a cache,
 //! since no client asks more than once a second, and a cached answer would hide that pods come and go.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
+use chassis::config::localhost;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 
@@ -12,12 +13,7 @@ use tokio::net::lookup_host;
 /// The reason why there is none, without the name.
 pub(crate) async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     if host.eq_ignore_ascii_case("localhost") {
-        // An image from scratch may have no /etc/hosts, and some resolvers know only one of these.
-        let both = [
-            IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ];
-        return Ok(both.map(|ip| SocketAddr::new(ip, port)).to_vec());
+        return Ok(localhost(port).to_vec());
     }
     let found = lookup_host((host, port))
         .await

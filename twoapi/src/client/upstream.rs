@@ -6,7 +6,7 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 use axum::http::StatusCode;
 use reqwest::{Client, Url, redirect::Policy};
 
-use super::resolver::Resolver;
+use super::{body::beginning, resolver::Resolver};
 
 /// Over localhost a connection is made in microseconds or refused.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -71,16 +71,13 @@ impl Upstream {
 
     /// The body of oneapi's answer.
     pub(crate) async fn call(&self) -> Result<String, CallError> {
-        let mut response = self.0.client.get(self.0.url.clone()).send().await?;
+        let response = self.0.client.get(self.0.url.clone()).send().await?;
         if response.status() != StatusCode::OK {
             return Err(CallError::Status(response.status()));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_ANSWER_BYTES {
-                return Err(CallError::TooLong);
-            }
+        let body = beginning(response, MAX_ANSWER_BYTES + 1).await?;
+        if body.len() > MAX_ANSWER_BYTES {
+            return Err(CallError::TooLong);
         }
         Ok(String::from_utf8_lossy(&body).into_owned())
     }

@@ -4,6 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use tokio::time::timeout;
 
+use super::can_be_a_name;
 use crate::client::resolver;
 
 /// A DNS server inside the cluster answers in milliseconds.
@@ -51,8 +52,7 @@ pub(super) async fn addresses(names: &[String], port: u16) -> Result<Vec<IpAddr>
 /// A sentence that says what is allowed.
 pub(super) fn name_or_ip(text: &str) -> Result<String, String> {
     let name = text.trim();
-    let is_of_a_name = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
-    if name.parse::<IpAddr>().is_ok() || name.chars().all(is_of_a_name) {
+    if name.parse::<IpAddr>().is_ok() || can_be_a_name(name) {
         Ok(name.to_owned())
     } else {
         Err("pods are names and IPs with commas between them, without scheme and port".to_owned())

@@ -167,6 +167,12 @@ fn names(names: &[String]) -> Option<Vec<String>> {
     (!names.is_empty()).then_some(names)
 }
 
+/// Whether a text may be a host's name: nothing beside it, such as a scheme or a port.
+fn can_be_a_name(text: &str) -> bool {
+    let is_of_a_name = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
+    text.chars().all(is_of_a_name)
+}
+
 /// Adds the page's routes. They are operations: they answer while the service starts, and a fault
 /// switch that breaks the service's ordinary answers doesn't break the page that shows it.
 pub(crate) fn add_routes(routes: Routes, chassis: &Chassis, settings: &Settings) -> Routes {

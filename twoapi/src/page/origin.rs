@@ -9,6 +9,8 @@ use axum::http::{
     uri::Authority,
 };
 
+use super::can_be_a_name;
+
 /// Names that nobody outside of the machine or the cluster can have.
 const OWN_SUFFIXES: [&str; 3] = [".localhost", ".svc", ".svc.cluster.local"];
 
@@ -62,8 +64,7 @@ fn is_own(host: &str, listed: &[String]) -> bool {
 /// A name of `PAGE_HOSTS`.
 pub(super) fn host_name(text: &str) -> Result<String, String> {
     let name = text.trim().to_ascii_lowercase();
-    let is_of_a_name = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
-    if name.chars().all(is_of_a_name) {
+    if can_be_a_name(&name) {
         Ok(name)
     } else {
         Err(

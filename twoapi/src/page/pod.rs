@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::{Ports, board::Board, watch::Listed};
+use crate::client::body::beginning;
 
 /// Readiness is asked this often: a pod is ready or stopping within tenths of a second.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
@@ -182,16 +183,10 @@ impl Poller {
         };
         let request = self.client.get(format!("http://{host}:{port}{path}"));
         let request = request.header(ACCEPT, "application/json");
-        let mut response = request.send().await.ok()?;
+        let response = request.send().await.ok()?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.ok()? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_ANSWER_BYTES {
-                return None;
-            }
-        }
-        Some((status, headers, body))
+        let body = beginning(response, MAX_ANSWER_BYTES + 1).await.ok()?;
+        (body.len() <= MAX_ANSWER_BYTES).then_some((status, headers, body))
     }
 
     fn describe(&self, id: &str, containers: &[Container; 2], was_stopping: bool) -> Value {

@@ -25,10 +25,20 @@ pub struct Limits {
     pub memory_bytes: Option<u64>,
 }
 
+/// A CPU quota as the kernel enforces it: so much in each period, and then the group stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuLimit {
+    /// Thousandths of a core.
+    pub millicores: u32,
+    /// Over how long the kernel counts: 100 ms by default, for it and for the kubelet, whose
+    /// `cpuCFSQuotaPeriod` chooses from 1 ms to 1 s.
+    pub period: Duration,
+}
+
 /// What the kernel's bandwidth control has done to the container since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Throttling {
-    /// Periods (100 ms each, as Kubernetes sets them) in which the container wanted to run.
+    /// Periods in which the container wanted to run, each as long as [`CpuLimit::period`].
     pub periods: u64,
     /// Periods in which it was stopped for having used its quota.
     pub throttled_periods: u64,
@@ -129,7 +139,18 @@ impl Container {
 
     /// As [`Limits::cpu_millicores`].
     pub fn cpu_millicores(&self) -> Option<u32> {
-        tightest(&self.cpu, quota).map(|m| u32::try_from(m).unwrap_or(u32::MAX))
+        self.cpu_limit().map(|limit| limit.millicores)
+    }
+
+    /// The tightest CPU limit in force; none where nothing is limited.
+    pub fn cpu_limit(&self) -> Option<CpuLimit> {
+        self.tightest_cpu_limit().map(|(limit, _)| limit)
+    }
+
+    fn tightest_cpu_limit(&self) -> Option<(CpuLimit, &Path)> {
+        let limits = self.cpu.iter().filter_map(|at| Some((quota(at)?, &**at)));
+        // Of several that are as tight, its own comes first.
+        limits.min_by_key(|(limit, _)| limit.millicores)
     }
 
     /// Whether there is a cgroup that can have a CPU limit, now or later.
@@ -150,19 +171,35 @@ impl Container {
 
     /// How it has been throttled so far, by the tightest limit; none where nothing is limited.
     pub fn throttling(&self) -> Option<Throttling> {
-        // Of several that are as tight, its own comes first.
-        let quotas = self.cpu.iter().filter_map(|at| Some((quota(at)?, at)));
-        let (_, folder) = quotas.min_by_key(|(quota, _)| *quota)?;
-        let stat = read(folder.join("cpu.stat")).ok()?;
-        let number = |name| field(&stat, name)?.parse::<u64>().ok();
-        Some(Throttling {
-            periods: number("nr_periods")?,
-            throttled_periods: number("nr_throttled")?,
-            throttled: match number("throttled_usec") {
-                Some(micros) => Duration::from_micros(micros),
-                None => Duration::from_nanos(number("throttled_time")?),
-            },
-        })
+        throttled(self.tightest_cpu_limit()?.1)
+    }
+
+    /// How it has been throttled so far at each place that can have a limit, its own first. The counters stay
+    /// when a limit is removed.
+    pub fn throttling_by_group(&self) -> Vec<Throttling> {
+        let groups = self.cpu.iter();
+        groups.map(|at| throttled(at).unwrap_or_default()).collect()
+    }
+
+    /// How it has been throttled since [`throttling_by_group`](Self::throttling_by_group) gave `before`, where
+    /// it was throttled the longest: which of the limits is the tightest may have changed meanwhile, and each
+    /// has counters of its own. None where nothing was limited.
+    pub fn throttling_since(&self, before: &[Throttling]) -> Option<Throttling> {
+        let groups = self.throttling_by_group().into_iter().zip(before);
+        let since = groups
+            .map(|(now, before)| now.since(*before))
+            .max_by_key(|since| (since.throttled, since.periods))?;
+        (since.periods > 0 || self.cpu_limit().is_some()).then_some(since)
+    }
+
+    /// For how long all that wanted to run in it has stood still so far, whatever the reason: other
+    /// programs, its own limit, or one further up, which a container can't see. None where the
+    /// kernel doesn't tell (cgroup v1, before Linux 5.13, or without PSI).
+    /// <https://docs.kernel.org/accounting/psi.html>
+    pub fn cpu_stalled(&self) -> Option<Duration> {
+        let pressure = read(self.cpu.first()?.join("cpu.pressure")).ok()?;
+        let total = field(&pressure, "full")?.rsplit_once("total=")?.1;
+        Some(Duration::from_micros(total.parse().ok()?))
     }
 }
 
@@ -189,28 +226,39 @@ fn folders_where(
     mount: &dyn Fn(&str) -> bool,
     line: &dyn Fn(&str) -> bool,
 ) -> Option<Vec<PathBuf>> {
-    let (shown, at) = mounts.lines().find_map(|row| {
-        let (place, system) = row.split_once(" - ")?;
-        let (of, options) = (system.split(' ').next()?, system.rsplit(' ').next()?);
-        let mut place = place.split(' ').skip(3);
-        (of == kind && mount(options)).then_some((place.next()?, place.next()?))
-    })?;
     let path = own.lines().find_map(|row| {
         let mut parts = row.splitn(3, ':').skip(1);
         line(parts.next()?).then_some(parts.next()?)
     })?;
-    // In a container the mount may show just its own cgroup, by whatever name the path has.
-    let below = Path::new(path).strip_prefix(shown).unwrap_or(Path::new(""));
+    let mounts = || {
+        mounts.lines().filter_map(|row| {
+            let (place, system) = row.split_once(" - ")?;
+            let (of, options) = (system.split(' ').next()?, system.rsplit(' ').next()?);
+            let mut place = place.split(' ').skip(3).map(unescaped);
+            (of == kind && mount(options)).then_some((place.next()?, place.next()?))
+        })
+    };
+    // The host's mount can be there too, and its root is then above that of this cgroup namespace (`/../..`).
+    let below = |root: &str| Path::new(path).strip_prefix(root).ok().map(Path::to_owned);
+    let (below, at) = mounts()
+        .find_map(|(root, at)| Some((below(&root)?, at)))
+        // In a container a mount may show just its own cgroup, by whatever name the path has.
+        .or_else(|| Some((PathBuf::new(), mounts().next()?.1)))?;
     Some(
         below
             .ancestors()
-            .map(|folder| Path::new(at).join(folder))
+            .map(|folder| Path::new(&at).join(folder))
             .collect(),
     )
 }
 
-/// Millicores that a folder grants, in v2 `cpu.max`, in v1 `cpu.cfs_quota_us`.
-fn quota(folder: &Path) -> Option<u64> {
+/// A path of mountinfo, which has spaces and backslashes as octal numbers.
+fn unescaped(path: &str) -> String {
+    path.replace("\\040", " ").replace("\\134", "\\")
+}
+
+/// What a folder grants, in v2 `cpu.max`, in v1 `cpu.cfs_quota_us` and `cpu.cfs_period_us`.
+fn quota(folder: &Path) -> Option<CpuLimit> {
     let read = |name: &str| read(folder.join(name)).ok();
     let (quota, period) = match read("cpu.max") {
         Some(max) => {
@@ -222,7 +270,25 @@ fn quota(folder: &Path) -> Option<u64> {
             read("cpu.cfs_period_us")?.trim().parse::<u64>().ok()?,
         ),
     };
-    quota.saturating_mul(1000).checked_div(period)
+    let millicores = quota.saturating_mul(1000).checked_div(period)?;
+    Some(CpuLimit {
+        millicores: u32::try_from(millicores).unwrap_or(u32::MAX),
+        period: Duration::from_micros(period),
+    })
+}
+
+/// What a folder's `cpu.stat` counts; the root's doesn't.
+fn throttled(folder: &Path) -> Option<Throttling> {
+    let stat = read(folder.join("cpu.stat")).ok()?;
+    let number = |name| field(&stat, name)?.parse::<u64>().ok();
+    Some(Throttling {
+        periods: number("nr_periods")?,
+        throttled_periods: number("nr_throttled")?,
+        throttled: match number("throttled_usec") {
+            Some(micros) => Duration::from_micros(micros),
+            None => Duration::from_nanos(number("throttled_time")?),
+        },
+    })
 }
 
 fn memory(folder: &Path) -> Option<u64> {
@@ -307,8 +373,8 @@ mod tests {
                     "proc/self/status",
                     "Name:\toneapi\nCpus_allowed_list:\t0-1,4\n",
                 ),
-                ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n"),
-                ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"),
+                ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "10000\n"),
+                ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "20000\n"),
                 (
                     "sys/fs/cgroup/cpu,cpuacct/cpu.stat",
                     "nr_periods 20\nnr_throttled 5\nthrottled_time 1500000000\n",
@@ -325,6 +391,8 @@ mod tests {
                 memory_bytes: Some(64 << 20)
             }
         );
+        let limit = container.cpu_limit().unwrap();
+        assert_eq!(limit.period, Duration::from_millis(20));
         let throttling = container.throttling().unwrap();
         assert_eq!((throttling.periods, throttling.throttled_periods), (20, 5));
         assert_eq!(throttling.throttled, Duration::from_millis(1500));
@@ -426,9 +494,116 @@ mod tests {
     }
 
     #[test]
+    fn of_several_mounts_the_one_that_shows_its_own_cgroup_counts() {
+        // A pod with a mount of the node's, listed first, has a view of its own beside it.
+        let mounts = "\
+            29 20 0:26 /../../.. /host/sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n\
+            30 20 0:26 / /sys/fs/cgroup ro,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
+        let found = |own| folders(mounts, own, "cpu");
+        assert_eq!(found("0::/\n"), [Path::new("/sys/fs/cgroup")]);
+
+        let mounts = "\
+            29 20 0:26 /kubepods/pod2/c9 /neighbour rw - cgroup2 cgroup2 rw\n\
+            30 20 0:26 /kubepods/pod1 /my\\040pod rw - cgroup2 cgroup2 rw\n";
+        let found = |own| folders(mounts, own, "cpu");
+        assert_eq!(
+            found("0::/kubepods/pod1/c1\n"),
+            [Path::new("/my pod/c1"), Path::new("/my pod")]
+        );
+        assert_eq!(
+            found("0::/docker/abc\n"),
+            [Path::new("/neighbour")],
+            "the name that another namespace has for it: the only thing to go by"
+        );
+
+        let mounts = "30 20 0:26 /a\\134x2d.slice /cg rw - cgroup2 cgroup2 rw\n";
+        assert_eq!(
+            folders(mounts, "0::/a\\x2d.slice/c\n", "cpu"),
+            [Path::new("/cg/c"), Path::new("/cg")]
+        );
+    }
+
+    #[test]
+    fn throttling_since_then_never_mixes_the_counters_of_two_groups() {
+        let stat = |periods, throttled, usec| {
+            format!("nr_periods {periods}\nnr_throttled {throttled}\nthrottled_usec {usec}\n")
+        };
+        let tree = Tree::new(
+            "v2-since",
+            &[
+                (
+                    "proc/self/mountinfo",
+                    "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n",
+                ),
+                ("proc/self/cgroup", "0::/pod/container\n"),
+                ("sys/fs/cgroup/pod/container/cpu.max", "50000 100000\n"),
+                (
+                    "sys/fs/cgroup/pod/container/cpu.stat",
+                    &stat(10, 10, 900_000),
+                ),
+                ("sys/fs/cgroup/pod/cpu.max", "100000 100000\n"),
+                ("sys/fs/cgroup/pod/cpu.stat", &stat(100, 0, 0)),
+            ],
+        );
+        let write = |path: &str, text: &str| fs::write(tree.0.join(path), text).unwrap();
+        let container = Container::under(&tree.0);
+        let before = container.throttling_by_group();
+        let since = || container.throttling_since(&before);
+        assert_eq!(
+            since(),
+            Some(Throttling::default()),
+            "limited, and nothing has come yet"
+        );
+
+        // The pod's limit is the tighter one now, and has throttled nothing.
+        write("sys/fs/cgroup/pod/cpu.max", "40000 100000\n");
+        write("sys/fs/cgroup/pod/cpu.stat", &stat(120, 0, 0));
+        write(
+            "sys/fs/cgroup/pod/container/cpu.stat",
+            &stat(30, 10, 900_000),
+        );
+        let none = since().unwrap();
+        assert_eq!((none.periods, none.throttled_periods), (20, 0));
+
+        // It is removed, as the container's is; what it did meanwhile stays.
+        write("sys/fs/cgroup/pod/cpu.stat", &stat(130, 15, 700_000));
+        write("sys/fs/cgroup/pod/cpu.max", "max 100000\n");
+        write("sys/fs/cgroup/pod/container/cpu.max", "max 100000\n");
+        let throttled = since().unwrap();
+        assert_eq!((throttled.periods, throttled.throttled_periods), (30, 15));
+        assert_eq!(throttled.throttled, Duration::from_micros(700_000));
+
+        let nothing_since = container.throttling_since(&container.throttling_by_group());
+        assert_eq!(nothing_since, None, "nothing is limited, and nothing was");
+    }
+
+    #[test]
+    fn how_long_the_container_stood_still_is_its_own_pressure() {
+        let tree = Tree::new(
+            "v2-pressure",
+            &[
+                (
+                    "proc/self/mountinfo",
+                    "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n",
+                ),
+                ("proc/self/cgroup", "0::/pod\n"),
+                (
+                    "sys/fs/cgroup/pod/cpu.pressure",
+                    "some avg10=9.00 avg60=2.05 avg300=0.46 total=2500000\n\
+                     full avg10=8.00 avg60=2.00 avg300=0.45 total=2000000\n",
+                ),
+            ],
+        );
+        let stalled = Container::under(&tree.0).cpu_stalled();
+        assert_eq!(stalled, Some(Duration::from_secs(2)));
+        let elsewhere = Container::under(Path::new("/nonexistent"));
+        assert_eq!(elsewhere.cpu_stalled(), None);
+    }
+
+    #[test]
     fn absurd_numbers_do_not_overflow() {
         let tree = Tree::new("absurd", &[("cpu.max", "18446744073709551615 100000\n")]);
-        assert!(quota(&tree.0) > Some(100_000_000));
+        assert!(quota(&tree.0).unwrap().millicores > 100_000_000);
         assert_eq!(count("0-4294967295"), None);
         assert_eq!(count("0-4294967294,7"), None);
     }

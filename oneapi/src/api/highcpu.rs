@@ -147,7 +147,12 @@ struct Report {
     asked_seconds: f64,
     achieved_seconds: f64,
     wall_seconds: f64,
-    /// Of the whole container while it burnt; none where nothing is limited.
+    /// For how long its threads were ready to run and had no CPU, together.
+    starved_seconds: f64,
+    /// For how long the whole container stood still while it burnt, whatever the reason; none where
+    /// the kernel doesn't tell.
+    stalled_seconds: Option<f64>,
+    /// Of the whole container while it burnt, as far as a limit can be seen from inside; none where there is none.
     throttled_periods: Option<u64>,
     /// Of the periods of that time, from 0 to 1.
     throttled_share: Option<f64>,
@@ -165,6 +170,8 @@ impl Report {
             asked_seconds: burn.request.cpu_time().as_secs_f64(),
             achieved_seconds: burn.achieved().as_secs_f64(),
             wall_seconds: burn.started.elapsed().as_secs_f64(),
+            starved_seconds: burn.starved().as_secs_f64(),
+            stalled_seconds: handle.stalled().map(|time| time.as_secs_f64()),
             throttled_periods: throttling.map(|t| t.throttled_periods),
             throttled_share: throttling.map(Throttling::share),
         }
@@ -177,6 +184,8 @@ impl Report {
             asked_seconds: 0.0,
             achieved_seconds: 0.0,
             wall_seconds: 0.0,
+            starved_seconds: 0.0,
+            stalled_seconds: None,
             throttled_periods: None,
             throttled_share: None,
         }

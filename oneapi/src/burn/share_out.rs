@@ -1,6 +1,8 @@
 //! Divides a container's CPU limit among the burns that run. Plain arithmetic: when to divide it
 //! anew is known to `Burns`, where the limit comes from to `quota`.
 
+use chassis::system::container::CpuLimit;
+
 use super::{BurnRequest, Millicores, quota};
 
 /// How far below a CPU limit burns are kept, so that the kernel doesn't throttle the container
@@ -40,7 +42,7 @@ pub(super) struct Shares {
 /// proportion to its request; without a limit, or below it, each gets what it asked for.
 pub(super) fn share_out<'r>(
     requests: impl Iterator<Item = &'r BurnRequest> + Clone,
-    limit: Option<Millicores>,
+    limit: Option<CpuLimit>,
     headroom: Headroom,
 ) -> Shares {
     // 64 bits hold the sum of every request that there is memory for.
@@ -49,7 +51,7 @@ pub(super) fn share_out<'r>(
         same.map(|request| u64::from(request.millicores)).sum()
     };
     let (forced, asked) = (sum(true), sum(false));
-    let allowed = limit.map_or(u64::MAX, |limit| headroom.below(limit).into());
+    let allowed = limit.map_or(u64::MAX, |limit| headroom.below(limit.millicores).into());
     let available = asked.min(allowed.saturating_sub(forced));
     let granted = requests.map(|request| {
         if request.force || available == asked {
@@ -91,6 +93,10 @@ mod tests {
 
     fn shares(requests: &[(Millicores, bool)], limit: Option<Millicores>) -> Shares {
         let requests: Vec<_> = requests.iter().map(|(m, f)| request(*m, *f)).collect();
+        let limit = limit.map(|millicores| CpuLimit {
+            millicores,
+            period: Duration::from_millis(100),
+        });
         share_out(requests.iter(), limit, FIVE_PERCENT)
     }
 
@@ -146,6 +152,23 @@ mod tests {
         assert_eq!(portion, 2631, "of 475 millicores in all");
         let portion = shares(&[(1000, false), (500, true)], Some(500)).portion_micros;
         assert_eq!(portion, u64::MAX, "throttled in any case");
+    }
+
+    /// As docs/troubleshooting.md says, of a request that is as large as the limit. An autoscaler takes whole
+    /// percents, and tolerates a tenth: <https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/>
+    #[test]
+    fn below_these_limits_no_burn_exceeds_an_autoscalers_target() {
+        let exceeds = |target: u32, limit: Millicores| {
+            let usage = FIVE_PERCENT.below(limit) * 100 / limit;
+            f64::from(usage) / f64::from(target) - 1.0 > 0.1
+        };
+        for (target, limit) in [(80, 167), (70, 87), (50, 45)] {
+            assert!(
+                !(1..limit).any(|lower| exceeds(target, lower)),
+                "{target} %"
+            );
+            assert!(exceeds(target, limit), "{target} % at {limit}m");
+        }
     }
 
     #[test]

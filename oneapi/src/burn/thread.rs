@@ -16,7 +16,7 @@ use std::{
 use super::{Burn, Burns, Millicores, Steering};
 
 /// How often a thread that is not always busy wakes up, at least and at most. 10 ms is a tenth of
-/// the period over which Kubernetes counts a CPU quota; slower for small shares, so that each
+/// the period over which the kernel counts a CPU quota by default; slower for small shares, so that each
 /// wake-up is worth its own cost; faster close to a limit (`portion_micros`); and slower than all
 /// that when threads are many, so that all of them together wake up less than a thousand times a
 /// second.
@@ -24,6 +24,9 @@ const MIN_PERIOD: Duration = Duration::from_millis(10);
 const MAX_PERIOD: Duration = Duration::from_millis(100);
 const MIN_WORK_PER_WAKE_UP: Duration = Duration::from_millis(1);
 const MIN_PERIOD_PER_THREAD: Duration = Duration::from_micros(1250);
+
+/// The same where the kernel counts a CPU quota over some milliseconds: some 5 µs of it are the wake-up's own.
+const MIN_PERIOD_OF_SHORT_QUOTA: Duration = Duration::from_micros(200);
 
 /// The debt that is remembered, in time: what a busy machine held back longer ago is lost.
 const MAX_DEBT_AGE: Duration = Duration::from_millis(40);
@@ -35,6 +38,11 @@ const ROUNDS_PER_LOOK: u32 = 10_000;
 /// The most of a core that one thread is to use, where there are cores enough: the rest is for
 /// catching up. A thread that owes a whole core loses for good what the kernel gives to others.
 const MAX_MILLICORES_PER_THREAD: Millicores = 900;
+
+/// What a period of a CPU quota has to leave below the limit for each CPU but the first. The kernel hands a quota
+/// to CPUs in slices of 5 ms (`sched_cfs_bandwidth_slice_us`), so that one may hold what another lacks. Of 1000
+/// millicores burnt on two CPUs, with 5 ms left, no period was throttled, and with 2.5 ms up to a twelfth.
+const LEFT_PER_FURTHER_CPU: Duration = Duration::from_millis(4);
 
 /// Burning needs next to no stack; reading the limit and logging its change need some.
 const STACK_BYTES: usize = 256 << 10;
@@ -76,21 +84,42 @@ pub(super) fn start(burn: &Burn, burns: &Burns) -> io::Result<()> {
 /// How many threads burn so much, on so many CPUs. More than it takes at full use would only be
 /// in each other's way.
 pub(super) fn count(millicores: Millicores, cpus: u32) -> u32 {
-    let enough = millicores.div_ceil(1000).max(1);
     millicores
         .div_ceil(MAX_MILLICORES_PER_THREAD)
         .min(cpus)
-        .max(enough)
+        .max(millicores.div_ceil(1000))
 }
 
-/// How often a thread with that share of a core wakes up, when it may work or sleep for one
-/// portion in one go and so many threads have a share.
+/// As [`count`], in portions of that length. Where these leave too little of a quota to further CPUs, as few
+/// threads as can burn so much.
+pub(super) fn active(millicores: Millicores, cpus: u32, portion: Duration) -> u32 {
+    let (threads, enough) = (count(millicores, cpus), millicores.div_ceil(1000));
+    // Half of what is left is for the portions.
+    let left = 2.0 * portion.as_secs_f64() * f64::from(millicores) / 1000.0;
+    if left < LEFT_PER_FURTHER_CPU.as_secs_f64() * f64::from(threads.saturating_sub(1)) {
+        enough
+    } else {
+        threads
+    }
+}
+
+/// How often a thread with that share of a core wakes up, when it may exceed its share by one
+/// portion and so many threads have a share.
 pub(super) fn period(share: f64, portion: Duration, active_threads: u32) -> Duration {
+    let longest = spread(share, portion);
+    let shortest = (portion / 2).clamp(MIN_PERIOD_OF_SHORT_QUOTA, MIN_PERIOD_PER_THREAD);
     MIN_WORK_PER_WAKE_UP
         .div_f64(share)
         .clamp(MIN_PERIOD, MAX_PERIOD)
-        .min(portion)
-        .max(MIN_PERIOD_PER_THREAD.saturating_mul(active_threads))
+        .min(longest)
+        .max(shortest.saturating_mul(active_threads))
+}
+
+/// How long a thread with that share may work and then sleep, so that no time holds more of its work than
+/// its share of it and of one portion. Of a period T it works for share × T at first; what is beyond its
+/// share of the time is at its most when that is done: share × (1 - share) × T.
+fn spread(share: f64, portion: Duration) -> Duration {
+    portion.div_f64((1.0 - share).max(0.01))
 }
 
 struct Burner {
@@ -104,12 +133,17 @@ struct Burner {
 
 impl Burner {
     fn run(&self) {
+        while self.steering.active_threads.load(Ordering::Acquire) == 0
+            && !self.steering.cancelled.load(Ordering::Acquire)
+        {
+            thread::park(); // until all threads are there, and the burn has its share
+        }
         let mut state = 0x9e37_79b9_7f4a_7c15;
         let (mut wall, mut cpu) = (self.started, Duration::ZERO);
         // Seconds of CPU time that should have been used by now and have not been.
         let mut owed = 0.0;
         // Since when this thread has wanted a CPU.
-        let mut ready = self.started;
+        let mut ready = Instant::now();
         loop {
             let (now, used) = (Instant::now(), clock::thread_cpu_time());
             let burnt = used.saturating_sub(cpu);
@@ -176,8 +210,8 @@ impl Burner {
     /// granted than was asked and fewer threads do: under a quota the kernel gives each CPU some
     /// of it in advance, so that on many CPUs it is used up sooner.
     fn share(&self) -> f64 {
+        let threads = self.steering.active_threads.load(Ordering::Acquire);
         let granted = self.steering.granted.load(Ordering::Relaxed);
-        let threads = count(granted, self.burns.0.cpus);
         if self.index < threads {
             f64::from(granted) / 1000.0 / f64::from(threads)
         } else {
@@ -256,7 +290,45 @@ mod priority {
 
 #[cfg(test)]
 mod tests {
+    use chassis::system::container::CpuLimit;
+
     use super::*;
+    use crate::burn::quota;
+
+    #[test]
+    fn under_a_quota_of_a_short_period_as_few_threads_burn_as_can() {
+        let portion = |millicores: u32, period| {
+            let (limit, period) = (millicores * 20 / 19, Duration::from_millis(period));
+            let limit = CpuLimit {
+                millicores: limit,
+                period,
+            };
+            Duration::from_micros(quota::longest_portion_micros(millicores.into(), limit))
+        };
+        for (millicores, period, expected) in [
+            (950, 100, 2),
+            (950, 50, 1),
+            (950, 5, 1),
+            (1900, 100, 3),
+            (1900, 20, 2),
+            (475, 5, 1),
+        ] {
+            assert_eq!(
+                active(millicores, 4, portion(millicores, period)),
+                expected,
+                "{millicores} millicores, 5 % below a limit over {period} ms"
+            );
+        }
+        let unlimited = Duration::from_micros(u64::MAX);
+        assert_eq!(active(950, 4, unlimited), 2);
+        assert_eq!(active(0, 4, unlimited), 0, "before it has a share");
+        assert!(period(1.0, unlimited, 1) <= MAX_PERIOD);
+        assert_eq!(
+            period(0.475, Duration::from_micros(131), 1).as_micros(),
+            249
+        );
+        assert!(period(0.5, Duration::ZERO, 1) > Duration::ZERO);
+    }
 
     #[test]
     fn threads_have_something_to_spare_where_there_are_cpus() {

@@ -22,6 +22,7 @@ TWOAPI ?=
 PEERS ?=
 RESOURCE_CONSUMER ?=
 BENCH ?=
+KERNEL ?=
 DOCS ?=
 BLESS ?=
 DOCKER_BUILD_FLAGS ?=
@@ -31,13 +32,13 @@ COMMIT ?= $(shell git describe --always --dirty --exclude='*' 2>/dev/null || ech
 
 # The scripts and the stories read these. A docker engine from before 2023 has BuildKit switched off.
 export REGISTRY TAG NEXT NAMESPACE CONTEXT RATE UPDATES
-export ONEAPI TWOAPI PEERS RESOURCE_CONSUMER BENCH DOCS BLESS DOCUMENTS TRIES
+export ONEAPI TWOAPI PEERS RESOURCE_CONSUMER BENCH KERNEL DOCS BLESS DOCUMENTS TRIES
 export DOCKER_BUILDKIT = 1
 
 # `make image push deploy` means one after the other, with -j too.
 .NOTPARALLEL:
 
-.PHONY: help run test test-metrics test-grpc test-page screenshots lint use registry image image-size push load \
+.PHONY: help run test test-metrics test-grpc test-cgroup2 test-page screenshots lint use registry image image-size push load \
   deploy undeploy doctor e2e docs prove bench size instructions bench-cluster clean
 
 help: ## lists the verbs and the variables
@@ -58,6 +59,7 @@ help: ## lists the verbs and the variables
 	  'PEERS=' 'what bench measures too: name=command|http://host:port/path …' \
 	  'RESOURCE_CONSUMER=' 'its binary, whose burns bench measures too' \
 	  'BENCH=short' 'bench in less than a minute, to see that it works' \
+	  'KERNEL=' 'the Linux image that test-cgroup2 boots; none: the newest one in /boot' \
 	  'DOCS=1' 'bench, bench-cluster, size, instructions and prove write their figures into docs/, screenshots its pictures' \
 	  'BLESS=1' 'instructions records what it counts, docs writes what it sees into the documents' \
 	  'ONEAPI_PORT=$(ONEAPI_PORT), TWOAPI_PORT=$(TWOAPI_PORT)' 'the ports of run' \
@@ -79,6 +81,10 @@ test-metrics: ## has a real Prometheus scrape both services on this machine
 test-grpc: ## has real gRPC clients ask oneapi for its health on this machine
 	@scripts/need.sh cargo curl go
 	@scripts/test-grpc.sh
+
+test-cgroup2: ## boots KERNEL with cgroup v2 in qemu, and tests limits and burns there; needs Linux on x86-64
+	@scripts/need.sh cargo busybox qemu
+	@scripts/test-cgroup2.sh
 
 test-page: ## tests the live page in a real Chromium against real pairs on this machine; needs Node
 	@scripts/need.sh cargo npm

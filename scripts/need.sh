@@ -1,6 +1,6 @@
 #!/bin/bash
 # Checks that what a verb of the Makefile needs is available. Prints one sentence about the first
-# thing that isn't, and exits with 1. Its arguments are of: cargo, curl, npm, prometheus, go, docker,
+# thing that isn't, and exits with 1. Its arguments are of: cargo, curl, npm, prometheus, go, busybox, qemu, docker,
 # images (both at TAG, on this machine), kubectl, cluster.
 
 set -u
@@ -36,6 +36,14 @@ for need in "$@"; do
       ;;
     go)
       installed go https://go.dev/doc/install
+      ;;
+    busybox)
+      installed busybox https://busybox.net
+      # It is copied alone to where there are no libraries.
+      ! ldd "$(command -v busybox)" >/dev/null 2>&1 || fail "busybox has to be static: Debian's package is busybox-static."
+      ;;
+    qemu)
+      installed qemu-system-x86_64 https://www.qemu.org/download
       ;;
     docker)
       installed docker https://docs.docker.com/engine/install

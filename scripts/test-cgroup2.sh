@@ -1,0 +1,52 @@
+#!/bin/bash
+# `make test-cgroup2`: boots a kernel with cgroup v2 in qemu, on whatever machine this is, and runs oneapi in
+# cgroups that are made as a kubelet makes them. scripts/cgroup2/init is all that runs there, beside oneapi.
+#
+# The machine has one CPU, whose time counts instructions and not seconds, and skips those in which it
+# sleeps: what else this machine does changes no figure. Several CPUs can't be counted like that.
+#
+# KERNEL is a Linux image for x86-64, else the newest one in /boot; cgroups have to be built in, and not to be
+# modules, as in Debian's. ONEAPI is a static binary, else one is built as for an image: one that isn't
+# optimised works in steps that are too long for a CPU as slow as this.
+
+set -eu
+cd "$(dirname "$0")/.."
+
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+
+kernel=${KERNEL:-$(ls -t /boot/vmlinuz-* 2>/dev/null | head -n 1)}
+[ -r "$kernel" ] || fail "There is no kernel to boot: KERNEL=FILE names one, such as /boot/vmlinuz of a Debian."
+
+oneapi=${ONEAPI:-}
+if [ -z "$oneapi" ]; then
+  oneapi=$(cargo --config static.toml build --release --locked -p oneapi --bin oneapi --message-format json-render-diagnostics |
+    sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
+fi
+[ -x "$oneapi" ] || fail "There is no program '$oneapi'."
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+root=$folder/root
+mkdir -p "$root"/{bin,dev,host/bin,proc,sys,tmp}
+cp "$(command -v busybox)" "$root/bin/busybox"
+cp scripts/cgroup2/init "$root/init"
+cp "$oneapi" "$root/oneapi"
+# Busybox has one that knows no cgroup namespaces.
+cp "$(command -v unshare)" "$root/host/bin/unshare"
+ldd "$(command -v unshare)" | grep -o '/[^ ]*' | while read -r library; do
+  mkdir -p "$root$(dirname "$library")"
+  cp -L "$library" "$root$library"
+done
+(cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$folder/initramfs"
+
+# 5 minutes: ten times what it takes, if this machine has nothing else to do.
+timeout 300 qemu-system-x86_64 -machine q35 -accel tcg,thread=single -icount shift=1,sleep=off -smp 1 -m 512 \
+  -nographic -no-reboot -nic none -monitor none -kernel "$kernel" -initrd "$folder/initramfs" \
+  -append 'console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off' </dev/null 2>&1 |
+  tee "$folder/console" | sed -nu 's|\r$||; /^Linux/,$p'
+grep -q '^[0-9]* checks, 0 failed' "$folder/console" && exit
+grep -q '^Linux' "$folder/console" || cat "$folder/console" >&2 # why it didn't come so far
+fail 'Not all checks have been passed.'

@@ -163,8 +163,9 @@ mod tests {
             f64::from(usage) / f64::from(target) - 1.0 > 0.1
         };
         for (target, limit) in [(80, 167), (70, 87), (50, 45)] {
+            // From the least on that a quota of the kernel's can be: 1 ms in 100.
             assert!(
-                !(1..limit).any(|lower| exceeds(target, lower)),
+                !(10..limit).any(|lower| exceeds(target, lower)),
                 "{target} %"
             );
             assert!(exceeds(target, limit), "{target} % at {limit}m");

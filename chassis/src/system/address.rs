@@ -1,6 +1,6 @@
-//! The pod's IP: the one that it was told (the downward API's `POD_IP`), else the first
-//! non-loopback IPv4 of the machine's interfaces, else the first global or unique local IPv6, else
-//! loopback.
+//! The pod's IP: the one that it was told (the downward API's `POD_IP`), else the first IPv4 of the
+//! machine's interfaces that is neither loopback nor link-local, else the first such IPv6, else a
+//! link-local one, else loopback.
 //! It is not looked up anew on every request, and yet follows a laptop that changes networks.
 
 use std::{
@@ -83,20 +83,20 @@ fn look_up() -> IpAddr {
     }))
 }
 
+/// Link-local addresses (`169.254.0.0/16`, `fe80::/10`) reach nobody from elsewhere. A pod may have one
+/// beside its own address: on a cluster with IPv6 alone, some network plugins give it an IPv4 to leave by.
 fn choose(interfaces: &[Interface]) -> IpAddr {
-    let ips = || {
-        interfaces
-            .iter()
-            .filter(|i| !i.is_loopback())
-            .map(Interface::ip)
-    };
-    ips()
-        .find(|ip| ip.is_ipv4())
-        // A global address (`2000::/3`) before a unique local one (`fc00::/7`), which is what pods
-        // often have. Those of the link (`fe80::/10`) reach nobody from elsewhere.
-        .or_else(|| ips().find(|ip| matches!(ip, IpAddr::V6(v6) if v6.segments()[0] >> 13 == 1)))
-        .or_else(|| ips().find(|ip| matches!(ip, IpAddr::V6(v6) if v6.is_unique_local())))
+    let ips = interfaces.iter().map(Interface::ip);
+    ips.filter(|ip| !ip.is_loopback())
+        .min_by_key(|ip| (is_link_local(ip), ip.is_ipv6())) // of several, the first
         .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+fn is_link_local(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
 }
 
 #[cfg(test)]
@@ -131,27 +131,29 @@ mod tests {
         }
     }
 
-    fn chosen(ips: &[&str]) -> String {
-        choose(&ips.iter().map(|ip| interface(ip)).collect::<Vec<_>>()).to_string()
-    }
-
     #[test]
-    fn the_first_ipv4_comes_before_any_ipv6_and_loopback_comes_last() {
-        assert_eq!(
-            chosen(&["127.0.0.1", "2001:db8::1", "10.0.0.7", "10.0.0.8"]),
-            "10.0.0.7"
-        );
-        assert_eq!(
-            chosen(&["127.0.0.1", "::1", "fe80::1", "fd00::1", "2001:db8::1"]),
-            "2001:db8::1"
-        );
-        assert_eq!(
-            chosen(&["127.0.0.1", "::1", "fe80::1", "fd00::7"]),
-            "fd00::7",
-            "a pod's address on a cluster that has IPv6 alone"
-        );
-        assert_eq!(chosen(&["127.0.0.1", "::1", "fe80::1"]), "127.0.0.1");
-        assert_eq!(chosen(&[]), "127.0.0.1");
+    fn the_first_ipv4_comes_before_any_ipv6_and_then_link_local_ones_and_loopback() {
+        for (ips, expected) in [
+            (
+                "127.0.0.1 ::1 fe80::7 2001:db8::1 10.0.0.7 10.0.0.8",
+                "10.0.0.7",
+            ),
+            ("127.0.0.1 ::1 fe80::7 fd00::1 2001:db8::1", "fd00::1"),
+            // An IPv4 to leave the node by, on a cluster that has IPv6 alone.
+            (
+                "127.0.0.1 169.254.172.6 ::1 fe80::7 fd00:10:244::7",
+                "fd00:10:244::7",
+            ),
+            ("127.0.0.1 169.254.1.5 192.168.1.20", "192.168.1.20"),
+            ("127.0.0.1 ::1 fe80::7 169.254.1.5", "169.254.1.5"),
+            ("127.0.0.1 ::1 fe80::7", "fe80::7"),
+            ("127.0.0.1 ::1", "127.0.0.1"),
+            ("::1", "127.0.0.1"),
+            ("", "127.0.0.1"),
+        ] {
+            let interfaces: Vec<Interface> = ips.split_whitespace().map(interface).collect();
+            assert_eq!(choose(&interfaces).to_string(), expected, "of {ips}");
+        }
     }
 
     #[test]

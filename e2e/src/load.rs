@@ -27,9 +27,10 @@ const SHORT_LOADS: u32 = 4;
 /// What was asked, and what came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// Those that were answered or failed.
+    /// Those that were due.
     pub requests: u64,
-    /// Those that failed, by how.
+    /// Those that failed, by how; also those that the load couldn't send, of which nobody can say that
+    /// they would have been answered.
     pub failed: BTreeMap<String, u64>,
     /// In how many seconds something failed; of several loads, the most.
     pub bad_seconds: u64,
@@ -191,10 +192,17 @@ fn sum<'a>(lines: impl Iterator<Item = &'a str>) -> Count {
             continue;
         }
         total.requests += second["requests"].as_u64().unwrap_or(0);
-        let failed = second["failed"].as_object();
-        total.bad_seconds += u64::from(failed.is_some_and(|failed| !failed.is_empty()));
-        for (kind, count) in failed.into_iter().flatten() {
-            *total.failed.entry(kind.clone()).or_default() += count.as_u64().unwrap_or(0);
+        let counts = |name: &str| {
+            let counts = second[name].as_object().into_iter().flatten();
+            counts.map(|(kind, count)| (kind.clone(), count.as_u64().unwrap_or(0)))
+        };
+        let not_sent: u64 = counts("not_sent").map(|(_, count)| count).sum();
+        total.requests += not_sent;
+        let not_sent = (not_sent > 0).then(|| ("not sent".to_owned(), not_sent));
+        let failed: Vec<_> = counts("failed").chain(not_sent).collect();
+        total.bad_seconds += u64::from(!failed.is_empty());
+        for (kind, count) in failed {
+            *total.failed.entry(kind).or_default() += count;
         }
     }
     total
@@ -209,16 +217,16 @@ mod tests {
         let lines = [
             r#"{"kind":"second","requests":50,"failed":{}}"#,
             r#"{"kind":"second","requests":50,"failed":{"refused":2,"status 503":1}}"#,
-            r#"{"kind":"second","requests":50,"failed":{"refused":1}}"#,
-            r#"{"kind":"summary","requests":150,"failed":{"refused":3,"status 503":1}}"#,
+            r#"{"kind":"second","requests":48,"failed":{"refused":1},"not_sent":{"connections busy":2}}"#,
+            r#"{"kind":"summary","requests":148,"failed":{"refused":3,"status 503":1}}"#,
             "something else",
         ];
         let before = sum(lines.into_iter().take(2));
         let all = sum(lines.into_iter());
-        assert_eq!((all.requests, all.failures(), all.bad_seconds), (150, 4, 2));
-        assert_eq!(all.kinds(), "3 refused, 1 status 503");
+        assert_eq!((all.requests, all.failures(), all.bad_seconds), (150, 6, 2));
+        assert_eq!(all.kinds(), "2 not sent, 3 refused, 1 status 503");
         let between = all - &before;
         assert_eq!((between.requests, between.bad_seconds), (50, 1));
-        assert_eq!(between.kinds(), "1 refused");
+        assert_eq!(between.kinds(), "2 not sent, 1 refused");
     }
 }

@@ -4,6 +4,8 @@
 
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
 
+use axum::http::{HeaderValue, uri::Authority};
+
 /// How long a single request may take: a day, far more than the longest burn by default.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -36,6 +38,16 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
 /// How many connections.
 pub(crate) fn connections(text: &str) -> Result<u16, String> {
     whole_number(text, CONNECTIONS)
+}
+
+/// The value of a header `Host`: a name or an address, and perhaps a port.
+pub(crate) fn host_header(text: &str) -> Result<HeaderValue, String> {
+    let authority = text.parse::<Authority>().ok();
+    authority
+        .filter(|it| !it.host().is_empty() && !text.contains('@'))
+        .filter(|it| (it.host().len() < text.len()) == it.port_u16().is_some())
+        .and_then(|it| HeaderValue::from_str(it.as_str()).ok())
+        .ok_or_else(|| "it is a name, such as shop.example.com, perhaps with a :port".to_owned())
 }
 
 /// Thousandths of a core.
@@ -76,6 +88,27 @@ mod tests {
         assert_eq!(timeout("24h"), Ok(Duration::from_secs(86_400)));
         assert_eq!(timeout("24h 1ns"), Err("it must be at most 24h".to_owned()));
         assert_eq!(timeout("0s"), Err("it must be longer than 0s".to_owned()));
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+        for text in ["shop.example.com", "shop:8080", "10.0.0.1", "[::1]:80"] {
+            assert_eq!(host_header(text).unwrap(), text);
+        }
+        for text in [
+            "",
+            ":80",
+            "a:",
+            "a:x",
+            "a:99999",
+            "u@a",
+            "a/b",
+            "a b",
+            "http://a",
+            "a\r\nx: y",
+        ] {
+            assert!(host_header(text).is_err(), "'{text}'");
+        }
     }
 
     #[test]

@@ -1,30 +1,39 @@
 //! How both clients print: each line at once, and on a terminal a progress bar that is overwritten.
 
 use std::{
+    env,
     io::{self, IsTerminal, Write},
     time::Duration,
 };
 
+use chassis::config::exit_unheard;
 use serde_json::{Value, json};
 
-/// Standard output, and whether it is a terminal.
+/// Standard output, and whether it is a terminal that can overwrite a line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terminal {
     is_terminal: bool,
 }
 
+/// A terminal has 80 columns at least, by custom. Some put the cursor on a line of its own behind the
+/// last one.
+const COLUMNS: usize = 79;
+
 impl Terminal {
     pub(crate) fn stdout() -> Self {
         Self {
-            is_terminal: io::stdout().is_terminal(),
+            is_terminal: io::stdout().is_terminal()
+                && env::var_os("TERM").is_none_or(|term| term != "dumb"),
         }
     }
 
-    /// A line of progress; on a terminal it replaces the one before.
+    /// A line of progress; on a terminal it replaces the one before. One that is narrower than the
+    /// line cuts it off (`?7l`, until `?7h`), since of a wrapped line only the end would be replaced:
+    /// so the bar comes last.
     pub(crate) fn progress(self, done: Duration, all: Duration, line: &str) {
         if self.is_terminal {
-            let share = done.as_secs_f64() / all.as_secs_f64();
-            print(&format!("\r{} {line}\x1b[K", bar(share)));
+            let line = with_bar(line, done.as_secs_f64() / all.as_secs_f64());
+            print(&format!("\x1b[?7l\r{line}\x1b[K\x1b[?7h"));
         } else {
             print(&format!("{line}\n"));
         }
@@ -43,11 +52,14 @@ impl Terminal {
     }
 }
 
-/// Flushes, since a reader wants each line when it is known, and ignores that nobody may be left to
-/// read it.
+/// Flushes, since a reader wants each line when it is known. When nobody is left to read it, the
+/// program ends.
 pub(crate) fn print(text: &str) {
     let mut out = io::stdout().lock();
-    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        drop(out);
+        exit_unheard(&error);
+    }
 }
 
 /// To three decimal places: more of them are noise.
@@ -55,10 +67,19 @@ pub(crate) fn rounded(number: f64) -> Value {
     json!((number * 1000.0).round() / 1000.0)
 }
 
-fn bar(share: f64) -> String {
-    const WIDTH: usize = 24; // leaves room for the line on a terminal of 80 columns
-    let full = (share.clamp(0.0, 1.0) * WIDTH as f64) as usize;
-    format!("[{}{}]", "#".repeat(full), "-".repeat(WIDTH - full))
+/// As long a bar as there is room for; none where it would be too short to tell anything.
+fn with_bar(line: &str, share: f64) -> String {
+    const MIN: usize = 8;
+    const MAX: usize = 24;
+    let around = "  []".len();
+    let width = COLUMNS.saturating_sub(line.chars().count() + around);
+    let width = width.min(MAX);
+    if width < MIN {
+        return line.to_owned();
+    }
+    let full = (share.clamp(0.0, 1.0) * width as f64) as usize;
+    let (full, empty) = ("#".repeat(full), "-".repeat(width - full));
+    format!("{line}  [{full}{empty}]")
 }
 
 #[cfg(test)]
@@ -66,10 +87,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_is_never_longer_than_full() {
-        assert_eq!(bar(0.5), format!("[{}{}]", "#".repeat(12), "-".repeat(12)));
+    fn a_bar_is_never_longer_than_full_nor_than_what_is_left_of_80_columns() {
+        let bar = |full, empty| format!("  [{}{}]", "#".repeat(full), "-".repeat(empty));
+        assert_eq!(with_bar("x", 0.5), format!("x{}", bar(12, 12)));
         for over in [1.0, 1.2] {
-            assert_eq!(bar(over), format!("[{}]", "#".repeat(24)));
+            assert_eq!(with_bar("x", over), format!("x{}", bar(24, 0)));
         }
+        for length in 1..100 {
+            let line = "x".repeat(length);
+            let whole = with_bar(&line, 0.5);
+            assert!(whole.len() <= length.max(79), "{whole}");
+        }
+        let line = "x".repeat(65);
+        assert_eq!(with_bar(&line, 0.5), format!("{line}{}", bar(5, 5)));
     }
 }

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Command, Output, Stdio},
     sync::{
@@ -125,6 +126,17 @@ impl Server {
         }
     }
 
+    /// Waits until it has read so many requests, and no more.
+    async fn has_seen(&self, requests: u64) {
+        let seen = async {
+            while self.seen().0 as u64 != requests {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let in_time = timeout(Duration::from_secs(10), seen).await.is_ok();
+        assert!(in_time, "{requests}, not {}", self.seen().0);
+    }
+
     fn seen(&self) -> (usize, usize) {
         let seen = |count: &AtomicUsize| count.load(Ordering::SeqCst);
         (seen(&self.requests), seen(&self.connections))
@@ -167,8 +179,16 @@ impl Told {
     }
 
     fn failed(&self) -> BTreeMap<&str, u64> {
-        let failed = self.summary["failed"].as_object().unwrap().iter();
-        failed
+        self.counted("failed")
+    }
+
+    fn not_sent(&self) -> BTreeMap<&str, u64> {
+        self.counted("not_sent")
+    }
+
+    fn counted(&self, name: &str) -> BTreeMap<&str, u64> {
+        let counts = self.summary[name].as_object().unwrap().iter();
+        counts
             .map(|(k, n)| (k.as_str(), n.as_u64().unwrap()))
             .collect()
     }
@@ -183,6 +203,16 @@ impl Told {
 async fn load(address: SocketAddr, line: &str) -> Told {
     let command = twoapi(&format!("load http://{address}/test --json {line}"));
     Told::by(&output(command).await)
+}
+
+/// The same after this `ulimit`.
+async fn load_under(limit: &str, address: SocketAddr, line: &str) -> Output {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!(
+        "ulimit {limit}; exec {PROGRAM} load http://{address}/test --json {line}"
+    ));
+    shell.stdin(Stdio::null());
+    output(shell).await
 }
 
 #[tokio::test]
@@ -367,18 +397,192 @@ async fn requests_that_no_connection_was_free_for_are_told_apart() {
     let started = Instant::now();
     let told = load(
         server.address,
-        "--rate 20 --for 1s --connections 1 --timeout 500ms",
+        "--rate 2000 --for 1s --connections 1 --timeout 500ms",
     )
     .await;
-    let (code, requests, ok) = told.counts();
-    assert_eq!((code, requests, ok), (1, 20, 0), "{told:#?}");
-    let sent = server.seen().0 as u64;
-    assert_eq!(told.failed()["timed out"], sent, "{told:#?}");
-    assert_eq!(told.failed().get("not sent").unwrap_or(&0) + sent, 20);
+    let (code, sent, ok) = told.counts();
+    assert_eq!((code, ok), (1, 0), "{told:#?}");
+    server.has_seen(sent).await;
+    assert_eq!(told.failed(), [("timed out", sent)].into(), "{told:#?}");
+    let not_sent = [("connections busy", 2000 - sent)].into();
+    assert_eq!(told.not_sent(), not_sent, "{told:#?}");
+    let by_second = told.seconds.iter().map(|it| &it["not_sent"]);
+    let by_second: u64 = by_second
+        .filter_map(|it| it["connections busy"].as_u64())
+        .sum();
+    assert_eq!(by_second, 2000 - sent, "{told:#?}");
     assert!(
         started.elapsed() < Duration::from_secs(3),
         "all is over a time-out after the last was due"
     );
+}
+
+#[tokio::test]
+async fn what_is_said_per_second_is_what_was_sent_beside_what_was_asked_for() {
+    let server = Server::start(|_| Act::Stall(Duration::from_millis(250), YES)).await;
+    // Four a second can be answered, and what is sent has a second left to be.
+    let line = "--rate 1000 --for 2s --connections 1 --timeout 2s";
+    let told = load(server.address, line).await;
+    let number = |name: &str| told.summary[name].as_f64().unwrap();
+    let (_, sent, _) = told.counts();
+    assert_eq!(
+        told.counts(),
+        (1, sent, sent),
+        "all are answered: {told:#?}"
+    );
+    assert!((4..=12).contains(&sent), "{told:#?}");
+    server.has_seen(sent).await;
+    assert_eq!(told.not_sent()["connections busy"], 2000 - sent);
+    let off = number("rate") - sent as f64 / number("seconds");
+    assert!(off.abs() < 0.01, "{told:#?}");
+    assert_eq!(number("asked_rate"), 1000.0, "{told:#?}");
+
+    let command = twoapi(&format!("load http://{}/test {line}", server.address));
+    let text = String::from_utf8(output(command).await.stdout).unwrap();
+    let row = text
+        .lines()
+        .find(|it| it.starts_with("per second, of 1000.0 asked for "));
+    let said: f64 = row.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(said < 5.0, "{text}");
+}
+
+#[tokio::test]
+async fn a_second_without_an_answer_has_no_latency() {
+    let server = Server::start(|_| Act::Stall(Duration::from_millis(1500), YES)).await;
+    let told = load(server.address, "--rate 1 --for 1s").await;
+    assert_eq!(told.seconds[0]["p99_ms"], Value::Null, "{told:#?}");
+    assert!(told.seconds[1]["p99_ms"].as_f64().unwrap() > 1400.0);
+}
+
+#[tokio::test]
+async fn a_connection_takes_one_descriptor() {
+    for life in ["", "--connection-life 300ms"] {
+        let server = Server::start(|_| Act::Answer(YES)).await;
+        let line = format!("--rate 1000 --for 1s --connections 128 {life} --timeout 1m");
+        let told = Told::by(&load_under("-n 160", server.address, &line).await);
+        assert_eq!(told.counts(), (0, 1000, 1000), "{life}: {told:#?}");
+        assert!(server.seen().1 >= 128, "{life}: all of them were used");
+    }
+    // Each request that is given up leaves a connection behind, and all are given up together.
+    let server = Server::start(|_| Act::Hang).await;
+    let line = "--rate 1000 --for 1s --connections 128 --timeout 300ms";
+    let told = Told::by(&load_under("-n 160", server.address, line).await);
+    let kinds: Vec<_> = told.failed().into_keys().collect();
+    assert_eq!(kinds, ["timed out"], "{told:#?}");
+    let kinds: Vec<_> = told.not_sent().into_keys().collect();
+    assert_eq!(kinds, ["connections busy"], "{told:#?}");
+}
+
+#[tokio::test]
+async fn the_limit_of_descriptors_is_raised_as_far_as_it_may_be() {
+    let server = Server::start(|_| Act::Answer(YES)).await;
+    let line = "--rate 500 --for 1s --connections 100 --timeout 1m";
+    let told = Told::by(&load_under("-Sn 64", server.address, line).await);
+    assert_eq!(told.counts(), (0, 500, 500), "{told:#?}");
+}
+
+#[tokio::test]
+async fn connections_that_can_not_be_had_are_refused_with_the_number_that_can() {
+    let server = Server::start(|_| Act::Answer(YES)).await;
+    let refused = load_under("-n 64", server.address, "--rate 500 --for 1s").await;
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    let expected =
+        "--connections 64 can't be had: with at most 64 open files (ulimit -n) there can be ";
+    let number: usize = said.trim().strip_prefix(expected).unwrap().parse().unwrap();
+    assert!((30..64).contains(&number), "{said}");
+    assert_eq!(server.seen(), (0, 0), "before anything was sent");
+
+    let line = format!("--rate 500 --for 1s --connections {number} --timeout 1m");
+    let told = Told::by(&load_under("-n 64", server.address, &line).await);
+    assert_eq!(told.counts(), (0, 500, 500), "{told:#?}");
+    assert_eq!(server.seen(), (500, number), "so many there were");
+}
+
+#[tokio::test]
+async fn what_this_side_lacked_descriptors_for_is_no_failure_of_the_service() {
+    // It is asked to close each connection, and does so half a second later.
+    let server = Server::start(|_| Act::CloseLate(Duration::from_millis(500), BYE)).await;
+    let line = "--rate 500 --for 1s --connections 8 --fresh --timeout 1m";
+    let told = Told::by(&load_under("-n 64", server.address, line).await);
+    let sent = server.seen().0 as u64;
+    assert_eq!(told.counts(), (1, sent, sent), "{told:#?}");
+    assert!(told.failed().is_empty(), "{told:#?}");
+    let not_sent = [("no descriptors left", 500 - sent)].into();
+    assert_eq!(told.not_sent(), not_sent, "{told:#?}");
+}
+
+#[tokio::test]
+async fn host_changes_the_header_and_nothing_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let heads = tokio::spawn(async move {
+        let mut heads = Vec::new();
+        while heads.len() < 2 {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 1024];
+            let read = stream.read(&mut head).await.unwrap();
+            if read > 0 {
+                heads.push(String::from_utf8(head[..read].to_vec()).unwrap());
+                stream.write_all(BYE.as_bytes()).await.unwrap();
+            }
+        }
+        heads
+    });
+    for host in ["", "--host shop.example.com:8080"] {
+        let line = format!("--rate 1 --for 100ms {host}");
+        assert_eq!(load(address, &line).await.counts(), (0, 1, 1), "{host}");
+    }
+    let heads = heads.await.unwrap();
+    assert!(heads[0].contains(&format!("\r\nhost: {address}\r\n")));
+    let other = heads[0].replace(&address.to_string(), "shop.example.com:8080");
+    assert_eq!(heads[1], other);
+}
+
+#[tokio::test]
+async fn it_ends_when_nobody_reads_any_more() {
+    let server = Server::start(|_| Act::Answer(YES)).await;
+    let line = format!("load http://{}/ --rate 10 --for 9s --json", server.address);
+    let mut command = twoapi(&line);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.next().unwrap().unwrap().contains("second"));
+        drop(lines);
+        child.wait_with_output().unwrap()
+    });
+    let ended = timeout(Duration::from_secs(5), ended).await;
+    let ended = ended.expect("with the next line").unwrap();
+    assert_eq!(ended.status.code(), Some(141), "128 and SIGPIPE's number");
+    assert_eq!(String::from_utf8(ended.stderr).unwrap(), "");
+}
+
+#[tokio::test]
+async fn help_that_can_not_be_written_is_no_success() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = twoapi("load --help");
+    command.stdout(writer);
+    let Output { status, stderr, .. } = output(command).await;
+    assert_eq!((status.code(), stderr), (Some(141), Vec::new()));
+    #[cfg(target_os = "linux")]
+    {
+        let mut command = twoapi("--help");
+        command.stdout(
+            std::fs::File::options()
+                .write(true)
+                .open("/dev/full")
+                .unwrap(),
+        );
+        let Output { status, stderr, .. } = output(command).await;
+        let said = String::from_utf8(stderr).unwrap();
+        assert!(
+            said.starts_with("cannot write to standard output: "),
+            "{said}"
+        );
+        assert_eq!(status.code(), Some(1));
+    }
 }
 
 #[tokio::test]
@@ -524,6 +728,11 @@ async fn invalid_arguments_are_refused_with_a_sentence() {
             "http://x/ --rate 1 --for 1s --max-rate 1e300",
             2,
             "MAX_RATE (or --max-rate) can't be '1e300'",
+        ),
+        (
+            "http://x/ --rate 1 --for 1s --host http://y/",
+            2,
+            "--host can't be 'http://y/': it is a name, such as shop.example.com",
         ),
         ("http://x/ --rate 1 --for 1s --loud", 2, "--loud"),
         (

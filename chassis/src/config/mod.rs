@@ -7,7 +7,12 @@ mod build;
 mod stderr;
 mod value;
 
-use std::{collections::HashSet, error::Error, ffi::OsString};
+use std::{
+    collections::HashSet,
+    error::Error,
+    ffi::OsString,
+    io::{self, Write},
+};
 
 use clap::{
     CommandFactory, FromArgMatches,
@@ -17,7 +22,7 @@ use clap::{
 
 pub use self::{
     build::Build,
-    stderr::complain,
+    stderr::{complain, exit_unheard},
     value::{
         duration, http_url, ip_address, listen_address, localhost, positive_duration, whole_number,
     },
@@ -35,7 +40,12 @@ pub trait CheckConflicts {
 pub fn parse<C: CommandFactory + FromArgMatches + CheckConflicts>(report: impl Fn(&str)) -> C {
     match read(std::env::args_os().collect()) {
         Ok(cli) => cli,
-        Err(Rejected::HelpOrVersion(text)) => text.exit(),
+        Err(Rejected::HelpOrVersion(text)) => {
+            match text.print().and_then(|()| io::stdout().flush()) {
+                Ok(()) => std::process::exit(0),
+                Err(error) => exit_unheard(&error),
+            }
+        }
         Err(Rejected::Invalid(sentences)) => {
             let name = C::command().get_name().to_owned();
             for sentence in &sentences {

@@ -3,5 +3,6 @@
 
 pub mod address;
 pub mod container;
+pub mod descriptors;
 pub mod memory;
 pub(crate) mod process;

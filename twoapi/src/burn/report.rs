@@ -51,7 +51,7 @@ impl Report {
         (self.elapsed, self.achieved) = (elapsed, achieved);
         let mut line = format!(
             "{elapsed:>4.0}/{} s {:>3} pods  {}m asked, {now:.0}m achieved",
-            self.time.as_secs(),
+            self.time.as_secs_f64(),
             progress.burning,
             progress.asked_millicores,
         );

@@ -1,11 +1,21 @@
 //! Looks names up, for every client here: the call to oneapi, `load` and `burn`. Left out: a cache,
 //! since no client asks more than once a second, and a cached answer would hide that pods come and go.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, pin::pin, time::Duration};
 
-use chassis::config::localhost;
+use chassis::config::{complain, localhost};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::net::lookup_host;
+use tokio::{
+    net::lookup_host,
+    time::{sleep, timeout},
+};
+
+/// How long a program that was just started waits for its first look-up. The system asks again after
+/// 5 s by default, so one lost packet costs as much; this is enough for two.
+const FIRST_LOOKUP_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// When a person wonders whether anything happens.
+const SAY_AFTER: Duration = Duration::from_secs(2);
 
 /// All addresses of a name, each once, in the system's order of preference; at least one.
 ///
@@ -30,7 +40,28 @@ pub(crate) async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Str
     Ok(addresses)
 }
 
-/// The same for reqwest.
+/// [`lookup`] for a program that was just started: with patience, and without silence.
+///
+/// # Errors
+/// A sentence that names the host.
+pub(crate) async fn first_lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let lookup = async {
+        let mut lookup = pin!(lookup(host, port));
+        tokio::select! {
+            found = &mut lookup => return found,
+            () = sleep(SAY_AFTER) => complain(format_args!(
+                "the name {host} isn't resolved yet: waiting for up to {FIRST_LOOKUP_TIMEOUT:?}"
+            )),
+        }
+        lookup.await
+    };
+    let found = timeout(FIRST_LOOKUP_TIMEOUT, lookup).await;
+    found
+        .unwrap_or_else(|_| Err(format!("no answer within {FIRST_LOOKUP_TIMEOUT:?}")))
+        .map_err(|why| format!("the name {host} can't be resolved: {why}"))
+}
+
+/// [`lookup`] for reqwest.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resolver;
 

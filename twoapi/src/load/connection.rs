@@ -4,6 +4,7 @@
 use std::{
     borrow::Cow,
     error::Error,
+    fmt,
     hash::{BuildHasher, RandomState},
     io,
     time::{Duration, Instant},
@@ -23,10 +24,9 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
-use socket2::Socket;
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::{io::AsyncReadExt, net::TcpStream, task::JoinHandle, time::timeout};
 
-use super::target::Target;
+use super::{socket::Socket, target::Target};
 
 /// What answered with success: the pod and its version, as the response's headers say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,27 +43,59 @@ pub(crate) struct Exchange {
     pub(crate) body: Bytes,
 }
 
-/// How a request failed, in a few words:
+/// Why a request has no answer, or no good one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The service failed, or what lies between.
+    OfService(Words),
+    /// It was never sent, for want of something on this side.
+    NotSent(Words),
+}
+
+/// What happened, in a few words:
 ///
-/// | failure | what happened |
+/// | the service's failure | what happened |
 /// | --- | --- |
 /// | `refused` | nothing listens at that address |
 /// | `unreachable` | there is no route to that address |
 /// | `reset` | the connection was reset, at whatever moment |
 /// | `closed early` | it was closed before a whole answer had come |
 /// | `timed out` | no connection, or no whole answer, within the time-out |
-/// | `not sent` | every connection was busy all that time |
 /// | `malformed` | the answer was not HTTP |
 /// | `status 503` | a whole answer, and not a success |
 ///
-/// Anything else is the system's own message, such as that there are no ports left.
-pub(crate) type Failure = Cow<'static, str>;
+/// | not sent | why |
+/// | --- | --- |
+/// | `connections busy` | every connection was, for half of the time-out |
+/// | `no descriptors left` | the process, or the machine, has as many open files as it may have |
+/// | `no ports left` | all local ports are in use; a closed connection keeps its own for a minute |
+///
+/// Any other failure is the system's own message, and counts as the service's.
+pub(crate) type Words = Cow<'static, str>;
+
+/// As the page shows it.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OfService(words) => f.write_str(words),
+            Self::NotSent(_) => f.write_str("not sent"),
+        }
+    }
+}
+
+impl From<&'static str> for Failure {
+    fn from(words: &'static str) -> Self {
+        Self::OfService(words.into())
+    }
+}
 
 /// The connection of one of the load's tasks.
 #[derive(Debug)]
 pub(crate) struct Connection {
     reuse: Reuse,
     kept: Option<Open>,
+    /// hyper's part of the last one, which ends when it is closed.
+    served: Option<JoinHandle<()>>,
 }
 
 /// For how long a connection is used.
@@ -97,23 +129,25 @@ fn random_fraction() -> f64 {
 #[derive(Debug)]
 struct Open {
     sender: SendRequest<Empty<Bytes>>,
-    /// A second handle on a kept one's socket, to look at it past hyper.
-    socket: Option<Socket>,
-    /// Ends with the connection; gives a fresh one's socket back, still open.
-    served: JoinHandle<Option<TcpStream>>,
+    socket: Socket,
     renew_at: Option<Instant>,
 }
 
 impl Connection {
     pub(crate) fn new(reuse: Reuse) -> Self {
-        Self { reuse, kept: None }
+        Self {
+            reuse,
+            kept: None,
+            served: None,
+        }
     }
 
     /// Sends one request; an answer that isn't a success is a failure.
     pub(super) async fn request(&mut self, target: &Target) -> Result<Answered, Failure> {
         let Exchange { head, .. } = self.exchange(target).await?;
         if !head.status.is_success() {
-            return Err(format!("status {}", head.status.as_u16()).into());
+            let status = format!("status {}", head.status.as_u16());
+            return Err(Failure::OfService(status.into()));
         }
         Ok(Answered {
             pod: text(&head.headers, "pod"),
@@ -137,7 +171,7 @@ impl Connection {
             }
         }
         if self.reuse == Reuse::Never {
-            tokio::spawn(open.let_the_service_close());
+            tokio::spawn(open.let_the_service_close(self.served.take()));
         } else {
             self.kept = Some(open);
         }
@@ -148,7 +182,8 @@ impl Connection {
     }
 
     async fn send(&mut self, target: &Target) -> Result<(Open, Response<Incoming>), Failure> {
-        let mut request = Request::get(target.path.clone()).header(HOST, target.authority.clone());
+        let mut request =
+            Request::get(target.path.clone()).header(HOST, target.host_header.clone());
         if self.reuse == Reuse::Never {
             request = request.header(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -166,9 +201,46 @@ impl Connection {
                 },
             }
         }
-        let mut new = Open::connect(target, self.reuse).await?;
+        self.close().await;
+        let mut new = self.connect(target).await?;
         let response = new.sender.send_request(request).await;
         Ok((new, response.map_err(|error| broken(&error))?))
+    }
+
+    async fn connect(&mut self, target: &Target) -> Result<Open, Failure> {
+        let stream = TcpStream::connect(target.address())
+            .await
+            .map_err(|error| kind(&error))?;
+        // Requests are small and each is awaited, so nothing is gained by holding one back.
+        drop(stream.set_nodelay(true));
+        let socket = Socket::new(stream);
+        let (sender, connection) = http1::handshake(TokioIo::new(socket.clone()))
+            .await
+            .map_err(|error| broken(&error))?;
+        // The request on it learns how it ended.
+        let fresh = self.reuse == Reuse::Never;
+        self.served = Some(tokio::spawn(async move {
+            if fresh {
+                drop(connection.without_shutdown().await);
+            } else {
+                // Shuts the socket down as soon as the service closes.
+                drop(connection.await);
+            }
+        }));
+        Ok(Open {
+            sender,
+            socket,
+            renew_at: self.reuse.renew_at(),
+        })
+    }
+
+    /// Closes what is left of the last connection, so that there are never two, nor two descriptors.
+    async fn close(&mut self) {
+        if let Some(served) = &mut self.served {
+            served.abort();
+            drop(served.await);
+            self.served = None;
+        }
     }
 }
 
@@ -176,40 +248,6 @@ impl Connection {
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Open {
-    async fn connect(target: &Target, reuse: Reuse) -> Result<Self, Failure> {
-        let fresh = reuse == Reuse::Never;
-        let stream = TcpStream::connect(target.address())
-            .await
-            .map_err(|error| kind(&error))?;
-        // Requests are small and each is awaited, so nothing is gained by holding one back.
-        drop(stream.set_nodelay(true));
-        let socket = if fresh {
-            None
-        } else {
-            let socket = socket2::SockRef::from(&stream).try_clone();
-            Some(socket.map_err(|error| kind(&error))?)
-        };
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| broken(&error))?;
-        // The request on it learns how it ended.
-        let served = tokio::spawn(async move {
-            if fresh {
-                let parts = connection.without_shutdown().await.ok()?;
-                return Some(parts.io.into_inner());
-            }
-            // Shuts the socket down for the second handle too, as soon as the service closes.
-            drop(connection.await);
-            None
-        });
-        Ok(Self {
-            sender,
-            socket,
-            served,
-            renew_at: reuse.renew_at(),
-        })
-    }
-
     fn is_due_for_renewal(&self) -> bool {
         self.renew_at.is_some_and(|at| Instant::now() >= at)
     }
@@ -217,31 +255,20 @@ impl Open {
     /// Whether the service hasn't closed it. hyper knows of what its task has read so far; that the
     /// service has closed it since is seen by peeking into the socket.
     async fn is_still_open(&mut self) -> bool {
-        let open = |socket: &Socket| {
-            let peeked = socket.peek(&mut [std::mem::MaybeUninit::uninit()]);
-            peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-        };
-        self.sender.ready().await.is_ok() && self.socket.as_ref().is_some_and(open)
+        self.sender.ready().await.is_ok() && self.socket.is_silent()
     }
 
     /// The side that closes first keeps the port in use for a minute (TIME_WAIT), and a client has
     /// some 28,000 ports: at 1,000 new connections a second they would last for half a minute.
-    async fn let_the_service_close(self) {
-        let Self { sender, served, .. } = self;
+    async fn let_the_service_close(self, served: Option<JoinHandle<()>>) {
+        let Self {
+            sender, mut socket, ..
+        } = self;
         drop(sender);
-        let Ok(Some(stream)) = served.await else {
-            return;
-        };
-        let closed = async {
-            while stream.readable().await.is_ok() {
-                match stream.try_read(&mut [0; 64]) {
-                    Ok(0) => return,
-                    Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(_) => return,
-                }
-            }
-        };
+        if let Some(served) = served {
+            drop(served.await);
+        }
+        let closed = async { while socket.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {} };
         drop(timeout(CLOSE_TIMEOUT, closed).await);
     }
 }
@@ -268,13 +295,38 @@ fn broken(error: &hyper::Error) -> Failure {
     }
 }
 
+/// `EMFILE` and `ENFILE`, for which the standard library has no kind: too many open files, of the
+/// process and of the machine.
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
+
 fn kind(error: &io::Error) -> Failure {
+    if (error.raw_os_error()).is_some_and(|code| TOO_MANY_FILES.contains(&code)) {
+        return Failure::NotSent("no descriptors left".into());
+    }
     match error.kind() {
+        io::ErrorKind::AddrNotAvailable => Failure::NotSent("no ports left".into()),
         io::ErrorKind::ConnectionRefused => "refused".into(),
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset".into(),
         io::ErrorKind::UnexpectedEof => "closed early".into(),
         io::ErrorKind::TimedOut => "timed out".into(),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "unreachable".into(),
-        _ => error.to_string().into(),
+        _ => Failure::OfService(error.to_string().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lacking_here_is_no_failure_of_the_service() {
+        for (error, words) in [
+            (io::ErrorKind::AddrNotAvailable.into(), "no ports left"),
+            (io::Error::from_raw_os_error(24), "no descriptors left"),
+        ] {
+            assert_eq!(kind(&error), Failure::NotSent(words.into()), "{error}");
+        }
+        let refused = kind(&io::ErrorKind::ConnectionRefused.into());
+        assert_eq!(refused, "refused".into());
     }
 }

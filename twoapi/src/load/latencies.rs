@@ -35,14 +35,14 @@ impl Latencies {
         added.expect("the histogram grows as far as the other one did");
     }
 
-    /// In milliseconds, what this share of the requests didn't exceed; 0 of none.
-    pub(super) fn quantile(&self, share: f64) -> f64 {
-        millis(self.0.value_at_quantile(share))
+    /// In milliseconds, what this share of the requests didn't exceed; none of no request.
+    pub(super) fn quantile(&self, share: f64) -> Option<f64> {
+        (!self.0.is_empty()).then(|| millis(self.0.value_at_quantile(share)))
     }
 
-    /// In milliseconds; 0 of none.
-    pub(super) fn max(&self) -> f64 {
-        millis(self.0.max())
+    /// In milliseconds; none of no request.
+    pub(super) fn max(&self) -> Option<f64> {
+        (!self.0.is_empty()).then(|| millis(self.0.max()))
     }
 }
 
@@ -65,23 +65,24 @@ mod tests {
         odd.merge(&even);
         let quantiles = [(0.5, 500.0), (0.9, 900.0), (0.99, 990.0), (1.0, 1000.0)];
         for (share, millis) in quantiles {
-            let said = odd.quantile(share);
+            let said = odd.quantile(share).unwrap();
             assert!(
                 said >= millis && said <= millis * 1.001,
                 "{share} of 1 to 1000 ms is {millis}, not {said}"
             );
         }
-        assert!((1000.0..=1001.0).contains(&odd.max()), "{}", odd.max());
+        let max = odd.max().unwrap();
+        assert!((1000.0..=1001.0).contains(&max), "{max}");
     }
 
     #[test]
     fn no_request_has_no_latency_and_none_is_too_short_or_too_long() {
-        assert_eq!(Latencies::default().quantile(0.99), 0.0);
-        assert_eq!(Latencies::default().max(), 0.0);
+        assert_eq!(Latencies::default().quantile(0.99), None);
+        assert_eq!(Latencies::default().max(), None);
         let mut latencies = Latencies::default();
         latencies.add(Duration::ZERO);
         latencies.add(Duration::MAX);
-        assert_eq!(latencies.quantile(0.5), 0.0);
-        assert!(latencies.max() >= millis(172_800_000_000));
+        assert_eq!(latencies.quantile(0.5), Some(0.0));
+        assert!(latencies.max() >= Some(millis(172_800_000_000)));
     }
 }

@@ -3,13 +3,14 @@
 //! It is an open loop: request number i is due i / rate seconds after the start, whatever happened
 //! to those before it, and its latency counts from then, as does its time-out. So a stall of the
 //! service isn't hidden by a client that waits for it, and everything has ended one time-out after
-//! the last request was due. Nothing is retried.
+//! the last request was due. Nothing is retried. What no connection was free for is not sent, and
+//! counted apart from what failed: it says nothing of the service.
 //!
 //! | file | what it is for |
 //! | --- | --- |
 //! | `target` | the URL, and the addresses that its name resolves to |
 //! | `pace` | when each request is due |
-//! | `connection` | one request over a fresh or a kept connection, and how it can fail |
+//! | `connection`, `socket` | one request over a fresh or a kept connection, and how it can fail |
 //! | `tally`, `latencies` | counts and quantiles, per second and in all |
 //! | `report` | what is printed: a line a second, and the summary |
 //!
@@ -23,6 +24,7 @@ mod connection;
 mod latencies;
 mod pace;
 mod report;
+mod socket;
 mod tally;
 mod target;
 
@@ -33,10 +35,11 @@ use std::{
     time::Duration,
 };
 
-use axum::http::Uri;
+use axum::http::{HeaderValue, Uri};
 use chassis::{
     config::{complain, http_url, positive_duration},
     lifecycle::Signals,
+    system::descriptors,
 };
 use tokio::{
     task::JoinSet,
@@ -51,12 +54,18 @@ pub(crate) use self::{
 };
 use self::{pace::Pace, report::Report, tally::Tally};
 
-/// Request a URL at a fixed rate and count what fails: exit 0 when nothing did, else 1
+/// Request a URL at a fixed rate and count what fails: exit 0 when every request was sent and
+/// answered with success, else 1
 #[derive(Clone, Debug, clap::Args)]
 pub struct Load {
     /// What to request, such as `http://chesterservice:5000/test`
     #[arg(value_parser = http_url)]
     url: Uri,
+
+    /// The header Host, such as a name that an Ingress or a Gateway knows; requests are sent to the
+    /// URL's own host all the same [default: the URL's]
+    #[arg(long, value_name = "NAME", value_parser = bounds::host_header)]
+    host: Option<HeaderValue>,
 
     /// Requests per second, from 0.001 up to MAX_RATE
     #[arg(long, value_parser = bounds::rate, allow_hyphen_values = true)]
@@ -118,17 +127,23 @@ impl Load {
     }
 
     /// Sends requests until the time is over or a signal comes, then waits for those in flight; a
-    /// second signal doesn't wait. Exit 0 when nothing failed, 1 when something did or the target
-    /// can't be reached, 130 or 143 by a second signal.
+    /// second signal doesn't wait. Exit 0 when every request was sent and answered with success, 1
+    /// when not or the target can't be reached, 2 when there can't be so many connections, 130 or
+    /// 143 by a second signal.
     pub async fn run(self, mut signals: Signals) -> ExitCode {
+        if let Err(why) = self.check_descriptors() {
+            complain(why);
+            return ExitCode::from(2);
+        }
         // A target that can't be reached at all is reported before anything is counted.
         let found = tokio::select! {
-            found = Target::find(&self.url, self.timeout) => found,
+            found = Target::find_with_patience(&self.url, self.timeout) => found,
             _ = signals.next() => Err("stopped before the first request".to_owned()),
         };
-        let target = match found {
-            Ok(target) => target,
-            Err(why) => {
+        let target = match (found, self.host) {
+            (Ok(target), None) => target,
+            (Ok(target), Some(host)) => target.with_host(host),
+            (Err(why), _) => {
                 complain(format_args!("{}: {why}", self.url));
                 return ExitCode::FAILURE;
             }
@@ -162,7 +177,7 @@ impl Load {
             async move { shared.target.keep_up_to_date().await }
         });
 
-        let report = Report::new(self.json, self.time);
+        let report = Report::new(self.json, self.rate, self.time);
         let mut second = interval_at(start + SECOND, SECOND);
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut told = 0;
@@ -192,7 +207,7 @@ impl Load {
         let elapsed = start.elapsed();
         let rest = shared.tally.take_second();
         // The last second ends at the same time as the load, which may come first.
-        if rest.requests() > 0 || elapsed.as_secs() > told {
+        if !rest.is_empty() || elapsed.as_secs() > told {
             report.second(elapsed.as_secs().max(told + 1), &rest);
         }
         let all = shared.tally.take_all();
@@ -200,11 +215,32 @@ impl Load {
         match abandoned {
             // What became of the requests in flight is not known.
             Some(signal) => ExitCode::from(signal.exit_code()),
-            None if all.failed() == 0 => ExitCode::SUCCESS,
+            None if all.failed() + all.not_sent() == 0 => ExitCode::SUCCESS,
             None => ExitCode::FAILURE,
         }
     }
+
+    /// A connection takes one descriptor. Without enough of them, requests would fail here that the
+    /// service never saw.
+    fn check_descriptors(&self) -> Result<(), String> {
+        let limit = descriptors::raise_limit();
+        let open = descriptors::open().unwrap_or(OPEN_AT_THE_START);
+        let left = limit.saturating_sub(open + OTHER_DESCRIPTORS);
+        if u64::from(self.connections) <= left {
+            return Ok(());
+        }
+        Err(format!(
+            "--connections {} can't be had: with at most {limit} open files (ulimit -n) there can be {left}",
+            self.connections
+        ))
+    }
 }
+
+/// A few more than there are, where they can't be counted: the standard streams and the runtime's own.
+const OPEN_AT_THE_START: u64 = 16;
+
+/// What looking names up takes at once: sockets to DNS servers, and the system's files about names.
+const OTHER_DESCRIPTORS: u64 = 8;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -224,12 +260,14 @@ async fn send_requests(shared: Arc<Shared>, mut connection: Connection) {
     } = &*shared;
     while let Some(due) = pace.next().await {
         let deadline = due + *timeout;
-        let answer = if std::time::Instant::now() < deadline {
+        // Half of the time is left to the service. With fewer connections than the rate needs, each
+        // request would otherwise be sent when its time is all but over, and none be answered.
+        let answer = if due.elapsed() < *timeout / 2 {
             timeout_at(deadline.into(), connection.request(target))
                 .await
                 .unwrap_or_else(|_| Err("timed out".into()))
         } else {
-            Err("not sent".into())
+            Err(Failure::NotSent("connections busy".into()))
         };
         tally.add(due.elapsed(), answer);
     }

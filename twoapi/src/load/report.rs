@@ -2,13 +2,14 @@
 //! at the end. With `--json` each line is an object, and the summary the last one:
 //!
 //! ```json
-//! {"kind":"second","second":1,"requests":50,"ok":49,"failed":{"refused":1},
+//! {"kind":"second","second":1,"requests":50,"ok":49,"failed":{"refused":1},"not_sent":{},
 //!  "p50_ms":0.4,"p90_ms":0.6,"p99_ms":1.2,"max_ms":1.3,
 //!  "pods":[{"pod":"chesterapi","version":"1.0","ok":49}]}
-//! {"kind":"summary","seconds":60.001,"rate":50.0, …the same of all}
+//! {"kind":"summary","seconds":60.001,"rate":50.0,"asked_rate":50.0, …the same of all}
 //! ```
 //!
 //! A second counts the requests that ended within it. The last one may be shorter than a second.
+//! `requests`, `rate` and the latencies are of what was sent, and the latencies `null` of nothing.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -23,14 +24,17 @@ use super::tally::Count;
 pub(super) struct Report {
     json: bool,
     terminal: Terminal,
+    rate: f64,
     time: Duration,
 }
 
 impl Report {
-    pub(super) fn new(json: bool, time: Duration) -> Self {
+    /// Of so many requests per second, for that time.
+    pub(super) fn new(json: bool, rate: f64, time: Duration) -> Self {
         Self {
             json,
             terminal: Terminal::stdout(),
+            rate,
             time,
         }
     }
@@ -43,15 +47,9 @@ impl Report {
             fields["second"] = second.into();
             return print(&format!("{fields}\n"));
         }
-        let line = format!(
-            "{second:>4} s {:>6} requests {:>6} ok {:>5} failed  p99 {:.1} ms",
-            count.requests(),
-            count.ok(),
-            count.failed(),
-            count.latencies.quantile(0.99)
-        );
         let elapsed = Duration::from_secs(second);
-        self.terminal.progress(elapsed, self.time, &line);
+        self.terminal
+            .progress(elapsed, self.time, &line(second, count));
     }
 
     pub(super) fn summary(&self, elapsed: Duration, count: &Count) {
@@ -62,6 +60,7 @@ impl Report {
             fields["kind"] = "summary".into();
             fields["seconds"] = rounded(seconds);
             fields["rate"] = rounded(rate);
+            fields["asked_rate"] = rounded(self.rate);
             return print(&format!("{fields}\n"));
         }
         let mut text = String::from("\n");
@@ -69,7 +68,11 @@ impl Report {
             writeln!(text, "{name:<32} {value:>12}").expect("a string takes what it is given");
         };
         line("requests", count.requests().to_string());
-        line("per second", format!("{rate:.1}"));
+        let asked = rounded(self.rate);
+        line(
+            &format!("per second, of {asked} asked for"),
+            format!("{rate:.1}"),
+        );
         line("ok", count.ok().to_string());
         for (who, ok) in &count.ok {
             line(
@@ -81,12 +84,44 @@ impl Report {
         for (kind, failed) in &count.failed {
             line(&format!("  {kind}"), format!("{failed} failed"));
         }
-        for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
-            line(name, format!("{:.2} ms", count.latencies.quantile(share)));
+        if count.not_sent() > 0 {
+            line("not sent", count.not_sent().to_string());
         }
-        line("max", format!("{:.2} ms", count.latencies.max()));
+        for (why, not_sent) in &count.not_sent {
+            line(&format!("  {why}"), format!("{not_sent} not sent"));
+        }
+        for (name, millis) in latencies(count) {
+            let millis = millis.map_or_else(|| "-".to_owned(), |it| format!("{it:.2} ms"));
+            line(name, millis);
+        }
         self.terminal.end(&text);
     }
+}
+
+fn line(second: u64, count: &Count) -> String {
+    let mut line = format!(
+        "{second:>4} s {:>6} requests {:>6} ok {:>5} failed",
+        count.requests(),
+        count.ok(),
+        count.failed(),
+    );
+    if count.not_sent() > 0 {
+        line.push_str(&format!(" {:>5} not sent", count.not_sent()));
+    }
+    if let Some(p99) = count.latencies.quantile(0.99) {
+        line.push_str(&format!("  p99 {p99:.1} ms"));
+    }
+    line
+}
+
+fn latencies(count: &Count) -> [(&'static str, Option<f64>); 4] {
+    let quantile = |share| count.latencies.quantile(share);
+    [
+        ("p50", quantile(0.5)),
+        ("p90", quantile(0.9)),
+        ("p99", quantile(0.99)),
+        ("max", count.latencies.max()),
+    ]
 }
 
 fn fields(count: &Count) -> Value {
@@ -95,14 +130,39 @@ fn fields(count: &Count) -> Value {
         .iter()
         .map(|(who, ok)| json!({ "pod": who.pod, "version": who.version, "ok": ok }))
         .collect();
-    json!({
+    let mut fields = json!({
         "requests": count.requests(),
         "ok": count.ok(),
         "failed": count.failed,
-        "p50_ms": rounded(count.latencies.quantile(0.5)),
-        "p90_ms": rounded(count.latencies.quantile(0.9)),
-        "p99_ms": rounded(count.latencies.quantile(0.99)),
-        "max_ms": rounded(count.latencies.max()),
+        "not_sent": count.not_sent,
         "pods": pods,
-    })
+    });
+    for (name, millis) in latencies(count) {
+        fields[format!("{name}_ms")] = millis.map_or(Value::Null, rounded);
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_fits_80_columns_and_says_what_was_not_sent() {
+        let mut count = Count::default();
+        assert_eq!(
+            line(1, &count),
+            "   1 s      0 requests      0 ok     0 failed"
+        );
+        count.ok.insert(Default::default(), 9000);
+        count.failed.insert("timed out".into(), 1000);
+        count.not_sent.insert("connections busy".into(), 500);
+        count.latencies.add(Duration::from_millis(5000));
+        let said = line(3600, &count);
+        assert_eq!(
+            said,
+            "3600 s  10000 requests   9000 ok  1000 failed   500 not sent  p99 5001.2 ms"
+        );
+        assert!(said.len() < 80, "{}", said.len());
+    }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    connection::{Answered, Failure},
+    connection::{Answered, Failure, Words},
     latencies::Latencies,
 };
 
@@ -26,20 +26,27 @@ struct Counts {
 #[derive(Debug, Default)]
 pub(super) struct Count {
     pub(super) ok: BTreeMap<Answered, u64>,
-    pub(super) failed: BTreeMap<Failure, u64>,
-    /// Of all requests, including those that failed: a stall doesn't count for less because the
-    /// client gave up.
+    pub(super) failed: BTreeMap<Words, u64>,
+    /// Those that were due and that this side couldn't send: they say nothing of the service.
+    pub(super) not_sent: BTreeMap<Words, u64>,
+    /// Of those that were sent, including those that failed: a stall doesn't count for less because
+    /// the client gave up.
     pub(super) latencies: Latencies,
 }
 
 impl Tally {
     pub(super) fn add(&self, latency: Duration, answer: Result<Answered, Failure>) {
-        let mut counts = self.counts();
-        counts.second.latencies.add(latency);
-        match answer {
-            Ok(answered) => *counts.second.ok.entry(answered).or_default() += 1,
-            Err(failure) => *counts.second.failed.entry(failure).or_default() += 1,
-        }
+        let second = &mut self.counts().second;
+        let count = match answer {
+            Ok(answered) => second.ok.entry(answered).or_default(),
+            Err(Failure::OfService(words)) => second.failed.entry(words).or_default(),
+            Err(Failure::NotSent(words)) => {
+                *second.not_sent.entry(words).or_default() += 1;
+                return;
+            }
+        };
+        *count += 1;
+        second.latencies.add(latency);
     }
 
     /// What was counted since the last call.
@@ -65,12 +72,16 @@ impl Count {
         for (answered, count) in &other.ok {
             *self.ok.entry(answered.clone()).or_default() += count;
         }
-        for (failure, count) in &other.failed {
-            *self.failed.entry(failure.clone()).or_default() += count;
+        for (words, count) in &other.failed {
+            *self.failed.entry(words.clone()).or_default() += count;
+        }
+        for (words, count) in &other.not_sent {
+            *self.not_sent.entry(words.clone()).or_default() += count;
         }
         self.latencies.merge(&other.latencies);
     }
 
+    /// Those that were sent.
     pub(super) fn requests(&self) -> u64 {
         self.ok() + self.failed()
     }
@@ -81,6 +92,14 @@ impl Count {
 
     pub(super) fn failed(&self) -> u64 {
         self.failed.values().sum()
+    }
+
+    pub(super) fn not_sent(&self) -> u64 {
+        self.not_sent.values().sum()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.requests() + self.not_sent() == 0
     }
 }
 
@@ -100,5 +119,17 @@ mod tests {
         assert_eq!(tally.take_second().requests(), 0);
         let all = tally.take_all();
         assert_eq!((all.requests(), all.ok(), all.failed()), (3, 2, 1));
+    }
+
+    #[test]
+    fn what_was_not_sent_is_no_request_and_has_no_latency() {
+        let tally = Tally::default();
+        tally.add(Duration::from_millis(1), Ok(Answered::default()));
+        let busy = Failure::NotSent("connections busy".into());
+        tally.add(Duration::from_secs(5), Err(busy));
+        let second = tally.take_second();
+        assert_eq!((second.requests(), second.not_sent()), (1, 1));
+        assert!(second.latencies.max().unwrap() < 1.1, "{second:?}");
+        assert_eq!(tally.take_all().not_sent(), 1, "of all seconds");
     }
 }

@@ -27,7 +27,8 @@ pub(crate) struct Target {
     host: String,
     port: u16,
     pub(super) path: Uri,
-    pub(super) authority: HeaderValue,
+    /// The header `Host`.
+    pub(super) host_header: HeaderValue,
     /// Sorted, at least one, and all of one family: which one works is found out at the start, so
     /// that no connection has to be tried twice.
     addresses: RwLock<Vec<SocketAddr>>,
@@ -36,28 +37,42 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Resolves the name, and finds an address that accepts connections.
+    /// Resolves the name, and finds an address that accepts connections, each within `limit`.
     ///
     /// # Errors
-    /// A sentence, when the name can't be resolved or no address be reached within `limit`.
+    /// A sentence, when the name can't be resolved or no address be reached in time.
     pub(crate) async fn find(url: &Uri, limit: Duration) -> Result<Self, String> {
-        let authority = url.authority().expect("http_url saw to it");
-        let host = authority.host().trim_matches(['[', ']']).to_owned();
-        let port = authority.port_u16().unwrap_or(80);
+        let (host, port) = host_and_port(url);
         let found = timeout(limit, resolver::lookup(&host, port))
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
             .map_err(|why| format!("the name {host} can't be resolved: {why}"))?;
+        Self::reach(url, &found, limit).await
+    }
+
+    /// The same for a program that was just started: the name has its own time to be resolved.
+    ///
+    /// # Errors
+    /// As of [`find`](Self::find).
+    pub(super) async fn find_with_patience(url: &Uri, limit: Duration) -> Result<Self, String> {
+        let (host, port) = host_and_port(url);
+        let found = resolver::first_lookup(&host, port).await?;
+        Self::reach(url, &found, limit).await
+    }
+
+    async fn reach(url: &Uri, found: &[SocketAddr], limit: Duration) -> Result<Self, String> {
+        let (host, port) = host_and_port(url);
+        let authority = url.authority().expect("http_url saw to it").as_str();
         let mut why = String::new();
-        for address in &found {
+        for address in found {
             match timeout(limit, TcpStream::connect(address)).await {
                 Ok(Ok(_)) => {
                     let path = url.path_and_query().map_or("/", |path| path.as_str());
                     return Ok(Self {
-                        addresses: RwLock::new(of_family(&found, address.is_ipv4())),
+                        addresses: RwLock::new(of_family(found, address.is_ipv4())),
                         ipv4: address.is_ipv4(),
                         path: path.parse().expect("a part of a URI is one"),
-                        authority: HeaderValue::from_str(authority.as_str())
+                        host_header: HeaderValue::from_str(authority)
                             .expect("an authority has no control characters"),
                         host,
                         port,
@@ -69,6 +84,12 @@ impl Target {
             }
         }
         Err(why)
+    }
+
+    /// Asks for another host than the URL's, which stays where the requests are sent.
+    pub(super) fn with_host(mut self, host_header: HeaderValue) -> Self {
+        self.host_header = host_header;
+        self
     }
 
     /// The next address: they take turns.
@@ -114,6 +135,12 @@ impl Target {
                 .expect("no holder of this lock panics") = found;
         }
     }
+}
+
+fn host_and_port(url: &Uri) -> (String, u16) {
+    let authority = url.authority().expect("http_url saw to it");
+    let host = authority.host().trim_matches(['[', ']']).to_owned();
+    (host, authority.port_u16().unwrap_or(80))
 }
 
 fn of_family(found: &[SocketAddr], ipv4: bool) -> Vec<SocketAddr> {

@@ -145,7 +145,7 @@ impl Sender {
         requests.spawn(async move {
             let exchange = async {
                 // Dropped when the request is over.
-                let _permit = permit.ok_or("not sent")?;
+                let _permit = permit.ok_or(Failure::NotSent("connections busy".into()))?;
                 if lane == 0 {
                     Connection::new(Reuse::Never).exchange(&target).await
                 } else {
@@ -196,7 +196,16 @@ fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Fa
                 since_signal.parse::<u64>().ok(),
             ])
         }
-        Err(failure) => json!([now(), took, service, lane, failure, null, null, null]),
+        Err(failure) => json!([
+            now(),
+            took,
+            service,
+            lane,
+            failure.to_string(),
+            null,
+            null,
+            null
+        ]),
     }
 }
 

@@ -1,13 +1,13 @@
 //! The subcommand `probe URL`: one GET, for an exec probe in an image that has no shell and no
 //! curl. Exit 0 on 2xx, else 1 and a sentence on stderr.
 
-use std::{process::ExitCode, time::Duration};
+use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use axum::http::{StatusCode, Uri};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
+    net::{TcpStream, lookup_host},
+    time::{Instant, timeout_at},
 };
 
 use crate::config::{complain, http_url, localhost, positive_duration};
@@ -32,29 +32,41 @@ impl Probe {
             url,
             timeout: limit,
         } = self;
-        let why = match timeout(*limit, ask(url)).await {
-            Ok(Ok(status)) if status.is_success() => return ExitCode::SUCCESS,
-            Ok(Ok(status)) => format!("answered {status}"),
+        let deadline = Instant::now() + *limit;
+        let why = match timeout_at(deadline, addresses(url)).await {
+            Ok(Ok(addresses)) => match timeout_at(deadline, ask(url, &addresses)).await {
+                Ok(Ok(status)) if status.is_success() => return ExitCode::SUCCESS,
+                Ok(Ok(status)) => format!("answered {status}"),
+                Ok(Err(error)) => format!("did not answer: {error}"),
+                Err(_) => format!("did not answer within {limit:?}"),
+            },
             Ok(Err(error)) => format!("did not answer: {error}"),
-            Err(_) => format!("did not answer within {limit:?}"),
+            Err(_) => format!("was not asked: its name isn't resolved within {limit:?}"),
         };
         complain(format_args!("{url} {why}"));
         ExitCode::FAILURE
     }
 }
 
-/// A whole HTTP client would be a tenth of the image. All that counts here is the status.
-async fn ask(url: &Uri) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
+async fn addresses(url: &Uri) -> io::Result<Vec<SocketAddr>> {
     let authority = url.authority().expect("http_url saw to it");
     // A name in a URL may be an IPv6 address in brackets, which a look-up doesn't know.
     let host = authority.host().trim_matches(['[', ']']);
-    let path = url.path_and_query().map_or("/", |path| path.as_str());
     let port = authority.port_u16().unwrap_or(80);
-    let mut stream = if host.eq_ignore_ascii_case("localhost") {
-        TcpStream::connect(&localhost(port)[..]).await?
-    } else {
-        TcpStream::connect((host, port)).await?
-    };
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(localhost(port).to_vec());
+    }
+    Ok(lookup_host((host, port)).await?.collect())
+}
+
+/// A whole HTTP client would be a tenth of the image. All that counts here is the status.
+async fn ask(
+    url: &Uri,
+    addresses: &[SocketAddr],
+) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
+    let authority = url.authority().expect("http_url saw to it");
+    let path = url.path_and_query().map_or("/", |path| path.as_str());
+    let mut stream = TcpStream::connect(addresses).await?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::with_capacity(STATUS_LINE.len());

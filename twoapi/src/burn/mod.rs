@@ -23,14 +23,12 @@ mod worker;
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
+use crate::{bounds, client::resolver};
 use axum::http::Uri;
 use chassis::{
     config::{complain, http_url, positive_duration},
     lifecycle::Signals,
 };
-use tokio::time::timeout;
-
-use crate::{bounds, client::resolver};
 
 pub use self::{
     coordinator::{Plan, Progress, run},
@@ -91,22 +89,23 @@ fn target(text: &str) -> Result<Target, String> {
     })
 }
 
-/// How long the first look-up may take: a wrong name should be reported soon.
-const FIRST_LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
-
 impl Burn {
     /// Burns until the time is over or a signal comes; then ends all burns. Exit 1 when a pod
     /// refused its share for good, when none could be reached, when the others couldn't take over
     /// from a pod that runs too many burns, or when the name can't be resolved at the start.
-    pub async fn run(self, signals: Signals) -> ExitCode {
+    pub async fn run(self, mut signals: Signals) -> ExitCode {
         let Target { host, port } = &self.target;
-        let first = timeout(FIRST_LOOKUP_TIMEOUT, resolver::lookup(host, *port))
-            .await
-            .unwrap_or_else(|_| Err(format!("no answer within {FIRST_LOOKUP_TIMEOUT:?}")));
-        if let Err(why) = first {
-            complain(format_args!("the name {host} can't be resolved: {why}"));
-            return ExitCode::FAILURE;
-        }
+        let first = tokio::select! {
+            first = resolver::first_lookup(host, *port) => first,
+            _ = signals.next() => Err("stopped before the first burn".to_owned()),
+        };
+        let mut first = match first {
+            Ok(first) => Some(first),
+            Err(why) => {
+                complain(why);
+                return ExitCode::FAILURE;
+            }
+        };
         let plan = Plan {
             millicores: if self.each {
                 Millicores::Each(self.millicores)
@@ -118,9 +117,12 @@ impl Burn {
         let mut report = Report::new(self.json, self.time);
         let target = Arc::new(self.target);
         let lookup = move || {
-            let target = target.clone();
+            let (target, first) = (target.clone(), first.take());
             async move {
-                let mut found = resolver::lookup(&target.host, target.port).await?;
+                let mut found = match first {
+                    Some(found) => found,
+                    None => resolver::lookup(&target.host, target.port).await?,
+                };
                 // A pod with an address of each family is one pod. IPv4 is preferred.
                 let ipv4 = found.iter().any(SocketAddr::is_ipv4);
                 found.retain(|address| address.is_ipv4() == ipv4);

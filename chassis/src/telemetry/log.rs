@@ -2,7 +2,7 @@
 //! service wrote it, since people read the logs of a pod's containers together. What is logged, and
 //! with which fields, stands where it happens.
 
-use std::{fmt, io::IsTerminal, panic};
+use std::{env, ffi::OsStr, fmt, io::IsTerminal, panic};
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
@@ -50,7 +50,7 @@ fn targets(text: &str) -> Result<Targets, String> {
 pub enum Format {
     /// One JSON object a line.
     Json,
-    /// For people, in colour on a terminal.
+    /// For people, in colour on a terminal unless NO_COLOR is set.
     Text,
 }
 
@@ -73,9 +73,10 @@ pub fn start(service: &'static str, settings: &Settings) {
                 .boxed()
         }
         Format::Text => {
-            let format = format::format().with_ansi(terminal);
+            let colour = terminal && !is_set(env::var_os("NO_COLOR").as_deref());
+            let format = format::format().with_ansi(colour);
             lines
-                .with_ansi(terminal)
+                .with_ansi(colour)
                 .event_format(TextLine { service, format })
                 .boxed()
         }
@@ -85,6 +86,11 @@ pub fn start(service: &'static str, settings: &Settings) {
         .init();
     // A panic loses its request, not the process; it is an event like any other.
     panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
+}
+
+/// By the convention of <https://no-color.org>, an empty variable is none.
+fn is_set(variable: Option<&OsStr>) -> bool {
+    variable.is_some_and(|value| !value.is_empty())
 }
 
 /// `{"service":"oneapi",` and then the event's own fields.
@@ -133,5 +139,17 @@ where
     ) -> fmt::Result {
         write!(writer, "{} ", self.service)?;
         self.format.format_event(context, writer, event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_color_turns_colour_off_unless_it_is_empty() {
+        assert!(is_set(Some(OsStr::new("1"))));
+        assert!(!is_set(Some(OsStr::new(""))));
+        assert!(!is_set(None));
     }
 }

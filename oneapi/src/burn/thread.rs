@@ -44,6 +44,9 @@ const MAX_MILLICORES_PER_THREAD: Millicores = 900;
 /// millicores burnt on two CPUs, with 5 ms left, no period was throttled, and with 2.5 ms up to a twelfth.
 const LEFT_PER_FURTHER_CPU: Duration = Duration::from_millis(4);
 
+/// The share of a thread that is to sleep as little as one that still can make up for something does.
+const NEARLY_ALL: f64 = 0.95;
+
 /// Burning needs next to no stack; reading the limit and logging its change need some.
 const STACK_BYTES: usize = 256 << 10;
 
@@ -90,16 +93,41 @@ pub(super) fn count(millicores: Millicores, cpus: u32) -> u32 {
         .max(millicores.div_ceil(1000))
 }
 
-/// As [`count`], in portions of that length. Where these leave too little of a quota to further CPUs, as few
-/// threads as can burn so much.
+/// As [`count`], in portions of that length: where these are too short for so many, as few as can burn so much.
 pub(super) fn active(millicores: Millicores, cpus: u32, portion: Duration) -> u32 {
-    let (threads, enough) = (count(millicores, cpus), millicores.div_ceil(1000));
-    // Half of what is left is for the portions.
-    let left = 2.0 * portion.as_secs_f64() * f64::from(millicores) / 1000.0;
-    if left < LEFT_PER_FURTHER_CPU.as_secs_f64() * f64::from(threads.saturating_sub(1)) {
-        enough
+    let threads = count(millicores, cpus);
+    if are_too_many(threads, millicores, portion) {
+        millicores.div_ceil(1000)
     } else {
         threads
+    }
+}
+
+/// Whether portions of that length leave too little of a CPU quota to further CPUs.
+fn are_too_many(threads: u32, millicores: Millicores, portion: Duration) -> bool {
+    // Half of what is left is for the portions.
+    let left = 2.0 * portion.as_secs_f64() * f64::from(millicores) / 1000.0;
+    left < LEFT_PER_FURTHER_CPU.as_secs_f64() * f64::from(threads.saturating_sub(1))
+}
+
+/// The part of the thread with that index, as a share of a core. It has none when less is granted than was
+/// asked and fewer threads do. All have the same, but where they are as few as can be: there the last one alone
+/// sleeps for long, since a CPU that goes idle keeps some of the quota.
+fn share(index: u32, millicores: Millicores, cpus: u32, portion: Duration) -> f64 {
+    let threads = active(millicores, cpus, portion);
+    if index >= threads {
+        return 0.0;
+    }
+    let all = f64::from(millicores) / 1000.0;
+    let even = all / f64::from(threads);
+    if threads == 1 || !are_too_many(count(millicores, cpus), millicores, portion) {
+        return even;
+    }
+    let full = even.max(NEARLY_ALL);
+    if index + 1 < threads {
+        full
+    } else {
+        all - full * f64::from(threads - 1)
     }
 }
 
@@ -206,17 +234,9 @@ impl Burner {
         }
     }
 
-    /// This thread's part of what is granted, as a share of a core. It has none when less is
-    /// granted than was asked and fewer threads do: under a quota the kernel gives each CPU some
-    /// of it in advance, so that on many CPUs it is used up sooner.
     fn share(&self) -> f64 {
-        let threads = self.steering.active_threads.load(Ordering::Acquire);
         let granted = self.steering.granted.load(Ordering::Relaxed);
-        if self.index < threads {
-            f64::from(granted) / 1000.0 / f64::from(threads)
-        } else {
-            0.0
-        }
+        share(self.index, granted, self.burns.0.cpus, self.portion())
     }
 
     fn portion(&self) -> Duration {
@@ -319,6 +339,16 @@ mod tests {
                 "{millicores} millicores, 5 % below a limit over {period} ms"
             );
         }
+        let shares = |millicores, period| {
+            [0, 1, 2].map(|index| {
+                let share = share(index, millicores, 2, portion(millicores, period));
+                (share * 1000.0).round()
+            })
+        };
+        assert_eq!(shares(1425, 100), [713.0, 713.0, 0.0]);
+        assert_eq!(shares(1425, 20), [950.0, 475.0, 0.0]);
+        assert_eq!(shares(1900, 20), [950.0, 950.0, 0.0]);
+        assert_eq!(shares(1980, 20), [990.0, 990.0, 0.0]);
         let unlimited = Duration::from_micros(u64::MAX);
         assert_eq!(active(950, 4, unlimited), 2);
         assert_eq!(active(0, 4, unlimited), 0, "before it has a share");

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chassis::system::seconds;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
@@ -40,7 +41,7 @@ impl Collector for BurnMetrics {
                 sum.achieved,
             ),
         ] {
-            let counter = ConstCounter::new(time.as_secs_f64());
+            let counter = ConstCounter::new(seconds(time));
             counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
         }
         Ok(())

@@ -1,9 +1,6 @@
 //! `GET /info`: which pod and build answers, what it may use and what it has used.
 
-use std::{
-    net::IpAddr,
-    time::{Duration, Instant},
-};
+use std::{net::IpAddr, time::Instant};
 
 use axum::{
     Json,
@@ -16,6 +13,7 @@ use crate::{
     system::{
         container::{self, Limits, Throttling},
         process::{self, Usage},
+        seconds,
     },
     telemetry::Identity,
 };
@@ -74,7 +72,6 @@ pub(super) fn page(identity: &Identity, life: &Life) -> Response {
         stop: life.requested_stop().map(|stop| {
             let since_signal = stop.at.elapsed();
             let left = |until: Instant| until.saturating_duration_since(Instant::now());
-            let seconds = |duration: Duration| (duration.as_secs_f64() * 1000.0).round() / 1000.0;
             Stopping {
                 since_signal_seconds: seconds(since_signal),
                 drain_seconds: seconds(life.drain_delay().saturating_sub(since_signal)),

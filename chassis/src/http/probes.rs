@@ -1,6 +1,6 @@
 //! `GET /probes`: the probe mirror as a table, or as JSON for who prefers that.
 
-use std::{fmt::Write, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt::Write, net::IpAddr, sync::Arc};
 
 use axum::{
     Json,
@@ -15,6 +15,7 @@ use super::{
     accept::prefers_json,
     mirror::{Entry, Mirror, Probe},
 };
+use crate::system::seconds;
 
 /// Either form, and caches have to know that there are two.
 pub(super) async fn probes(State(mirror): State<Arc<Mirror>>, headers: HeaderMap) -> Response {
@@ -65,17 +66,12 @@ impl From<&Entry> for Shown {
             at: humantime::format_rfc3339_millis(entry.arrival.at).to_string(),
             status: entry.status,
             service: entry.service,
-            took_seconds: micros(entry.took),
-            since_last_seconds: entry.arrival.since_last.map(micros),
+            took_seconds: seconds(entry.took),
+            since_last_seconds: entry.arrival.since_last.map(seconds),
             from: entry.from,
             agent: entry.agent.to_text(),
         }
     }
-}
-
-/// In seconds, to the microsecond.
-fn micros(duration: Duration) -> f64 {
-    duration.as_micros() as f64 / 1e6
 }
 
 fn table(mirror: &Mirror) -> String {

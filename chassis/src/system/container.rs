@@ -12,7 +12,9 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use super::seconds;
 
 /// The limits in force. They are read anew each time: a pod can be resized while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,7 +45,7 @@ pub struct Throttling {
     /// Periods in which it was stopped for having used its quota.
     pub throttled_periods: u64,
     /// For how long it was stopped in all, over all CPUs.
-    #[serde(rename = "throttled_seconds", serialize_with = "seconds")]
+    #[serde(rename = "throttled_seconds", serialize_with = "in_seconds")]
     pub throttled: Duration,
 }
 
@@ -69,8 +71,8 @@ impl Throttling {
     }
 }
 
-fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
+fn in_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(seconds(*duration))
 }
 
 /// The limits of the container that this process runs in.

@@ -6,3 +6,6 @@ pub mod container;
 pub mod descriptors;
 pub mod memory;
 pub(crate) mod process;
+mod seconds;
+
+pub use seconds::seconds;

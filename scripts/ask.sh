@@ -2,8 +2,8 @@
 # Asks a pod or a Service for a path, through the API server, since on most machines only the cluster
 # reaches a pod's IP. Prints the answer's body.
 #
-#   scripts/ask.sh [-n NAMESPACE] [GET|PUT|DELETE] pods/NAME:PORT/PATH
-#   scripts/ask.sh [-n NAMESPACE] [GET|PUT|DELETE] services/NAME:PORT/PATH
+#   scripts/ask.sh [-n NAMESPACE] [GET|POST|PUT|DELETE] pods/NAME:PORT/PATH
+#   scripts/ask.sh [-n NAMESPACE] [GET|POST|PUT|DELETE] services/NAME:PORT/PATH
 #
 # Without -n it is the current namespace, without a method GET. CONTEXT is the kube context; none: the
 # current one. pod/NAME, as kubectl's -o name has it, is understood as well. If the answer is an error,
@@ -16,7 +16,7 @@ fail() {
   echo "$1" >&2
   exit 1
 }
-form="scripts/ask.sh [-n NAMESPACE] [GET|PUT|DELETE] pods/NAME:PORT/PATH, or services/ instead of pods/"
+form="scripts/ask.sh [-n NAMESPACE] [GET|POST|PUT|DELETE] pods/NAME:PORT/PATH, or services/ instead of pods/"
 
 namespace=
 if [ "${1:-}" = -n ] || [ "${1:-}" = --namespace ]; then
@@ -26,7 +26,7 @@ if [ "${1:-}" = -n ] || [ "${1:-}" = --namespace ]; then
 fi
 method=GET
 case ${1:-} in
-  GET | PUT | DELETE)
+  GET | POST | PUT | DELETE)
     method=$1
     shift
     ;;
@@ -74,6 +74,7 @@ trap "rm -f '$errors'" EXIT
 # At its usual level kubectl keeps to itself what the pod said in an error: 4 shows it.
 case $method in
   GET) body=$(kubectl get -v=4 --raw "$url" 2>"$errors") ;;
+  POST) body=$(kubectl create -v=4 -f - --raw "$url" 2>"$errors" </dev/null) ;;
   PUT) body=$(kubectl replace -v=4 -f - --raw "$url" 2>"$errors" </dev/null) ;;
   DELETE) body=$(kubectl delete -v=4 --raw "$url" 2>"$errors") ;;
 esac && {

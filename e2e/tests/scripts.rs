@@ -924,7 +924,7 @@ fn doctor_says_what_it_could_not_look_at() {
     assert!(said.contains("\nunseen    The cluster: its version, nodes, images, Pod Security, DNS, metrics-server and HorizontalPodAutoscalers can't be looked at: kubectl has no current context."), "{said}");
 }
 
-const HOW_TO_ASK: &str = "scripts/ask.sh [-n NAMESPACE] [GET|PUT|DELETE] pods/NAME:PORT/PATH, or \
+const HOW_TO_ASK: &str = "scripts/ask.sh [-n NAMESPACE] [GET|POST|PUT|DELETE] pods/NAME:PORT/PATH, or \
                           services/ instead of pods/";
 
 #[test]
@@ -935,7 +935,7 @@ fn a_question_that_cannot_be_asked_is_refused_with_the_form_before_the_cluster_i
         (&["GET"], "Whom to ask, and for what, is missing"),
         (&["-n"], "-n needs the name of a namespace"),
         (
-            &["POST", "pods/a:5000/test"],
+            &["PATCH", "pods/a:5000/test"],
             "There is one thing to ask for, not 2",
         ),
         (
@@ -989,6 +989,11 @@ fn a_question_goes_to_the_pod_or_service_of_the_namespace_and_context_that_are_t
         ),
         "--context mine get -v=4 --raw \
          /api/v1/namespaces/other/services/b:5001/proxy/test/calloneapi\n"
+    );
+    assert_eq!(
+        answer(&["POST", "pods/a:5000/burns?minutes=1"], &[]),
+        "create -v=4 -f - --raw \
+         /api/v1/namespaces/current/pods/a:5000/proxy/burns?minutes=1\n"
     );
     assert_eq!(
         answer(

@@ -5,7 +5,9 @@
 //! | `GET /test` | `ip is 10.244.36.66` |
 //! | `GET /test/highcpu?minutes=N&millicores=M&force=true&caller=NAME` | burns, then `ok` |
 //! | `HEAD /test/highcpu` | checks the query, burns nothing |
+//! | `POST /burns?minutes=N…` | starts a burn that no request waits for: 201, its number, `Location: /burns/ID` |
 //! | `GET /burns` | the burns that run, as JSON |
+//! | `GET /burns/ID` | how far a burn is, or how it ended |
 //! | `DELETE /burns`, `DELETE /burns?caller=NAME`, `DELETE /burns/ID` | ends them; their clients get how far they came |
 //!
 //! The chassis adds `/livez`, `/readyz`, `/startupz`, `/probes`, `/faults`, `/metrics`, `/info`,
@@ -16,11 +18,11 @@ pub mod burn;
 pub mod cli;
 mod metrics;
 
-use axum::routing::{delete, get};
+use axum::routing::{get, post};
 use chassis::{Chassis, config::whole_number, http::Routes, lifecycle::Life, system::container};
 
 use crate::{
-    api::{RequestLimits, burns, highcpu, test},
+    api::{RequestLimits, Unattended, burns, highcpu, test},
     burn::{Burns, Headroom},
     metrics::BurnMetrics,
 };
@@ -65,6 +67,7 @@ fn headroom(text: &str) -> Result<Headroom, String> {
 pub(crate) struct Oneapi {
     life: Life,
     burns: Burns,
+    unattended: Unattended,
     limits: RequestLimits,
 }
 
@@ -73,6 +76,7 @@ pub fn routes(chassis: &Chassis, settings: &Settings) -> Routes {
     let oneapi = Oneapi {
         life: chassis.life.clone(),
         burns: Burns::new(settings.max_burns.into(), settings.headroom),
+        unattended: Unattended::default(),
         limits: RequestLimits {
             max_minutes: settings.max_minutes,
             max_millicores: container::limits().cpus.saturating_mul(1000),
@@ -87,8 +91,11 @@ pub fn routes(chassis: &Chassis, settings: &Settings) -> Routes {
     let mut routes = Routes::new().add_text("/test", move || Ok(sentence.get()));
     for (template, methods) in [
         ("/test/highcpu", get(highcpu::highcpu).head(highcpu::head)),
-        ("/burns", get(burns::list).delete(burns::end_all)),
-        ("/burns/{id}", delete(burns::end_one)),
+        (
+            "/burns",
+            post(burns::start).get(burns::list).delete(burns::end_all),
+        ),
+        ("/burns/{id}", get(burns::show).delete(burns::end_one)),
     ] {
         routes = routes.add(template, methods.with_state(oneapi.clone()));
     }

@@ -399,6 +399,159 @@ async fn more_burns_than_allowed_are_told_when_to_come_again() {
     caller.await.unwrap();
 }
 
+async fn post(app: &App, path: &str) -> Answer {
+    ask_with(app, Method::POST, path, "*/*").await
+}
+
+/// Asks until a burn that `POST` started has ended.
+async fn ended(app: &App, location: &str) -> serde_json::Value {
+    loop {
+        let burn = get(app, location).await.json();
+        if burn["state"] != "running" && burn["left_seconds"] != serde_json::Value::Null {
+            return burn;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_posted_burn_belongs_to_nobody_and_says_how_far_it_is_and_how_it_ended() {
+    let app = oneapi(defaults());
+    let path = "/burns?minutes=0.005&millicores=100&caller=me"; // 0.3 s
+    let answer = post(&app, path).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+    assert_eq!(answer.header("location"), "/burns/1");
+    let started = answer.json();
+    assert_eq!(started["id"], 1, "{started}");
+    assert_eq!(started["state"], "running", "{started}");
+    assert_eq!(started["caller"], "me", "{started}");
+    assert_eq!(started["asked_millicores"], 100, "{started}");
+    assert_eq!(started["asked_seconds"], 0.03, "{started}");
+    assert_eq!(get(&app, "/burns").await.json()[0]["id"], 1);
+    let burn = get(&app, "/burns/1").await.json();
+    assert_eq!(burn["state"], "running", "{burn}");
+
+    let burn = ended(&app, "/burns/1").await;
+    assert_eq!(burn["state"], "completed", "{burn}");
+    assert_eq!(burn["left_seconds"], 0.0, "{burn}");
+    let seconds = |name: &str| burn[name].as_f64().unwrap();
+    assert!((0.3..5.0).contains(&seconds("wall_seconds")), "{burn}");
+    assert!(
+        (0.001..0.06).contains(&seconds("achieved_seconds")),
+        "{burn}"
+    );
+    assert_eq!(get(&app, "/burns").await.body, "[]", "only those that run");
+    let again = get(&app, "/burns/1").await.json();
+    assert_eq!(again, burn, "it stays as it ended");
+}
+
+#[tokio::test]
+async fn a_posted_burn_is_ended_by_its_number_and_says_what_it_left() {
+    let app = oneapi(defaults());
+    let location = post(&app, "/burns?minutes=1&millicores=10").await;
+    let location = location.header("location");
+    assert_eq!(delete(&app, location).await.body, "ended");
+    assert_eq!(
+        get(&app, location).await.json()["state"],
+        "ended",
+        "at once"
+    );
+    let burn = ended(&app, location).await;
+    assert!(burn["left_seconds"].as_f64().unwrap() > 50.0, "{burn}");
+    let twice = delete(&app, location).await;
+    assert_eq!(twice.status, StatusCode::NOT_FOUND, "{}", twice.body);
+    post(&app, "/burns?minutes=1&millicores=10&caller=me").await;
+    post(&app, "/burns?minutes=1&millicores=10").await;
+    assert_eq!(delete(&app, "/burns?caller=me").await.body, "1 ended");
+    assert_eq!(delete(&app, "/burns").await.body, "1 ended");
+}
+
+#[tokio::test]
+async fn the_last_32_posted_burns_are_kept_and_burns_of_requests_do_not_displace_them() {
+    let app = oneapi(defaults());
+    for id in 1..=34 {
+        assert_eq!(post(&app, "/burns").await.status, StatusCode::CREATED);
+        ended(&app, &format!("/burns/{id}")).await;
+        if id == 33 {
+            get(&app, "/test/highcpu?minutes=0.00001&millicores=1").await; // takes number 34
+            break;
+        }
+    }
+    let status = async |id| get(&app, &format!("/burns/{id}")).await.status;
+    for (id, expected) in [(1, 404), (2, 200), (33, 200), (34, 404), (35, 404)] {
+        assert_eq!(status(id).await, expected, "of burn {id}");
+    }
+    let lost = get(&app, "/burns/+2").await;
+    assert_eq!(
+        (lost.status.as_u16(), &*lost.body),
+        (
+            404,
+            "there is no burn '+2' running, nor among the last 32 that POST /burns started and that \
+             have ended"
+        )
+    );
+}
+
+#[tokio::test]
+async fn numbers_are_printed_as_short_as_they_are_exact() {
+    let app = oneapi(defaults());
+    let burn = post(&app, "/burns?minutes=0.019&millicores=1000").await;
+    assert!(
+        burn.body.contains(r#""asked_seconds":1.14,"#),
+        "{}",
+        burn.body
+    );
+    let list = get(&app, "/burns").await;
+    assert!(
+        list.body.contains(r#""asked_seconds":1.14,"#),
+        "{}",
+        list.body
+    );
+    for (name, number) in get(&app, "/burns/1").await.json().as_object().unwrap() {
+        let decimals = number.to_string().split('.').nth(1).map_or(0, str::len);
+        assert!(decimals <= 6, "{name} is {number}");
+    }
+    delete(&app, "/burns").await;
+}
+
+#[tokio::test]
+async fn a_burn_of_a_request_is_shown_by_its_number_while_it_runs() {
+    let app = oneapi(defaults());
+    let (id, client) = burn(&app, "millicores=10").await;
+    let path = format!("/burns/{id}");
+    assert_eq!(get(&app, &path).await.json()["state"], "running");
+    delete(&app, &path).await;
+    client.await.unwrap();
+    assert_eq!(get(&app, &path).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_cannot_be_posted_is_refused_as_a_request_is() {
+    let app = oneapi(oneapi::Settings {
+        max_burns: 1,
+        ..defaults()
+    });
+    let typo = post(&app, "/burns?minutes=1&milicores=5").await;
+    assert_eq!(typo.status, StatusCode::BAD_REQUEST);
+    assert!(typo.body.starts_with("there is no parameter 'milicores'"));
+    let request = Request::post("/burns").body(Body::from("minutes=1"));
+    let response = app.answer(request.unwrap()).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(
+        body,
+        "a burn's parameters stand in the query, as in /burns?minutes=1, and not in a body"
+    );
+    assert_eq!(get(&app, "/burns").await.body, "[]", "nothing burns");
+
+    post(&app, "/burns?minutes=1&millicores=1").await;
+    let answer = post(&app, "/burns?minutes=1&millicores=1").await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    let seconds: u64 = answer.header("retry-after").parse().unwrap();
+    assert!((50..=61).contains(&seconds), "{seconds}");
+    delete(&app, "/burns").await;
+}
+
 #[tokio::test]
 async fn a_burn_is_ended_once_and_then_is_gone() {
     let app = oneapi(defaults());

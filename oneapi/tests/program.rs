@@ -51,10 +51,14 @@ impl Program {
     }
 
     fn ask(&self, path: &str) -> TcpStream {
+        self.send("GET", path)
+    }
+
+    fn send(&self, method: &str, path: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
         )
         .unwrap();
         stream
@@ -68,12 +72,13 @@ impl Program {
     }
 
     /// Reads the log up to that event.
-    fn wait_for(&mut self, message: &str) {
+    fn wait_for(&mut self, message: &str) -> serde_json::Value {
         let mut line = String::new();
         while !line.contains(message) {
             line.clear();
             assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "no '{message}'");
         }
+        serde_json::from_str(&line).unwrap()
     }
 
     #[cfg(target_os = "linux")]
@@ -205,6 +210,29 @@ fn a_burn_that_would_be_over_in_time_goes_on_and_one_that_would_not_ends_at_once
         "and the short one is finished"
     );
     assert_eq!(program.events().0, Some(0));
+}
+
+#[test]
+fn a_stop_waits_for_posted_burns_that_would_be_over_in_time_and_ends_the_others_at_once() {
+    let mut program = Program::start(oneapi(&["--stop-timeout", "20s"]));
+    let short = text(program.send("POST", "/burns?minutes=0.02&millicores=10")); // 1.2 s
+    let begun = Instant::now();
+    assert!(short.starts_with("HTTP/1.1 201"), "{short}");
+    let long = text(program.send("POST", "/burns?minutes=5&millicores=10"));
+    assert!(long.contains("location: /burns/2"), "{long}");
+    program.signal("TERM");
+    let told = program.wait_for("signal received");
+    assert_eq!(told["in_flight"], 2, "{told}");
+    let ended = program.wait_for("burn ended");
+    assert_eq!(ended["id"], 2, "{ended}");
+    let ended = program.wait_for("burn ended");
+    assert_eq!(ended["id"], 1, "{ended}");
+    assert!(begun.elapsed() > Duration::from_millis(1200), "it finished");
+    let (code, events) = program.events();
+    assert_eq!(
+        (code, &events[0]["message"]),
+        (Some(0), &"in flight at zero".into())
+    );
 }
 
 #[test]

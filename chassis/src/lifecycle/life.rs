@@ -11,6 +11,7 @@ use std::{
 };
 
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 /// How far the service has come. It only ever moves on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ struct Inner {
     /// Only reported from here; the stop itself is told by its settings.
     drain_delay: Duration,
     phase: watch::Sender<Phase>,
+    /// What runs for no connection.
+    work: TaskTracker,
     /// How often the phase has changed: an atomic, so that a request looks at it without a lock.
     changes: AtomicU64,
     late_count: AtomicU64,
@@ -91,6 +94,7 @@ impl Life {
             startup_delay,
             drain_delay,
             phase: watch::Sender::new(Phase::Serving),
+            work: TaskTracker::new(),
             changes: AtomicU64::new(0),
             late_count: AtomicU64::new(0),
             late_last: AtomicU64::new(0),
@@ -154,6 +158,23 @@ impl Life {
             // `self` holds the sender, so there is always one more phase to wait for.
             let _ = phase.changed().await;
         }
+    }
+
+    /// Starts work that no connection waits for. A stop waits for it as for a request in flight; work
+    /// that can't be over by the deadline of [`stop_requested`](Self::stop_requested) should end at once.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.work.spawn(work);
+    }
+
+    /// How many of these are not over.
+    pub(crate) fn working(&self) -> usize {
+        self.0.work.len()
+    }
+
+    /// Waits until all of them are over, when nobody is left who could start one.
+    pub(crate) async fn work_done(&self) {
+        self.0.work.close();
+        self.0.work.wait().await;
     }
 
     /// Waits until the drain is over and the listener closes. A stream whose clients need a moment

@@ -70,8 +70,9 @@ async fn drain_and_close(
     signal: Signal,
     stop: Stop,
     mut server: impl Stoppable,
-    in_flight: impl Fn() -> u64,
+    requests: impl Fn() -> u64,
 ) -> String {
+    let in_flight = || requests() + life.working() as u64;
     let since_signal = || millis(stop.at.elapsed());
     // Taken before anything is written, which may take a while: requests go on meanwhile, and the
     // moments are logged in their order.
@@ -99,9 +100,13 @@ async fn drain_and_close(
     }
     info!(ms = closed, in_flight = in_flight(), "listener closed");
 
-    let cut_off = match timeout_at(stop.deadline.into(), server.gone()).await {
+    let gone = async {
+        server.gone().await;
+        life.work_done().await; // after the last connection: a request may start some
+    };
+    let cut_off = match timeout_at(stop.deadline.into(), gone).await {
         Ok(()) => 0,
-        Err(_) => server.open(),
+        Err(_) => server.open() + life.working(),
     };
     let ended = since_signal();
     let end = if cut_off == 0 {

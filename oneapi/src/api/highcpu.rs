@@ -14,7 +14,7 @@ use axum::{
 };
 use chassis::{
     http::{Refusal, TEXT},
-    system::container::Throttling,
+    system::{container::Throttling, seconds},
 };
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval_at};
@@ -23,31 +23,22 @@ use tracing::info;
 use super::{accept, query};
 use crate::{
     Oneapi,
-    burn::{Burn, BurnRequest, Caller, Handle, Outcome, StartError},
+    burn::{Burn, BurnRequest, Burns, Caller, Handle, Outcome, StartError},
 };
 
 pub(crate) async fn highcpu(
     State(oneapi): State<Oneapi>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, HighcpuError> {
+) -> Result<Response, CannotBurn> {
     let request = accepted(&oneapi, query)?;
     let json = accept::prefers_json(&headers);
     if request.duration.is_zero() {
-        let report = Report::of_nothing(&request);
-        return Ok(report.response(StatusCode::OK, Outcome::Completed, json));
+        return Ok(Report::of_nothing(&request).response(End::Completed, json));
     }
     let handle = oneapi.burns.start(request)?;
-    let logged = LoggedBurn::start(&handle);
-    let (status, outcome) = tokio::select! {
-        outcome = log_until_finished(&handle) => (StatusCode::OK, outcome),
-        () = stop_before_completion(&oneapi, &handle.burn) => {
-            handle.cancel();
-            (StatusCode::SERVICE_UNAVAILABLE, handle.finished().await)
-        }
-    };
-    drop(logged);
-    Ok(Report::of(&handle).response(status, outcome, json))
+    let end = attend(&oneapi, &handle).await;
+    Ok(Report::of(&oneapi.burns, &handle.burn).response(end, json))
 }
 
 /// `HEAD`: the request is checked, and nothing burns. What a burn would achieve is not known.
@@ -56,18 +47,56 @@ pub(crate) async fn head(
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Refusal> {
     let request = accepted(&oneapi, query)?;
-    let asked = seconds(request.cpu_time().as_secs_f64());
+    let asked = six_decimals(seconds(request.cpu_time()));
     Ok(([(header::CONTENT_TYPE, TEXT), (ASKED, asked)], "ok"))
 }
 
 /// What may burn: 400 for what the query can't ask for, 503 when a stop would come before its end.
-fn accepted(oneapi: &Oneapi, query: Option<String>) -> Result<BurnRequest, Refusal> {
+pub(super) fn accepted(oneapi: &Oneapi, query: Option<String>) -> Result<BurnRequest, Refusal> {
     let request = query::burn_request(&query.unwrap_or_default(), oneapi.limits)?;
     match oneapi.life.requested_stop() {
         Some(stop) if Instant::now() + request.duration > stop.deadline => Err(
             Refusal::unavailable("stopping, and so long a burn would not be over in time"),
         ),
         _ => Ok(request),
+    }
+}
+
+/// How a burn came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It went on for as long as was asked.
+    Completed,
+    /// Somebody ended it: `DELETE /burns`.
+    Ended,
+    /// The service stops, and the burn would not have been over in time.
+    Stopped,
+}
+
+impl End {
+    /// As JSON has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Ended => "ended",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// Waits for a burn's end, and logs it. A stop ends a burn that would not be over by its deadline.
+pub(super) async fn attend(oneapi: &Oneapi, handle: &Handle) -> End {
+    let _logged = LoggedBurn::start(handle);
+    let (outcome, if_cancelled) = tokio::select! {
+        outcome = log_until_finished(handle) => (outcome, End::Ended),
+        () = stop_before_completion(oneapi, &handle.burn) => {
+            handle.cancel();
+            (handle.finished().await, End::Stopped)
+        }
+    };
+    match outcome {
+        Outcome::Completed => End::Completed,
+        Outcome::Cancelled => if_cancelled,
     }
 }
 
@@ -83,7 +112,7 @@ async fn log_until_finished(handle: &Handle) -> Outcome {
             outcome = handle.finished() => return outcome,
             _ = line.tick() => {
                 let burn = &handle.burn;
-                let (achieved, left) = (burn.achieved().as_secs_f64(), burn.remaining().as_secs_f64());
+                let (achieved, left) = (seconds(burn.achieved()), seconds(burn.remaining()));
                 info!(id = burn.id, achieved_seconds = achieved, left_seconds = left, "burning");
             }
         }
@@ -109,7 +138,7 @@ impl<'a> LoggedBurn<'a> {
             caller = caller(burn),
             millicores = burn.request.millicores,
             granted_millicores = burn.granted(),
-            seconds = burn.request.duration.as_secs_f64(),
+            seconds = seconds(burn.request.duration),
             "burn started"
         );
         Self(burn)
@@ -122,10 +151,10 @@ impl Drop for LoggedBurn<'_> {
         info!(
             id = burn.id,
             caller = caller(burn),
-            asked_seconds = burn.request.cpu_time().as_secs_f64(),
-            achieved_seconds = burn.achieved().as_secs_f64(),
-            starved_seconds = burn.starved().as_secs_f64(),
-            left_seconds = burn.remaining().as_secs_f64(),
+            asked_seconds = seconds(burn.request.cpu_time()),
+            achieved_seconds = seconds(burn.achieved()),
+            starved_seconds = seconds(burn.starved()),
+            left_seconds = seconds(burn.remaining()),
             "burn ended"
         );
     }
@@ -136,9 +165,9 @@ fn caller(burn: &Burn) -> Option<&str> {
     burn.request.caller.as_ref().map(Caller::as_str)
 }
 
-/// What a burn came to.
-#[derive(Debug, Serialize)]
-struct Report {
+/// What a burn came to, or has come to so far.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Report {
     asked_millicores: u32,
     /// The least of the time. Less than asked where the sum of the burns is kept below the
     /// container's limit.
@@ -162,18 +191,18 @@ const ASKED: HeaderName = HeaderName::from_static("burn-asked-seconds");
 const ACHIEVED: HeaderName = HeaderName::from_static("burn-achieved-seconds");
 
 impl Report {
-    fn of(handle: &Handle) -> Self {
-        let (burn, throttling) = (&handle.burn, handle.throttling());
+    pub(super) fn of(burns: &Burns, burn: &Burn) -> Self {
+        let throttling = burns.throttling_since_start(burn);
         Self {
             asked_millicores: burn.request.millicores,
             granted_millicores: burn.least_granted(),
-            asked_seconds: burn.request.cpu_time().as_secs_f64(),
-            achieved_seconds: burn.achieved().as_secs_f64(),
-            wall_seconds: burn.started.elapsed().as_secs_f64(),
-            starved_seconds: burn.starved().as_secs_f64(),
-            stalled_seconds: handle.stalled().map(|time| time.as_secs_f64()),
+            asked_seconds: seconds(burn.request.cpu_time()),
+            achieved_seconds: seconds(burn.achieved()),
+            wall_seconds: seconds(burn.started.elapsed()),
+            starved_seconds: seconds(burn.starved()),
+            stalled_seconds: burns.stalled_since_start(burn).map(seconds),
             throttled_periods: throttling.map(|t| t.throttled_periods),
-            throttled_share: throttling.map(Throttling::share),
+            throttled_share: throttling.map(four_decimals),
         }
     }
 
@@ -192,16 +221,16 @@ impl Report {
     }
 
     /// `ok` for a burn that went to its end as asked; else how far it came, or why it was less.
-    fn sentence(&self, status: StatusCode, outcome: Outcome) -> String {
+    fn sentence(&self, end: End) -> String {
         let Self {
             achieved_seconds,
             asked_seconds,
             ..
         } = self;
-        let mut sentence = match (status, outcome) {
-            (StatusCode::OK, Outcome::Completed) => return "ok".to_owned(),
-            (StatusCode::OK, Outcome::Cancelled) => "ended".to_owned(),
-            _ => "stopping".to_owned(),
+        let mut sentence = match end {
+            End::Completed => return "ok".to_owned(),
+            End::Ended => "ended".to_owned(),
+            End::Stopped => "stopping".to_owned(),
         };
         let _ = write!(
             sentence,
@@ -211,16 +240,20 @@ impl Report {
         sentence
     }
 
-    fn response(&self, status: StatusCode, outcome: Outcome, json: bool) -> Response {
+    fn response(&self, end: End, json: bool) -> Response {
+        let status = match end {
+            End::Completed | End::Ended => StatusCode::OK,
+            End::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+        };
         let mut response = if json {
             (status, Json(self)).into_response()
         } else {
-            let sentence = self.sentence(status, outcome);
+            let sentence = self.sentence(end);
             (status, [(header::CONTENT_TYPE, TEXT)], sentence).into_response()
         };
         let headers = response.headers_mut();
-        headers.insert(ASKED, seconds(self.asked_seconds));
-        headers.insert(ACHIEVED, seconds(self.achieved_seconds));
+        headers.insert(ASKED, six_decimals(self.asked_seconds));
+        headers.insert(ACHIEVED, six_decimals(self.achieved_seconds));
         if self.granted_millicores < self.asked_millicores {
             headers.insert(GRANTED, HeaderValue::from(self.granted_millicores));
         }
@@ -228,7 +261,11 @@ impl Report {
     }
 }
 
-fn seconds(seconds: f64) -> HeaderValue {
+fn four_decimals(throttling: Throttling) -> f64 {
+    (throttling.share() * 1e4).round() / 1e4
+}
+
+fn six_decimals(seconds: f64) -> HeaderValue {
     HeaderValue::from_str(&format!("{seconds:.6}")).expect("digits are valid")
 }
 
@@ -237,33 +274,33 @@ const GRANTED: HeaderName = HeaderName::from_static("burn-granted-millicores");
 
 /// Why nothing was burnt.
 #[derive(Debug)]
-pub(crate) enum HighcpuError {
+pub(crate) enum CannotBurn {
     /// The status is the refusal's own: 400 or 503.
     Refused(Refusal),
     /// 429 with `Retry-After`, or 503 where the system has no threads left.
-    CannotStart(StartError),
+    NotStarted(StartError),
 }
 
-impl From<Refusal> for HighcpuError {
+impl From<Refusal> for CannotBurn {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl From<StartError> for HighcpuError {
+impl From<StartError> for CannotBurn {
     fn from(error: StartError) -> Self {
-        Self::CannotStart(error)
+        Self::NotStarted(error)
     }
 }
 
-impl IntoResponse for HighcpuError {
+impl IntoResponse for CannotBurn {
     fn into_response(self) -> Response {
         match self {
             Self::Refused(refusal) => refusal.into_response(),
-            Self::CannotStart(StartError::NoThreads) => {
+            Self::NotStarted(StartError::NoThreads) => {
                 Refusal::unavailable("the system has no threads left").into_response()
             }
-            Self::CannotStart(StartError::TooMany(soonest)) => {
+            Self::NotStarted(StartError::TooMany(soonest)) => {
                 let seconds = soonest.as_secs() + 1;
                 let refusal = Refusal::new(
                     StatusCode::TOO_MANY_REQUESTS,

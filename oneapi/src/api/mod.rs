@@ -7,4 +7,5 @@ pub(crate) mod highcpu;
 mod query;
 pub(crate) mod test;
 
+pub(crate) use burns::Unattended;
 pub(crate) use query::RequestLimits;

@@ -19,7 +19,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chassis::system::container::{Container, CpuLimit, Throttling};
+use chassis::system::{
+    container::{Container, CpuLimit, Throttling},
+    seconds,
+};
 use tokio::sync::watch;
 
 use quota::Quota;
@@ -266,6 +269,20 @@ impl Burns {
         }
     }
 
+    /// How the container has been throttled since that burn started; none where nothing was
+    /// limited.
+    pub fn throttling_since_start(&self, burn: &Burn) -> Option<Throttling> {
+        let container = self.0.quota.container();
+        container.throttling_since(&burn.throttled_before)
+    }
+
+    /// For how long the whole container has stood still since that burn started, though something
+    /// in it wanted to run; none where the kernel doesn't tell.
+    pub fn stalled_since_start(&self, burn: &Burn) -> Option<Duration> {
+        let now = self.0.quota.container().cpu_stalled()?;
+        Some(now.saturating_sub(burn.stalled_before?))
+    }
+
     /// A cancelled burn is gone at once, for every list and count; its threads follow.
     fn cancel_where(&self, chosen: impl Fn(&Burn) -> bool) -> usize {
         let mut running = self.running();
@@ -327,7 +344,7 @@ impl Burns {
             match limit {
                 Some(limit) => tracing::info!(
                     cpu_millicores = limit.millicores,
-                    period_seconds = limit.period.as_secs_f64(),
+                    period_seconds = seconds(limit.period),
                     "CPU limit changed"
                 ),
                 None => tracing::info!("CPU limit removed"),
@@ -377,6 +394,11 @@ impl Burn {
         self.started + self.request.duration
     }
 
+    /// Whether it was told to end before its time.
+    pub fn is_cancelled(&self) -> bool {
+        self.steering.cancelled.load(Ordering::Acquire)
+    }
+
     fn is_over(&self) -> bool {
         self.remaining().is_zero()
     }
@@ -414,20 +436,6 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// How the container has been throttled since the burn started; none where nothing was
-    /// limited.
-    pub fn throttling(&self) -> Option<Throttling> {
-        let container = self.burns.0.quota.container();
-        container.throttling_since(&self.burn.throttled_before)
-    }
-
-    /// For how long the whole container has stood still since the burn started, though something
-    /// in it wanted to run; none where the kernel doesn't tell.
-    pub fn stalled(&self) -> Option<Duration> {
-        let now = self.burns.0.quota.container().cpu_stalled()?;
-        Some(now.saturating_sub(self.burn.stalled_before?))
-    }
-
     /// Ends the burn; [`finished`](Self::finished) then says how it came out.
     pub fn cancel(&self) {
         self.burns.cancel(self.burn.id);
@@ -436,7 +444,7 @@ impl Handle {
     /// Waits for its end. May be waited for again after having been given up.
     pub async fn finished(&self) -> Outcome {
         self.burn.steering.alive.closed().await;
-        if self.burn.steering.cancelled.load(Ordering::Acquire) {
+        if self.burn.is_cancelled() {
             Outcome::Cancelled
         } else {
             Outcome::Completed

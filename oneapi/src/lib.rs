@@ -23,7 +23,7 @@ use chassis::{Chassis, config::whole_number, http::Routes, lifecycle::Life, syst
 
 use crate::{
     api::{RequestLimits, Unattended, burns, highcpu, test},
-    burn::{Burns, Headroom},
+    burn::{Burns, Clock, Headroom},
     metrics::BurnMetrics,
 };
 
@@ -87,6 +87,9 @@ pub fn routes(chassis: &Chassis, settings: &Settings) -> Routes {
         .metrics
         .register(|registry| registry.register_collector(Box::new(burns)));
 
+    let burns = oneapi.burns.clone();
+    let burn_clock = move || burns.clock().map(Clock::name).into();
+
     let sentence = chassis.address(test::sentence);
     let mut routes = Routes::new().add_text("/test", move || Ok(sentence.get()));
     for (template, methods) in [
@@ -99,5 +102,5 @@ pub fn routes(chassis: &Chassis, settings: &Settings) -> Routes {
     ] {
         routes = routes.add(template, methods.with_state(oneapi.clone()));
     }
-    routes
+    routes.add_info("burn_clock", burn_clock)
 }

@@ -18,6 +18,13 @@ pub(crate) struct BurnMetrics(pub(crate) Burns);
 impl Collector for BurnMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let sum = self.0.sum();
+        if let Some(step) = self.0.clock_step() {
+            let gauge = ConstGauge::new(step.as_secs_f64());
+            let help =
+                "Step of the clock of CPU time; above 0.001 burns are measured by the wall clock";
+            let name = "burn_clock_step_seconds";
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
         for (name, help, value) in [
             ("burns_running", "Burns that run now", sum.running as f64),
             (

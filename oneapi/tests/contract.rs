@@ -234,6 +234,32 @@ async fn a_burn_says_what_was_asked_and_what_was_achieved() {
 }
 
 #[tokio::test]
+async fn the_clock_that_burns_are_measured_by_is_told() {
+    let app = oneapi(defaults());
+    let info = get(&app, "/info").await.json();
+    assert_eq!(
+        info["burn_clock"],
+        serde_json::Value::Null,
+        "nobody looked: {info}"
+    );
+    assert!(
+        info.as_object().unwrap().contains_key("burn_clock"),
+        "{info}"
+    );
+    let path = "/test/highcpu?minutes=0.0005&millicores=100";
+    let answer = ask_with(&app, Method::GET, path, "application/json").await;
+    assert_eq!(answer.json()["clock"], "cpu");
+    assert_eq!(answer.header("burn-clock"), "", "nothing to tell");
+    assert_eq!(get(&app, "/info").await.json()["burn_clock"], "cpu");
+    let metrics = get(&app, "/metrics").await.body;
+    let step = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("burn_clock_step_seconds "));
+    let step: f64 = step.unwrap().parse().unwrap();
+    assert!(step > 0.0 && step < 0.001, "{step}");
+}
+
+#[tokio::test]
 async fn a_report_is_json_for_those_who_prefer_it() {
     let app = oneapi(defaults());
     for (accept, content_type) in [

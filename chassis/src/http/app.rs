@@ -19,7 +19,7 @@ use super::{
     mirror::{Mirror, Probe},
     probes,
     refusal::Refusal,
-    routes::{Added, Kind, Routes, Text},
+    routes::{Added, Field, Kind, Routes, Text},
     service::AppService,
 };
 use crate::{
@@ -70,7 +70,7 @@ impl App {
     ) -> Self {
         let headers = IdentityHeaders::new(&identity);
         let mirror = Arc::new(Mirror::new());
-        let Routes { router, added } =
+        let Routes { router, added, .. } =
             with_shared_routes(own, &life, &faults, &metrics, &mirror, identity);
         let mut paths = matchit::Router::new();
         let mut routes = Vec::new();
@@ -231,16 +231,17 @@ impl Inner {
 }
 
 fn with_shared_routes(
-    own: Routes,
+    mut own: Routes,
     life: &Life,
     switches: &Faults,
     metrics: &Metrics,
     mirror: &Arc<Mirror>,
     identity: Arc<Identity>,
 ) -> Routes {
+    let fields: Arc<[Field]> = std::mem::take(&mut own.info).into();
     let info = get({
         let life = life.clone();
-        async move || info::page(&identity, &life)
+        async move || info::page(&identity, &life, &fields)
     });
     let (ready, startup) = (life.clone(), life.clone());
     let probe = Kind::Probe;

@@ -1,13 +1,15 @@
 //! `GET /info`: which pod and build answers, what it may use and what it has used.
 
-use std::{net::IpAddr, time::Instant};
+use std::{collections::BTreeMap, net::IpAddr, time::Instant};
 
 use axum::{
     Json,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use serde_json::Value;
 
+use super::routes::Field;
 use crate::{
     lifecycle::Life,
     system::{
@@ -33,6 +35,9 @@ struct Info<'a> {
     usage: Used,
     /// None before the stop signal.
     stop: Option<Stopping>,
+    /// The service's own.
+    #[serde(flatten)]
+    own: BTreeMap<&'static str, Value>,
 }
 
 /// How far a stop has come, in seconds.
@@ -54,7 +59,7 @@ struct Used {
 }
 
 /// The handler of `/info`.
-pub(super) fn page(identity: &Identity, life: &Life) -> Response {
+pub(super) fn page(identity: &Identity, life: &Life, own: &[Field]) -> Response {
     let info = Info {
         service: identity.build.service,
         version: identity.build.version,
@@ -78,6 +83,10 @@ pub(super) fn page(identity: &Identity, life: &Life) -> Response {
                 deadline_seconds: seconds(left(stop.deadline)),
             }
         }),
+        own: own
+            .iter()
+            .map(|Field(name, value)| (*name, value()))
+            .collect(),
     };
     Json(info).into_response()
 }

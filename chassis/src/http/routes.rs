@@ -8,6 +8,7 @@ use axum::{
     http::{Method, StatusCode, Uri, header},
     routing::{MethodRouter, get},
 };
+use serde_json::Value;
 
 use super::{
     mirror::Probe,
@@ -39,6 +40,19 @@ impl Kind {
 pub struct Routes {
     pub(super) router: Router,
     pub(super) added: Vec<Added>,
+    pub(super) info: Vec<Field>,
+}
+
+/// What a service adds to `/info`: a name, and the value when somebody asks.
+pub(super) struct Field(
+    pub(super) &'static str,
+    pub(super) Box<dyn Fn() -> Value + Send + Sync>,
+);
+
+impl fmt::Debug for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
 }
 
 /// What is known of a route beside its handlers, which the router has.
@@ -93,6 +107,17 @@ impl Routes {
     #[must_use]
     pub fn add_operations(self, template: &'static str, methods: MethodRouter) -> Self {
         self.add_as(Kind::Operations, template, methods)
+    }
+
+    /// Adds a field of the service's own to `/info`.
+    #[must_use]
+    pub fn add_info(
+        mut self,
+        name: &'static str,
+        value: impl Fn() -> Value + Send + Sync + 'static,
+    ) -> Self {
+        self.info.push(Field(name, Box::new(value)));
+        self
     }
 
     pub(super) fn add_as(

@@ -23,7 +23,7 @@ use tracing::info;
 use super::{accept, query};
 use crate::{
     Oneapi,
-    burn::{Burn, BurnRequest, Burns, Caller, Handle, Outcome, StartError},
+    burn::{Burn, BurnRequest, Burns, Caller, Clock, Handle, Outcome, StartError},
 };
 
 pub(crate) async fn highcpu(
@@ -172,6 +172,9 @@ pub(super) struct Report {
     /// The least of the time. Less than asked where the sum of the burns is kept below the
     /// container's limit.
     granted_millicores: u32,
+    /// By which its CPU time is measured: `cpu`, or `wall` where that clock is too coarse. None before
+    /// the first burn has found out.
+    clock: Option<&'static str>,
     /// CPU seconds.
     asked_seconds: f64,
     achieved_seconds: f64,
@@ -196,6 +199,7 @@ impl Report {
         Self {
             asked_millicores: burn.request.millicores,
             granted_millicores: burn.least_granted(),
+            clock: burns.clock().map(Clock::name),
             asked_seconds: seconds(burn.request.cpu_time()),
             achieved_seconds: seconds(burn.achieved()),
             wall_seconds: seconds(burn.started.elapsed()),
@@ -210,6 +214,7 @@ impl Report {
         Self {
             asked_millicores: request.millicores,
             granted_millicores: request.millicores,
+            clock: None,
             asked_seconds: 0.0,
             achieved_seconds: 0.0,
             wall_seconds: 0.0,
@@ -257,6 +262,9 @@ impl Report {
         if self.granted_millicores < self.asked_millicores {
             headers.insert(GRANTED, HeaderValue::from(self.granted_millicores));
         }
+        if self.clock == Some(Clock::Wall.name()) {
+            headers.insert(CLOCK, HeaderValue::from_static(Clock::Wall.name()));
+        }
         response
     }
 }
@@ -271,6 +279,9 @@ fn six_decimals(seconds: f64) -> HeaderValue {
 
 /// Only there when it is less than what was asked.
 const GRANTED: HeaderName = HeaderName::from_static("burn-granted-millicores");
+
+/// Only there where burns are less exact than elsewhere.
+const CLOCK: HeaderName = HeaderName::from_static("burn-clock");
 
 /// Why nothing was burnt.
 #[derive(Debug)]
@@ -310,4 +321,30 @@ impl IntoResponse for CannotBurn {
             }
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_when_its_burn_was_measured_by_the_wall_clock() {
+        let request = query::burn_request("minutes=1", TWO_CORES).unwrap();
+        let mut report = Report::of_nothing(&request);
+        for (clock, header) in [
+            (None, None),
+            (Some("cpu"), None),
+            (Some("wall"), Some("wall")),
+        ] {
+            report.clock = clock;
+            let response = report.response(End::Completed, false);
+            let said = response.headers().get("burn-clock");
+            assert_eq!(said.map(|value| value.to_str().unwrap()), header);
+        }
+    }
+
+    const TWO_CORES: query::RequestLimits = query::RequestLimits {
+        max_minutes: 60.0,
+        max_millicores: 2000,
+    };
 }

@@ -6,6 +6,7 @@
 //! CPU clock (`thread`). Threads of their own, at the lowest priority: never the async runtime's,
 //! so probes go on answering.
 
+mod clock;
 mod quota;
 mod share_out;
 mod thread;
@@ -25,6 +26,8 @@ use chassis::system::{
 };
 use tokio::sync::watch;
 
+use clock::CpuClock;
+pub use clock::{Clock, ReadCpuTime};
 use quota::Quota;
 pub use share_out::Headroom;
 
@@ -110,6 +113,7 @@ struct Inner {
     /// never goes backwards and misses nothing that a burn uses as it ends.
     achieved_nanos: AtomicU64,
     quota: Quota,
+    clock: CpuClock,
     /// How many CPUs there are for burning: found once, as asking costs more than it is worth.
     cpus: u32,
     /// Threads of all burns that have something to burn, so that each can do its part in keeping
@@ -175,11 +179,20 @@ pub struct Sum {
 impl Burns {
     /// So many at once, in the container that this process runs in.
     pub fn new(max_burns: usize, headroom: Headroom) -> Self {
-        Self::in_container(max_burns, headroom, Container::found().clone())
+        Self::with_clock(max_burns, headroom, clock::thread_cpu_time)
     }
 
-    /// The same, in a container that a test made up.
-    fn in_container(max_burns: usize, headroom: Headroom, container: Container) -> Self {
+    /// The same, by another clock of CPU time, as a sandbox may have one.
+    pub fn with_clock(max_burns: usize, headroom: Headroom, clock: ReadCpuTime) -> Self {
+        Self::made_of(max_burns, headroom, Container::found().clone(), clock)
+    }
+
+    fn made_of(
+        max_burns: usize,
+        headroom: Headroom,
+        container: Container,
+        clock: ReadCpuTime,
+    ) -> Self {
         Self(Arc::new(Inner {
             max_burns,
             headroom,
@@ -187,6 +200,7 @@ impl Burns {
             achieved_nanos: AtomicU64::new(0),
             cpus: container.cpus(),
             quota: Quota::new(container),
+            clock: CpuClock::new(clock),
             active_threads: AtomicU32::new(0),
         }))
     }
@@ -236,6 +250,16 @@ impl Burns {
             burn,
             burns: self.clone(),
         })
+    }
+
+    /// By which clock they are measured; none before one has run.
+    pub fn clock(&self) -> Option<Clock> {
+        self.0.clock.chosen()
+    }
+
+    /// How far the clock of CPU time steps; none before one has run.
+    pub fn clock_step(&self) -> Option<Duration> {
+        self.0.clock.step()
     }
 
     /// Those that run, the oldest first: neither cancelled nor completed.
@@ -525,7 +549,8 @@ mod tests {
         }
 
         fn burns(&self, max_burns: usize) -> Burns {
-            Burns::in_container(max_burns, HEADROOM, Container::under(&self.0))
+            let container = Container::under(&self.0);
+            Burns::made_of(max_burns, HEADROOM, container, clock::thread_cpu_time)
         }
     }
 

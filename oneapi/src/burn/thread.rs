@@ -3,8 +3,8 @@
 //!
 //! No hot start, since nothing is owed at first; no rush after a pause, since a debt that could
 //! not be paid is forgiven beyond a few periods; and an exact end, since the last period pays
-//! what is left. The clock is the kernel's per-thread CPU time, so whatever the kernel takes
-//! the thread off its CPU for is not counted as burnt.
+//! what is left. The clock is the kernel's per-thread CPU time where it is fine enough (`clock`), so
+//! whatever the kernel takes the thread off its CPU for is not counted as burnt.
 
 use std::{
     io,
@@ -167,14 +167,15 @@ impl Burner {
             thread::park(); // until all threads are there, and the burn has its share
         }
         let mut state = 0x9e37_79b9_7f4a_7c15;
-        let (mut wall, mut cpu) = (self.started, Duration::ZERO);
+        let mut meter = self.burns.0.clock.meter();
+        let mut wall = self.started;
         // Seconds of CPU time that should have been used by now and have not been.
         let mut owed = 0.0;
         // Since when this thread has wanted a CPU.
         let mut ready = Instant::now();
         loop {
-            let (now, used) = (Instant::now(), clock::thread_cpu_time());
-            let burnt = used.saturating_sub(cpu);
+            let now = Instant::now();
+            let burnt = meter.burnt(now);
             self.account(burnt, now.saturating_duration_since(ready));
             if now >= self.completes_at || self.steering.cancelled.load(Ordering::Acquire) {
                 return;
@@ -184,7 +185,7 @@ impl Burner {
             if share == 0.0 {
                 // Until there is one again, and somebody wakes this thread for it: under a quota,
                 // the kernel sets some of it aside for each CPU on which any thread wakes up.
-                (wall, cpu, owed) = (now, used, 0.0);
+                (wall, owed) = (now, 0.0);
                 ready = park(now, left);
                 continue;
             }
@@ -196,7 +197,7 @@ impl Burner {
             // close to a limit there is no room for paying more.
             let remembered = MAX_DEBT_AGE.min(self.portion()).max(period * 2);
             owed = owed.min(share * remembered.as_secs_f64());
-            (wall, cpu) = (now, used);
+            wall = now;
 
             // In the last period, what is left to the end is owed at once, so that it is paid.
             let due = if left <= period {
@@ -205,6 +206,7 @@ impl Burner {
                 owed
             };
             ready = if due > 0.0 {
+                meter.begin_piece(now);
                 state = work(state);
                 now
             } else if left <= period {
@@ -265,27 +267,6 @@ fn work(mut state: u64) -> u64 {
         state = std::hint::black_box(state);
     }
     state
-}
-
-#[allow(unsafe_code)] // the standard library has no clock of a thread's CPU time
-mod clock {
-    use std::time::Duration;
-
-    /// CPU time that the calling thread has used, user and system, to the nanosecond.
-    pub(super) fn thread_cpu_time() -> Duration {
-        let mut time = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        // SAFETY: the call writes to `time` and keeps no pointer to it.
-        let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-        assert_eq!(result, 0, "Linux and macOS both have this clock");
-        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
-        Duration::new(
-            seconds.expect("a thread has run for a positive time"),
-            nanos.expect("nanoseconds are fewer than a billion"),
-        )
-    }
 }
 
 #[allow(unsafe_code)] // the standard library knows no priorities

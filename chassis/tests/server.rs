@@ -52,8 +52,10 @@ struct Fixture {
     signal: UnboundedSender<Signal>,
     life: Life,
     ended: JoinHandle<std::process::ExitCode>,
-    /// `/never` was asked for.
+    /// `/never` or `/when-asked` was asked for.
     asked: Arc<Notify>,
+    /// Lets `/when-asked` answer.
+    go: Arc<Notify>,
     /// `/never` has been given up.
     dropped: UnboundedReceiver<Instant>,
 }
@@ -67,17 +69,22 @@ impl Drop for TellsWhenDropped {
 }
 
 async fn start() -> Fixture {
+    start_with_drain(Duration::from_millis(100)).await
+}
+
+async fn start_with_drain(drain_delay: Duration) -> Fixture {
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let (tell, dropped) = mpsc::unbounded_channel();
-    let asked = Arc::new(Notify::new());
+    let (asked, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let service_for = {
-        let asked = Arc::clone(&asked);
+        let (asked, go) = (Arc::clone(&asked), Arc::clone(&go));
         move |peer: Peer| {
-            let (tell, asked) = (tell.clone(), Arc::clone(&asked));
+            let (tell, asked, go) = (tell.clone(), Arc::clone(&asked), Arc::clone(&go));
             let peer = Arc::new(peer);
             service_fn(move |request: Request<Incoming>| {
                 let (tell, asked, peer) = (tell.clone(), Arc::clone(&asked), Arc::clone(&peer));
+                let go = Arc::clone(&go);
                 async move {
                     let body = match request.uri().path() {
                         "/reset" => {
@@ -88,6 +95,11 @@ async fn start() -> Fixture {
                         "/big" => Bytes::from(vec![b'x'; BIG]),
                         "/late" => {
                             sleep(Duration::from_millis(50)).await;
+                            Bytes::from_static(b"late")
+                        }
+                        "/when-asked" => {
+                            asked.notify_one();
+                            go.notified().await;
                             Bytes::from_static(b"late")
                         }
                         "/never" => {
@@ -111,7 +123,7 @@ async fn start() -> Fixture {
         TIMEOUTS,
     );
     let settings = Settings {
-        drain_delay: Duration::from_millis(100),
+        drain_delay,
         stop_timeout: LONG,
         startup_delay: Duration::ZERO,
     };
@@ -126,6 +138,7 @@ async fn start() -> Fixture {
         life,
         ended,
         asked,
+        go,
         dropped,
     }
 }
@@ -338,23 +351,118 @@ async fn an_answer_reaches_a_client_that_has_sent_more_than_was_wanted() {
 }
 
 #[tokio::test]
-async fn http2_that_has_sent_only_its_preface_is_told_to_go_away_when_the_stop_begins() {
+async fn http2_that_has_asked_for_nothing_is_told_to_go_away_when_the_listener_has_closed() {
     let server = start().await;
     let mut client = server.connect().await;
-    send(&mut client, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-    let _settings = answer(&mut client).await;
+    client.write_all(PREFACE_AND_SETTINGS).await.unwrap();
     sleep(TIMEOUTS.header * 2).await; // idle is not unfinished headers
     server.stop().await;
-    let mut frames = Vec::new();
-    timeout(LONG, client.read_to_end(&mut frames))
-        .await
-        .unwrap()
-        .unwrap();
+    let frames = frames_until_pong(&mut client).await;
+    assert!(!has_goaway(&frames), "not by the signal: {frames:?}");
+    let frames = frames_until_the_end(&mut client).await;
     assert!(has_goaway(&frames), "{frames:?}");
     timeout(LONG, server.ended)
         .await
         .expect("and it holds nothing up")
         .unwrap();
+}
+
+#[tokio::test]
+async fn http2_that_asks_late_in_a_stop_is_answered_and_then_told_to_go_away() {
+    let server = start_with_drain(Duration::from_secs(1)).await;
+    let mut early = server.connect().await;
+    early.write_all(PREFACE_AND_SETTINGS).await.unwrap();
+    frames_until_pong(&mut early).await;
+    server.stop().await;
+    let mut late = server.connect().await;
+    late.write_all(PREFACE_AND_SETTINGS).await.unwrap();
+    // The connections are there, and have asked for nothing when the server has seen the stop.
+    for mut client in [early, late] {
+        let frames = frames_until_pong(&mut client).await;
+        assert!(!has_goaway(&frames), "before it has asked: {frames:?}");
+        client.write_all(&http2_get("/fast")).await.unwrap();
+        let frames = frames_until_the_end(&mut client).await;
+        assert!(has_bytes(&frames, b"fast"), "it is answered: {frames:?}");
+        assert!(has_goaway(&frames), "{frames:?}");
+    }
+    timeout(LONG, server.ended).await.unwrap().unwrap();
+}
+
+/// Some clients, Python's httpx among them, give up what they have asked for when they are told to go.
+#[tokio::test]
+async fn http2_is_not_told_to_go_away_in_the_middle_of_its_answer() {
+    let server = start().await;
+    let mut client = server.connect().await;
+    client.write_all(PREFACE_AND_SETTINGS).await.unwrap();
+    client.write_all(&http2_get("/when-asked")).await.unwrap();
+    timeout(LONG, server.asked.notified()).await.unwrap();
+    server.stop().await;
+    let frames = frames_until_pong(&mut client).await;
+    assert!(!has_goaway(&frames), "not by the signal: {frames:?}");
+    while TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let frames = frames_until_pong(&mut client).await;
+    assert!(!has_goaway(&frames), "nor by the close: {frames:?}");
+    server.go.notify_one();
+    let frames = frames_until_the_end(&mut client).await;
+    assert!(has_bytes(&frames, b"late"), "{frames:?}");
+    assert!(has_goaway(&frames), "and then it is told: {frames:?}");
+    timeout(LONG, server.ended).await.unwrap().unwrap();
+}
+
+/// With empty settings.
+const PREFACE_AND_SETTINGS: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// A `GET` from http://x in HPACK's literals, on the first stream.
+fn http2_get(path: &str) -> Vec<u8> {
+    let block = [
+        b"\x82\x86\x04",
+        &[path.len() as u8][..],
+        path.as_bytes(),
+        b"\x01\x01x",
+    ]
+    .concat();
+    [&[0, 0, block.len() as u8, 1, 5, 0, 0, 0, 1], &block[..]].concat()
+}
+
+/// What comes before the answer to a PING: by then the server has seen all that was sent before.
+async fn frames_until_pong(client: &mut TcpStream) -> Vec<u8> {
+    const PONG: &[u8] = b"\0\0\x08\x06\x01\0\0\0\0pingpong";
+    client
+        .write_all(b"\0\0\x08\x06\0\0\0\0\0pingpong")
+        .await
+        .unwrap();
+    let mut frames = Vec::new();
+    while !has_bytes(&frames, PONG) {
+        let read = timeout(LONG, client.read_buf(&mut frames)).await;
+        assert_ne!(read.unwrap().unwrap(), 0, "it is closed: {frames:?}");
+    }
+    frames
+}
+
+/// What comes until the server closes. PINGs are answered: by that the server learns that the client
+/// knows of its GOAWAY.
+async fn frames_until_the_end(client: &mut TcpStream) -> Vec<u8> {
+    const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0";
+    let (mut frames, mut answered) = (Vec::new(), false);
+    loop {
+        let read = timeout(LONG, client.read_buf(&mut frames)).await;
+        if read.unwrap().expect("an end, not a reset") == 0 {
+            return frames;
+        }
+        let ping = frames.windows(PING.len()).position(|at| at == PING);
+        let content = ping.and_then(|at| frames.get(at + PING.len()..at + PING.len() + 8));
+        if let (false, Some(content)) = (answered, content) {
+            let pong = [b"\0\0\x08\x06\x01\0\0\0\0", content].concat();
+            client.write_all(&pong).await.unwrap();
+            answered = true;
+        }
+    }
+}
+
+fn has_bytes(frames: &[u8], bytes: &[u8]) -> bool {
+    frames.windows(bytes.len()).any(|part| part == bytes)
 }
 
 #[tokio::test]
@@ -382,13 +490,13 @@ async fn http2_that_lets_no_answer_come_is_given_up() {
     let begun = Instant::now();
     let mut client = server.connect().await;
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    // SETTINGS with INITIAL_WINDOW_SIZE 0, and a GET of /fast from http://x, in HPACK's literals.
+    // SETTINGS with INITIAL_WINDOW_SIZE 0.
     let settings = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
-    let block = b"\x82\x86\x04\x05/fast\x01\x01x";
-    let mut bytes = [&preface[..], settings].concat();
-    bytes.extend([0, 0, block.len() as u8, 1, 5, 0, 0, 0, 1]);
-    bytes.extend(block);
-    client.write_all(&bytes).await.unwrap();
+    client
+        .write_all(&[&preface[..], settings].concat())
+        .await
+        .unwrap();
+    client.write_all(&http2_get("/fast")).await.unwrap();
     let mut frames = Vec::new();
     timeout(LONG, client.read_to_end(&mut frames))
         .await

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test may
 
 use std::{
+    io::{ErrorKind, Read, Write},
     process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
@@ -233,6 +234,29 @@ async fn a_kept_connection_is_told_to_close_with_its_next_answer() {
 }
 
 #[tokio::test]
+async fn a_kept_connection_of_http_1_0_is_told_to_close_and_not_to_be_kept() {
+    const REQUEST: &[u8] = b"GET /fast HTTP/1.0\r\nconnection: keep-alive\r\n\r\n";
+    let server = start(DRAIN, LONG).await;
+    let mut kept = server.connect().await;
+    for _ in 0..2 {
+        kept.write_all(REQUEST).await.unwrap();
+        let text = answer(&mut kept).await;
+        assert!(text.starts_with("http/1.0 200"), "{text}");
+        assert!(text.contains("connection: keep-alive"), "{text}");
+    }
+    server.terminate().await;
+    for mut stream in [kept, server.connect().await] {
+        stream.write_all(REQUEST).await.unwrap();
+        let last = answer(&mut stream).await;
+        assert!(last.starts_with("http/1.0 200"), "{last}");
+        assert!(last.contains("connection: close"), "{last}");
+        assert!(!last.contains("keep-alive"), "it believes that: {last}");
+        assert!(is_closed(&mut stream).await, "and then it is closed");
+    }
+    assert_exit(server.ended().await, 0);
+}
+
+#[tokio::test]
 async fn a_client_that_holds_a_connection_and_says_nothing_delays_nobody() {
     let server = start(Duration::ZERO, LONG).await;
     let silent = server.connect().await;
@@ -363,6 +387,58 @@ async fn what_waits_in_the_backlog_when_the_listener_closes_is_served() {
     }
     assert!(answered > 100, "only {answered} connections in {DRAIN:?}");
     assert_exit(server.ended().await, 0);
+}
+
+/// Each client connects for each request, as fast as it can: a connection is refused, or its request is
+/// answered. Returns how many were answered.
+#[cfg(target_os = "linux")]
+async fn stop_under_fresh_connections(clients: usize) -> usize {
+    let server = start(Duration::from_millis(20), LONG).await;
+    let address = server.address;
+    let clients: Vec<_> = (0..clients)
+        .map(|_| {
+            tokio::task::spawn_blocking(move || {
+                let mut answered = 0;
+                loop {
+                    let mut stream = match std::net::TcpStream::connect(address) {
+                        Ok(stream) => stream,
+                        Err(error) => {
+                            assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+                            return answered;
+                        }
+                    };
+                    let request = b"GET /fast HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+                    let mut text = String::new();
+                    stream.write_all(request).expect("no reset");
+                    stream.read_to_string(&mut text).expect("no reset");
+                    assert!(text.ends_with("fast"), "{text}");
+                    answered += 1;
+                }
+            })
+        })
+        .collect();
+    server.terminate().await;
+    let mut answered = 0;
+    for client in clients {
+        answered += client.await.expect("refused, or answered");
+    }
+    assert_exit(server.ended().await, 0);
+    answered
+}
+
+/// `STOPS=1000` takes minutes.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_reset_by_the_close_of_the_listener() {
+    let stops = std::env::var("STOPS").map_or(20, |stops| stops.parse().unwrap());
+    let mut answered = 0;
+    for _ in 0..stops / 10 {
+        let side_by_side = (0..10).map(|_| tokio::spawn(stop_under_fresh_connections(4)));
+        for stop in side_by_side.collect::<Vec<_>>() {
+            answered += stop.await.unwrap();
+        }
+    }
+    assert!(answered > stops, "{answered} over {stops} stops");
 }
 
 #[tokio::test]

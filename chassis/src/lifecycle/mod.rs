@@ -11,7 +11,7 @@ use std::time::Duration;
 pub use self::{
     life::{Life, NotReady, Phase, Stop},
     signal::{HeldSignals, Signal, Signals},
-    stop::{Stoppable, stop_in_order},
+    stop::{Stoppable, WaitsFor, stop_in_order},
 };
 use crate::config::{CheckConflicts, duration};
 

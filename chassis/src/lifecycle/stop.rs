@@ -8,6 +8,7 @@
 //! Each moment is one log event with the milliseconds since the signal, in the order of time.
 
 use std::{
+    pin::pin,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -31,9 +32,23 @@ pub trait Stoppable {
     /// Waits until the last connection has ended.
     fn gone(&self) -> impl Future<Output = ()> + Send;
 
-    /// How many connections are open.
-    fn open(&self) -> usize;
+    /// What connections are still there for, once nothing is accepted any more.
+    fn waits_for(&self) -> WaitsFor;
 }
+
+/// What holds up a stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WaitsFor {
+    /// Requests that are being answered, and work that no request waits for.
+    pub in_flight: usize,
+    /// Requests of which a part has come in.
+    pub coming_in: usize,
+    /// Connections that have nothing left to do, and whose clients haven't closed yet.
+    pub lingering: usize,
+}
+
+/// A stop that waits says so when what it waits for has changed, and no more often than this.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Waits for the signal, and then stops `server` in order. `in_flight` says how many requests are
 /// being answered, for the log. Returns what the process exits with.
@@ -98,23 +113,43 @@ async fn drain_and_close(
             "last request accepted"
         );
     }
-    info!(ms = closed, in_flight = in_flight(), "listener closed");
+    let waits_for = || {
+        let mut rest = server.waits_for();
+        rest.in_flight += life.working();
+        rest
+    };
+    let rest = waits_for();
+    info!(
+        ms = closed,
+        in_flight = rest.in_flight,
+        coming_in = if_any(rest.coming_in),
+        lingering = if_any(rest.lingering),
+        "listener closed"
+    );
 
     let gone = async {
         server.gone().await;
         life.work_done().await; // after the last connection: a request may start some
     };
-    let cut_off = match timeout_at(stop.deadline.into(), gone).await {
-        Ok(()) => 0,
-        Err(_) => server.open() + life.working(),
-    };
+    let rest = rest_at_the_end(stop, rest, gone, waits_for).await;
     let ended = since_signal();
-    let end = if cut_off == 0 {
-        info!(ms = ended, "in flight at zero");
+    // Who only lingers has had its answer.
+    let end = if rest.in_flight + rest.coming_in == 0 {
+        info!(
+            ms = ended,
+            lingering = if_any(rest.lingering),
+            "in flight at zero"
+        );
         "in flight at zero".to_owned()
     } else {
-        warn!(ms = ended, cut_off, "in flight cut off");
-        format!("{cut_off} cut off")
+        warn!(
+            ms = ended,
+            cut_off = rest.in_flight,
+            coming_in = if_any(rest.coming_in),
+            lingering = if_any(rest.lingering),
+            "in flight cut off"
+        );
+        format!("{} cut off", rest.in_flight + rest.coming_in)
     };
     info!(ms = since_signal(), code = 0, "exit");
     format!(
@@ -123,6 +158,41 @@ async fn drain_and_close(
         signal.name(),
         late.count,
     )
+}
+
+/// What is left at the deadline, or nothing if all have gone before.
+async fn rest_at_the_end(
+    stop: Stop,
+    mut told: WaitsFor,
+    gone: impl Future<Output = ()>,
+    waits_for: impl Fn() -> WaitsFor,
+) -> WaitsFor {
+    let mut gone = pin!(gone);
+    loop {
+        let next_look = stop.deadline.min(Instant::now() + LOOK_AGAIN);
+        if timeout_at(next_look.into(), gone.as_mut()).await.is_ok() {
+            return WaitsFor::default();
+        }
+        let rest = waits_for();
+        if Instant::now() >= stop.deadline {
+            return rest;
+        }
+        if rest != told {
+            told = rest;
+            info!(
+                ms = millis(stop.at.elapsed()),
+                in_flight = rest.in_flight,
+                coming_in = if_any(rest.coming_in),
+                lingering = if_any(rest.lingering),
+                "still waiting"
+            );
+        }
+    }
+}
+
+/// For a field that is only there when it says something.
+fn if_any(count: usize) -> Option<usize> {
+    (count > 0).then_some(count)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -10,16 +10,26 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpStream},
+    task::yield_now,
     time::sleep,
 };
 use tracing::warn;
 
-use super::gate::Gate;
+use super::{gate::Gate, listen};
 use crate::lifecycle::{Life, Phase};
 
 /// How long to wait when the process can't accept because it is out of file descriptors or
 /// memory: long enough not to spin, short enough not to be noticed once there are some again.
 const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// A client is connected as soon as it has heard from here, and this process learns of that half a
+/// round trip later. So for the time of a round trip within a region nobody new may begin to connect
+/// before the listener closes; those who have begun are served. It is short, since whoever tries
+/// meanwhile tries again a second later, and is refused only then.
+const LAST_HANDSHAKES: Duration = Duration::from_millis(20);
+
+/// The last sweep lets others work after so many connections.
+const SWEPT_AT_ONCE: usize = 64;
 
 /// For how long the backlog is tried for, in all, when the process is out of file descriptors.
 const LAST_SWEEP: Duration = Duration::from_secs(1);
@@ -41,6 +51,15 @@ pub(super) async fn accept(
             .await;
     };
     tokio::pin!(closing);
+    // What can't be accepted for want of something is returned.
+    let take = move |accepted: Accepted| match accepted {
+        Ok((stream, address)) => {
+            serve(stream, address);
+            None
+        }
+        Err(error) if is_of_one_connection(&error) => None,
+        Err(error) => Some(error),
+    };
     let mut shortage = Shortage::default();
     loop {
         let accepted = tokio::select! {
@@ -55,23 +74,54 @@ pub(super) async fn accept(
             }
             accepted = listener.accept() => accepted,
         };
-        match accepted {
-            Ok((stream, address)) => serve(stream, address),
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => shortage.wait(&error).await,
+        if let Some(error) = take(accepted) {
+            shortage.wait(&error).await;
         }
     }
-    // Closing a listener resets what is in its backlog, and those clients did nothing wrong.
+    // Closing a listener resets what is in its backlog, and what becomes part of it in that moment; and
+    // those clients did nothing wrong.
+    if listen::admit_nobody_new(&listener) {
+        let over = sleep(LAST_HANDSHAKES);
+        tokio::pin!(over);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut over => break,
+                accepted = listener.accept() => accepted,
+            };
+            if let Some(error) = take(accepted) {
+                shortage.wait(&error).await;
+            }
+        }
+    }
+    sweep(&listener, listen::BACKLOG as usize, &mut shortage, take).await;
+}
+
+/// Takes what waits in the backlog; `most` of it, since there may always be one more where clients
+/// can't be kept from connecting.
+async fn sweep(
+    listener: &TcpListener,
+    most: usize,
+    shortage: &mut Shortage,
+    take: impl Fn(Accepted) -> Option<io::Error>,
+) {
     let deadline = Instant::now() + LAST_SWEEP;
-    while let Some(accepted) = waiting(&listener).await {
-        match accepted {
-            Ok((stream, address)) => serve(stream, address),
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) if Instant::now() < deadline => shortage.wait(&error).await,
-            Err(_) => break,
+    for swept in 1..=most {
+        let Some(accepted) = waiting(listener).await else {
+            return;
+        };
+        match take(accepted) {
+            None => {}
+            Some(error) if Instant::now() < deadline => shortage.wait(&error).await,
+            Some(_) => return,
+        }
+        if swept % SWEPT_AT_ONCE == 0 {
+            yield_now().await;
         }
     }
 }
+
+type Accepted = io::Result<(TcpStream, SocketAddr)>;
 
 /// A connection that ended before it was accepted says nothing of the next.
 fn is_of_one_connection(error: &io::Error) -> bool {
@@ -83,7 +133,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// The next connection that is already there.
-async fn waiting(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+async fn waiting(listener: &TcpListener) -> Option<Accepted> {
     let look = std::future::poll_fn(|cx| match listener.poll_accept(cx) {
         Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
         Poll::Pending => Poll::Ready(None),
@@ -105,5 +155,51 @@ impl Shortage {
             warn!(%error, "cannot accept connections, waiting for resources");
         }
         sleep(BACK_OFF).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        net::{Ipv4Addr, TcpStream as Client},
+        rc::Rc,
+    };
+
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_sweep_has_a_bound_and_lets_others_work() {
+        let listener = listen::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let clients: Vec<_> = (0..300).map(|_| Client::connect(address)).collect();
+        let most = SWEPT_AT_ONCE * 4;
+        assert!(clients.len() > most && clients.iter().all(Result::is_ok));
+        listener.accept().await.unwrap(); // now the runtime knows of them
+        let (swept, turns) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let other = {
+            let turns = Rc::clone(&turns);
+            async move {
+                loop {
+                    turns.set(turns.get() + 1);
+                    yield_now().await;
+                }
+            }
+        };
+        let local = LocalSet::new();
+        local
+            .run_until(async {
+                spawn_local(other);
+                sweep(&listener, most, &mut Shortage::default(), |accepted| {
+                    swept.set(swept.get() + 1);
+                    accepted.err()
+                })
+                .await;
+            })
+            .await;
+        assert_eq!(swept.get(), most);
+        assert!(turns.get() >= 4, "another task had {} turns", turns.get());
     }
 }

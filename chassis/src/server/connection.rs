@@ -32,7 +32,7 @@ use tracing::debug;
 
 use super::{
     Peer, Timeouts,
-    progress::{Progress, State},
+    progress::{Progress, Remaining, State},
     socket::Socket,
 };
 use crate::lifecycle::{Life, Phase};
@@ -49,6 +49,8 @@ pub(super) struct Shared {
     pub(super) timeouts: Timeouts,
     /// [`Progress`] counts time from here.
     pub(super) epoch: Instant,
+    /// Whoever is still there when the listener closes.
+    pub(super) remaining: Remaining,
 }
 
 /// Serves a connection to its end.
@@ -73,7 +75,6 @@ pub(super) async fn serve<S, B>(
         service: service_for(Peer::new(address, socket.to_reset())),
         progress: Arc::clone(&progress),
         life: shared.life.clone(),
-        http2,
     };
     let io = TokioIo::new(socket);
     // hyper gets no timer: time-outs are kept here, for a connection and not for each request.
@@ -197,20 +198,21 @@ async fn drive<C: Connection>(
     mut connection: Pin<&mut C>,
     version: Version,
     client_closed: impl Future<Output = ()>,
-    progress: &Progress,
+    progress: &Arc<Progress>,
     shared: &Shared,
 ) -> Ended {
     enum Event {
         Ended(hyper::Result<()>),
         PhaseChanged,
+        Answered,
         TimerElapsed,
     }
     let Timeouts {
         header,
         idle,
         half_closed,
+        latecomer,
         linger,
-        ..
     } = shared.timeouts;
     let mut sleep = pin!(sleep_until((progress.since() + header).into()));
     let mut timer = Timer::new(sleep.as_mut());
@@ -218,7 +220,11 @@ async fn drive<C: Connection>(
     let mut client_closed_at = None;
     // Each answer has that time, also one of several that have been asked for together.
     let give_up_at = |closed_at: Instant, since: Instant| closed_at.max(since) + half_closed;
+    // In HTTP/2: when the client was told to go; or else the number of answers after which it is told
+    // with the next one, and when it is told even if it has asked for nothing.
     let mut shutdown_at = None;
+    let mut told_after = None;
+    let mut told_by = None;
     let mut phase = shared.life.phase();
     if shared.life.is_stopping() {
         phase.mark_changed();
@@ -253,32 +259,54 @@ async fn drive<C: Connection>(
                         return Poll::Ready(Event::PhaseChanged);
                     }
                 }
+                if let Some(answers) = told_after
+                    && progress.poll_ended(answers, cx).is_ready()
+                {
+                    return Poll::Ready(Event::Answered);
+                }
                 timer.poll(cx).map(|()| Event::TimerElapsed)
             })
             .await
         };
-        match event {
+        let now = Instant::now();
+        let tell_to_go = match event {
             Event::Ended(result) => return Ended::ByItself(result),
-            Event::PhaseChanged => match (*phase.borrow_and_update(), version) {
-                (Phase::Serving, _) => {}
-                // HTTP/1.1 can't tell an idle client to go elsewhere: the connection stays open, and
-                // the next answer carries `Connection: close`.
-                (Phase::Draining(_), Version::Http1) => {}
-                (Phase::Closing(_), Version::Http1) => {
-                    // hyper would cut a request that is coming in.
-                    if progress.state() != State::ReceivingHeaders {
-                        connection.as_mut().graceful_shutdown();
+            Event::PhaseChanged => {
+                let phase = *phase.borrow_and_update();
+                let closing = matches!(phase, Phase::Closing(_));
+                if closing {
+                    shared.remaining.add(progress);
+                }
+                match version {
+                    _ if phase == Phase::Serving => false,
+                    // HTTP/1.1 can't tell an idle client to go elsewhere: the connection stays open, and
+                    // the next answer carries `Connection: close`.
+                    Version::Http1 => {
+                        // hyper would cut a request that is coming in.
+                        if closing && progress.state() != State::ReceivingHeaders {
+                            connection.as_mut().graceful_shutdown();
+                        }
+                        false
+                    }
+                    Version::Http2 if shutdown_at.is_some() => false,
+                    // A client that hasn't asked yet would have to ask anew, and some that are told to go
+                    // in the middle of an answer drop it.
+                    Version::Http2 => {
+                        let (busy, answers) = (progress.is_busy(), progress.ended());
+                        let waits = busy || answers == 0;
+                        if waits {
+                            told_after = Some(answers);
+                        }
+                        if closing && waits && !busy {
+                            told_by = Some(now + latecomer);
+                            timer.set_if_earlier(now + latecomer);
+                        }
+                        !waits
                     }
                 }
-                (Phase::Draining(_) | Phase::Closing(_), Version::Http2) => {
-                    connection.as_mut().graceful_shutdown();
-                    let now = Instant::now();
-                    shutdown_at.get_or_insert(now);
-                    timer.set_if_earlier(now + linger);
-                }
-            },
+            }
+            Event::Answered => true,
             Event::TimerElapsed => {
-                let now = Instant::now();
                 let (state, since) = (progress.state(), progress.since());
                 let given_up = client_closed_at.is_some_and(|at| give_up_at(at, since) <= now);
                 if progress.is_busy() && given_up {
@@ -288,22 +316,30 @@ async fn drive<C: Connection>(
                     (State::ReceivingHeaders, _) => since + header,
                     // A client that doesn't close in its turn holds nothing up.
                     (State::Idle, Some(at)) => since.max(at) + linger,
-                    (State::Idle, None) | (State::Stalled, _) => since + idle,
+                    (State::Idle, None) => told_by.unwrap_or(since + idle),
+                    (State::Stalled, _) => since + idle,
                     // Looks again then.
                     (State::Busy, Some(_)) => now + linger,
                     (State::Busy, None) => now + header,
                 };
+                // The client is told, so that no request of its crosses the end.
+                let tell_to_go =
+                    (version, state, shutdown_at) == (Version::Http2, State::Idle, None);
                 if deadline > now {
                     timer.set(deadline);
-                } else if (version, state, shutdown_at) == (Version::Http2, State::Idle, None) {
-                    // The client is told, so that no request of its crosses the end.
-                    connection.as_mut().graceful_shutdown();
-                    shutdown_at = Some(now);
-                    timer.set(now + linger);
+                    false
+                } else if tell_to_go {
+                    true
                 } else {
                     return Ended::TimedOut(state);
                 }
             }
+        };
+        if tell_to_go {
+            connection.as_mut().graceful_shutdown();
+            shutdown_at = Some(now);
+            told_after = None;
+            timer.set(now + linger);
         }
     }
 }
@@ -348,7 +384,6 @@ struct Tracked<S> {
     service: S,
     progress: Arc<Progress>,
     life: Life,
-    http2: bool,
 }
 
 impl<S, B> Service<Request<Incoming>> for Tracked<S>
@@ -363,11 +398,12 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.progress.request_begins();
         let in_flight = InFlight(Arc::clone(&self.progress));
+        let version = request.version();
         Answering {
             answer: self.service.call(request),
             in_flight: Some(in_flight),
             life: self.life.clone(),
-            http2: self.http2,
+            version,
         }
     }
 }
@@ -387,7 +423,7 @@ pin_project_lite::pin_project! {
         answer: F,
         in_flight: Option<InFlight>,
         life: Life,
-        http2: bool,
+        version: hyper::Version,
     }
 }
 
@@ -401,17 +437,23 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Ok(mut response) = ready!(this.answer.poll(cx));
+        let http2 = *this.version == hyper::Version::HTTP_2;
         // HTTP/2 has a frame for what `Connection: close` says, and no such header.
-        if !*this.http2 && this.life.is_stopping() {
+        if !http2 && this.life.is_stopping() {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
+            // To an answer of 1.1 that goes to a client of 1.0, hyper adds `keep-alive` beside the
+            // `close`, and closes all the same.
+            if *this.version == hyper::Version::HTTP_10 {
+                *response.version_mut() = hyper::Version::HTTP_10;
+            }
         }
         let in_flight = this.in_flight.take();
         Poll::Ready(Ok(response.map(|body| {
             let mut held = Held {
                 body,
                 waiting: None,
-                http2: *this.http2,
+                http2,
                 in_flight,
             };
             if !held.body.is_end_stream() {

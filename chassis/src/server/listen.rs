@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, TcpKeepalive, Type};
 use tokio::net::TcpListener;
 
 /// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// When a client's machine has vanished without a word, its connection is given up after a quarter
 /// of a minute of silence and three probes: its burn ends then. A client that is only busy answers
@@ -98,4 +98,39 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+/// Has the kernel drop what begins a connection, and nothing else; the client tries again a second
+/// later. Any process may do that to its own socket. Says whether it could be done: only Linux can,
+/// and not every sandbox that looks like it.
+#[cfg(target_os = "linux")]
+pub(super) fn admit_nobody_new(listener: &TcpListener) -> bool {
+    use socket2::{SockFilter, SockRef};
+
+    /// Of a TCP segment, where its flags are, and the one that begins a connection.
+    /// <https://www.rfc-editor.org/rfc/rfc9293#section-3.1>
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 2;
+    const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
+    const SKIP_IF_ANY: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let program = [
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
+        SockFilter::new(SKIP_IF_ANY, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ];
+    match SockRef::from(listener).attach_filter(&program) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::debug!(%error, "the kernel goes on admitting connections until the close");
+            false
+        }
+    }
+}
+
+/// Nothing else than Linux can.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn admit_nobody_new(_: &TcpListener) -> bool {
+    false
 }

@@ -28,12 +28,13 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
+use self::progress::Remaining;
 pub use self::{
     gate::Gate,
     listen::{BindError, bind},
     peer::Peer,
 };
-use crate::lifecycle::{Life, Stoppable};
+use crate::lifecycle::{Life, Stoppable, WaitsFor};
 
 /// How long a connection may take for what.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +77,7 @@ pub struct Server {
     accepting: JoinHandle<()>,
     connections: TaskTracker,
     turnover: Turnover,
+    remaining: Remaining,
 }
 
 /// How many connections have come and gone.
@@ -112,12 +114,14 @@ impl Server {
             + 'static,
     {
         let (connections, turnover) = (TaskTracker::new(), Turnover::default());
+        let remaining = Remaining::default();
         let serve = {
             let (connections, turnover) = (connections.clone(), turnover.clone());
             let shared = Arc::new(connection::Shared {
                 life: life.clone(),
                 timeouts,
                 epoch: Instant::now(),
+                remaining: remaining.clone(),
             });
             move |stream: TcpStream, address: SocketAddr| {
                 let (shared, service_for) = (Arc::clone(&shared), service_for.clone());
@@ -133,6 +137,7 @@ impl Server {
             accepting: tokio::spawn(accept::accept(listener, gate, life, serve)),
             connections,
             turnover,
+            remaining,
         }
     }
 
@@ -154,7 +159,7 @@ impl Stoppable for Server {
         self.connections.wait().await;
     }
 
-    fn open(&self) -> usize {
-        self.connections.len()
+    fn waits_for(&self) -> WaitsFor {
+        self.remaining.wait_for()
     }
 }

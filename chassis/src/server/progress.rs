@@ -7,12 +7,14 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
+
+use crate::lifecycle::WaitsFor;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,15 +35,18 @@ pub(super) struct Progress {
     /// Whether bytes that come in may be the beginning of a request: in HTTP/2 they may be frames
     /// that belong to none.
     bytes_are_requests: bool,
-    in_flight: AtomicU32,
+    /// How many requests are in flight, in the lower half, and how many have been, in the upper one:
+    /// so the end of a request is one operation.
+    requests: AtomicU64,
     /// Of those, how many have an answer that the client doesn't let come: in HTTP/2 it may open no
     /// window, and nothing is written then.
     held_back: AtomicU32,
     receiving_headers: AtomicBool,
     stalled: AtomicBool,
     client_closed: AtomicBool,
-    /// Whoever reads, and waits for the requests to be answered before it learns of that.
-    reader: Mutex<Option<Waker>>,
+    /// Whether anybody waits for a request to end.
+    awaited: AtomicBool,
+    waiting: Mutex<Waiting>,
     /// Counts what happens; it may wrap.
     events: AtomicU32,
     epoch: Instant,
@@ -50,17 +55,27 @@ pub(super) struct Progress {
     seen_at: AtomicU64,
 }
 
+/// Who waits for a request to end.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Whoever reads, and learns that the client sends no more when the requests are answered.
+    reader: Option<Waker>,
+    /// Whoever tells the client to go once it has an answer.
+    driver: Option<Waker>,
+}
+
 impl Progress {
     /// Somebody has seen the first bytes of the connection.
     pub(super) fn new(epoch: Instant, http2: bool) -> Self {
         Self {
             bytes_are_requests: !http2,
-            in_flight: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
             held_back: AtomicU32::new(0),
             receiving_headers: AtomicBool::new(!http2),
             stalled: AtomicBool::new(false),
             client_closed: AtomicBool::new(false),
-            reader: Mutex::new(None),
+            awaited: AtomicBool::new(false),
+            waiting: Mutex::default(),
             events: AtomicU32::new(1), // the first look sees that as news
             epoch,
             seen: AtomicU32::new(0),
@@ -69,7 +84,7 @@ impl Progress {
     }
 
     pub(super) fn state(&self) -> State {
-        let in_flight = self.in_flight.load(Ordering::Relaxed);
+        let in_flight = self.in_flight();
         let all_held_back = self.held_back.load(Ordering::Relaxed) == in_flight;
         if self.stalled.load(Ordering::Relaxed) || (in_flight > 0 && all_held_back) {
             State::Stalled
@@ -82,9 +97,19 @@ impl Progress {
         }
     }
 
+    /// How many requests are being answered.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed) as u32
+    }
+
     /// Whether a request is being answered.
     pub(super) fn is_busy(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) > 0
+        self.in_flight() > 0
+    }
+
+    /// How many requests have ended; it may wrap.
+    pub(super) fn ended(&self) -> u32 {
+        (self.requests.load(Ordering::Relaxed) >> 32) as u32
     }
 
     /// When something last happened, as far as anybody has looked; the connection looks whenever it
@@ -118,19 +143,32 @@ impl Progress {
 
     /// A request's headers are complete.
     pub(super) fn request_begins(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
         self.receiving_headers.store(false, Ordering::Relaxed);
         self.note();
     }
 
     /// The last byte of its answer has been handed to the connection, or its client has left.
     pub(super) fn request_ends(&self) {
-        // In one order with the reader's look: one of the two sees what the other has done.
-        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        const ENDED: u64 = 1 << 32;
+        // In one order with the look of who waits: one of the two sees what the other has done.
+        self.requests.fetch_add(ENDED - 1, Ordering::SeqCst);
         self.note();
-        if self.client_closed.load(Ordering::SeqCst) {
-            let reader = self.reader().take();
-            reader.into_iter().for_each(Waker::wake);
+        if self.awaited.load(Ordering::SeqCst) {
+            let Waiting { reader, driver } = std::mem::take(&mut *self.waiting());
+            reader.into_iter().chain(driver).for_each(Waker::wake);
+        }
+    }
+
+    /// Waits until more than so many requests have ended.
+    pub(super) fn poll_ended(&self, before: u32, cx: &Context<'_>) -> Poll<()> {
+        self.waiting().driver = Some(cx.waker().clone());
+        self.awaited.store(true, Ordering::SeqCst);
+        let ended = (self.requests.load(Ordering::SeqCst) >> 32) as u32;
+        if ended == before {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
         }
     }
 
@@ -167,17 +205,18 @@ impl Progress {
     /// The client sends no more. Pending while a request is being answered: the reader is woken up
     /// when it ends.
     pub(super) fn poll_client_closed(&self, cx: &Context<'_>) -> Poll<()> {
-        *self.reader() = Some(cx.waker().clone());
-        self.client_closed.store(true, Ordering::SeqCst);
-        if self.in_flight.load(Ordering::SeqCst) > 0 {
+        self.waiting().reader = Some(cx.waker().clone());
+        self.client_closed.store(true, Ordering::Relaxed);
+        self.awaited.store(true, Ordering::SeqCst);
+        if self.requests.load(Ordering::SeqCst) as u32 > 0 {
             Poll::Pending
         } else {
             Poll::Ready(())
         }
     }
 
-    fn reader(&self) -> MutexGuard<'_, Option<Waker>> {
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn has_client_closed(&self) -> bool {
@@ -185,9 +224,39 @@ impl Progress {
     }
 }
 
+/// The connections that were there when the listener closed. They aren't listed before, since that
+/// would cost each connection something for a question that only a stop asks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remaining(Arc<Mutex<Vec<Weak<Progress>>>>);
+
+impl Remaining {
+    pub(super) fn add(&self, progress: &Arc<Progress>) {
+        self.list().push(Arc::downgrade(progress));
+    }
+
+    /// What those wait for that are still there.
+    pub(super) fn wait_for(&self) -> WaitsFor {
+        let mut sum = WaitsFor::default();
+        for progress in self.list().iter().filter_map(Weak::upgrade) {
+            match (progress.in_flight() as usize, progress.state()) {
+                // Its last byte has been handed over, and isn't on its way yet.
+                (0, State::Stalled) => sum.in_flight += 1,
+                (0, State::ReceivingHeaders) => sum.coming_in += 1,
+                (0, State::Idle | State::Busy) => sum.lingering += 1,
+                (requests, _) => sum.in_flight += requests,
+            }
+        }
+        sum
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Weak<Progress>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, task::Wake};
+    use std::task::Wake;
 
     use super::*;
 

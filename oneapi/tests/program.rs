@@ -131,7 +131,7 @@ fn oneapi(args: &[&str]) -> Command {
 
 #[test]
 fn a_signal_stops_it_cleanly_and_the_log_tells_each_moment() {
-    for name in ["TERM", "INT"] {
+    for name in ["TERM", "INT", "QUIT", "HUP", "USR1", "USR2"] {
         let program = Program::start(oneapi(&["--drain-delay", "200ms"]));
         assert!(text(program.ask("/test")).contains("ip is "));
         program.signal(name);
@@ -163,6 +163,91 @@ fn a_signal_stops_it_cleanly_and_the_log_tells_each_moment() {
         let closed = moments[3];
         assert!((200..300).contains(&closed), "the drain delay: {closed} ms");
         assert_eq!(events[0]["signal"], format!("SIG{name}"));
+    }
+}
+
+#[test]
+fn a_program_that_ignores_the_hangup_of_its_terminal_goes_on() {
+    let mut nohup = Command::new("nohup");
+    nohup.arg(PROGRAM).stdin(Stdio::null());
+    let program = Program::start(nohup);
+    program.signal("HUP");
+    program.signal("TERM");
+    let (code, events) = program.events();
+    assert_eq!(code, Some(0));
+    assert_eq!(events[0]["signal"], "SIGTERM", "{events:?}");
+}
+
+#[test]
+fn the_log_of_a_stop_tells_what_it_waits_for_and_what_it_has_cut_off() {
+    let program = Program::start(oneapi(&["--stop-timeout", "2s"]));
+    // One that is answered, five that are coming in, and one that has its answer and stays.
+    let _burn = program.ask_and_keep("/test/highcpu?minutes=1&millicores=1");
+    while !text(program.ask("/burns")).contains(r#""asked_millicores":1,"#) {}
+    let _coming_in: Vec<_> = (0..5)
+        .map(|_| {
+            let mut stream = TcpStream::connect(program.address).unwrap();
+            stream.write_all(b"GET /te").unwrap();
+            stream
+        })
+        .collect();
+    let mut kept = program.ask_and_keep("/test");
+    assert!(kept.read(&mut [0; 1000]).unwrap() > 0);
+    program.signal("TERM");
+    let (code, events) = program.events();
+    assert_eq!(code, Some(0));
+    let event = |message: &str| {
+        let found = events.iter().find(|event| event["message"] == message);
+        found.unwrap_or_else(|| panic!("no '{message}': {events:?}"))
+    };
+    // The burn can't be over by then, and is told at once: its answer is one that has been read.
+    let closed = event("listener closed");
+    assert_eq!(closed["coming_in"], 5, "{events:?}");
+    assert!(closed["lingering"].as_u64() >= Some(1), "{events:?}");
+    // Who lingers does so for a second.
+    assert_eq!(event("still waiting")["coming_in"], 5, "{events:?}");
+    let end = event("in flight cut off");
+    assert_eq!((&end["cut_off"], &end["coming_in"]), (&0.into(), &5.into()));
+    assert!(end.get("lingering").is_none(), "{end}");
+}
+
+#[test]
+fn who_only_lingers_at_the_end_of_a_stop_is_not_cut_off() {
+    let program = Program::start(oneapi(&["--stop-timeout", "300ms"]));
+    let mut kept = program.ask_and_keep("/test");
+    assert!(kept.read(&mut [0; 1000]).unwrap() > 0);
+    program.signal("TERM");
+    let (code, events) = program.events();
+    assert_eq!(code, Some(0));
+    let end = &events[events.len() - 2];
+    assert_eq!(end["message"], "in flight at zero", "{events:?}");
+    assert_eq!(end["lingering"], 1, "{events:?}");
+}
+
+#[test]
+fn a_client_cannot_fill_the_log() {
+    for (level, expected) in [("info", false), ("info,h2=warn", true)] {
+        let program = Program::start(oneapi(&["--rust-log", level]));
+        let mut client = TcpStream::connect(program.address).unwrap();
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        // Answers to a PING that nobody has sent, and a PING: its answer shows that they have come in.
+        let pongs = b"\0\0\x08\x06\x01\0\0\0\0pingpong".repeat(10);
+        let ping = b"\0\0\x08\x06\0\0\0\0\0lastping";
+        client
+            .write_all(&[&preface[..], &pongs, ping].concat())
+            .unwrap();
+        let mut frames = Vec::new();
+        while !frames.windows(8).any(|part| part == b"lastping") {
+            let mut part = [0; 1000];
+            let n = client.read(&mut part).unwrap();
+            assert_ne!(n, 0, "closed after {frames:?}");
+            frames.extend_from_slice(&part[..n]);
+        }
+        program.signal("TERM");
+        let (_, events) = program.events();
+        let of_h2 = |event: &&serde_json::Value| event["target"].to_string().contains("h2::");
+        let said = events.iter().filter(of_h2).count();
+        assert_eq!(said > 0, expected, "RUST_LOG={level}: {said} lines of h2");
     }
 }
 

@@ -26,6 +26,14 @@ enum Name {
     Term,
     /// As Ctrl-C does
     Int,
+    /// Stops it as TERM does, as do the next three
+    Quit,
+    /// What a closed terminal sends
+    Hup,
+    /// For a container's `stopSignal`
+    Usr1,
+    /// As USR1
+    Usr2,
     /// Ends it at once: nothing is answered any more, nothing is logged
     Kill,
     /// Halts it: it keeps its port, and hangs
@@ -64,6 +72,10 @@ impl Kill {
         let (signal, name, deaf) = match self.signal {
             Name::Term => (Signal::Term, "SIGTERM", false),
             Name::Int => (Signal::Interrupt, "SIGINT", false),
+            Name::Quit => (Signal::Quit, "SIGQUIT", false),
+            Name::Hup => (Signal::Hangup, "SIGHUP", false),
+            Name::Usr1 => (Signal::User1, "SIGUSR1", false),
+            Name::Usr2 => (Signal::User2, "SIGUSR2", false),
             Name::Kill => (Signal::Kill, "SIGKILL", true),
             Name::Stop => (Signal::Stop, "SIGSTOP", true),
             Name::Cont => (Signal::Continue, "SIGCONT", false),

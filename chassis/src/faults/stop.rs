@@ -1,5 +1,5 @@
-//! The switch `stop`: SIGTERM is ignored, or taken later. SIGINT isn't concerned, so that Ctrl-C
-//! still stops what runs on a terminal.
+//! The switch `stop`: SIGTERM is ignored, or taken later, as is any other signal that a container may
+//! be stopped with. SIGINT isn't concerned, so that Ctrl-C still stops what runs on a terminal.
 
 use tracing::warn;
 
@@ -18,8 +18,8 @@ impl Faults {
             loop {
                 let signal = signals.next().await;
                 let hit = match signal {
-                    Signal::Terminate => faults.hit(Name::Stop),
                     Signal::Interrupt => None,
+                    _ => faults.hit(Name::Stop),
                 };
                 let Some(hit) = hit else {
                     let _ = pass.send(signal);
@@ -27,14 +27,14 @@ impl Faults {
                 };
                 match hit.action {
                     Action::SlowStop(slow) => {
-                        warn!(fault = "stop", ?slow, "SIGTERM is taken later");
+                        warn!(fault = "stop", ?slow, "{} is taken later", signal.name());
                         let pass = pass.clone();
                         tokio::spawn(async move {
                             hit.hold(slow).await;
                             let _ = pass.send(signal);
                         });
                     }
-                    _ => warn!(fault = "stop", "SIGTERM is ignored"),
+                    _ => warn!(fault = "stop", "{} is ignored", signal.name()),
                 }
             }
         });

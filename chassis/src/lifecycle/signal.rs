@@ -2,30 +2,60 @@
 
 use tokio::sync::mpsc;
 
-/// A request to stop.
+/// A request to stop: what may be set as `stopSignal` of a container or as `STOPSIGNAL` of an image,
+/// and isn't needed for anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// What Kubernetes and `docker stop` send.
     Terminate,
     /// Ctrl-C.
     Interrupt,
+    /// What images of nginx are stopped with.
+    Quit,
+    /// A terminal that is closed.
+    Hangup,
+    /// For whatever a program makes of it.
+    User1,
+    /// As [`User1`](Self::User1).
+    User2,
 }
 
 impl Signal {
+    const ALL: [Self; 6] = [
+        Self::Terminate,
+        Self::Interrupt,
+        Self::Quit,
+        Self::Hangup,
+        Self::User1,
+        Self::User2,
+    ];
+
     /// Its name, for logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Terminate => "SIGTERM",
             Self::Interrupt => "SIGINT",
+            Self::Quit => "SIGQUIT",
+            Self::Hangup => "SIGHUP",
+            Self::User1 => "SIGUSR1",
+            Self::User2 => "SIGUSR2",
+        }
+    }
+
+    fn number(self) -> libc::c_int {
+        match self {
+            Self::Terminate => libc::SIGTERM,
+            Self::Interrupt => libc::SIGINT,
+            Self::Quit => libc::SIGQUIT,
+            Self::Hangup => libc::SIGHUP,
+            Self::User1 => libc::SIGUSR1,
+            Self::User2 => libc::SIGUSR2,
         }
     }
 
     /// What a process that such a signal ended at once exits with: 128 and its number.
     pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Terminate => 143,
-            Self::Interrupt => 130,
-        }
+        u8::try_from(128 + self.number()).unwrap_or(u8::MAX)
     }
 }
 
@@ -40,28 +70,41 @@ pub struct HeldSignals(());
 impl HeldSignals {
     /// Call it first of all, before there are other threads.
     pub fn hold() -> Self {
-        mask::change(libc::SIG_BLOCK);
+        system::change_mask(libc::SIG_BLOCK);
         Self(())
     }
 }
 
 impl Drop for HeldSignals {
     fn drop(&mut self) {
-        mask::change(libc::SIG_UNBLOCK);
+        system::change_mask(libc::SIG_UNBLOCK);
     }
 }
 
 #[allow(unsafe_code)] // the standard library knows no signals
-mod mask {
+mod system {
+    use super::Signal;
+
     /// Holds the stop signals back from the calling thread and those that it starts, or no more.
-    pub(super) fn change(how: libc::c_int) {
+    pub(super) fn change_mask(how: libc::c_int) {
         // SAFETY: each call reads or writes the set alone, which is initialised by the first.
         unsafe {
             let mut set = std::mem::zeroed();
             libc::sigemptyset(&raw mut set);
-            libc::sigaddset(&raw mut set, libc::SIGTERM);
-            libc::sigaddset(&raw mut set, libc::SIGINT);
+            for signal in Signal::ALL {
+                libc::sigaddset(&raw mut set, signal.number());
+            }
             libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut());
+        }
+    }
+
+    /// Whether whoever started the process has it ignore the signal.
+    pub(super) fn is_ignored(signal: Signal) -> bool {
+        // SAFETY: the call only writes what is asked for, and zeros are a value of it.
+        unsafe {
+            let mut now: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(signal.number(), std::ptr::null(), &raw mut now) == 0
+                && now.sa_sigaction == libc::SIG_IGN
         }
     }
 }
@@ -75,14 +118,14 @@ impl Signals {
     pub fn of_process(held: HeldSignals) -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let (send, signals) = mpsc::unbounded_channel();
-        for (kind, name) in [
-            (SignalKind::terminate(), Signal::Terminate),
-            (SignalKind::interrupt(), Signal::Interrupt),
-        ] {
-            let mut handler = signal(kind)?;
+        for stop in Signal::ALL {
+            if stop == Signal::Hangup && system::is_ignored(stop) {
+                continue; // `nohup` means what it says
+            }
+            let mut handler = signal(SignalKind::from_raw(stop.number()))?;
             let send = send.clone();
             tokio::spawn(async move {
-                while handler.recv().await.is_some() && send.send(name).is_ok() {}
+                while handler.recv().await.is_some() && send.send(stop).is_ok() {}
             });
         }
         drop(held);

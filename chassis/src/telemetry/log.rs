@@ -25,7 +25,7 @@ pub struct Settings {
     #[arg(long, env, value_enum)]
     pub log_format: Option<Format>,
 
-    /// What to log: a level, or levels by target, such as `info,twoapi=debug`
+    /// What to log: a level, or levels by target, such as `info,twoapi=debug`; of libraries, errors only unless one is named
     #[arg(long, env, default_value = "info", value_parser = targets)]
     pub rust_log: Targets,
 }
@@ -43,6 +43,18 @@ fn targets(text: &str) -> Result<Targets, String> {
     targets.ok_or_else(|| {
         "a level is one of error, warn, info, debug, trace, off, or target=level pairs".to_owned()
     })
+}
+
+/// A level alone is meant for this project's own crates. Libraries warn of what clients send: `h2` of
+/// each PING ack that nobody asked for, and a client can send a million of those. So of a library
+/// that isn't named only errors are logged.
+fn own_and_libraries(asked: &Targets, service: &str) -> Targets {
+    let level = asked.default_level().unwrap_or(LevelFilter::OFF);
+    Targets::new()
+        .with_default(level.min(LevelFilter::ERROR))
+        .with_target("chassis", level)
+        .with_target(service, level)
+        .with_targets(asked.iter())
 }
 
 /// How an event is written.
@@ -82,7 +94,7 @@ pub fn start(service: &'static str, settings: &Settings) {
         }
     };
     tracing_subscriber::registry()
-        .with(lines.with_filter(settings.rust_log.clone()))
+        .with(lines.with_filter(own_and_libraries(&settings.rust_log, service)))
         .init();
     // A panic loses its request, not the process; it is an event like any other.
     panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));

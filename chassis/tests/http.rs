@@ -35,7 +35,13 @@ struct Fixture {
 }
 
 async fn start() -> Fixture {
-    let chassis = Chassis::new(Build::new("service", "1.0", None, None), defaults());
+    start_with(Duration::ZERO).await
+}
+
+async fn start_with(startup_delay: Duration) -> Fixture {
+    let mut settings: chassis::Settings = defaults();
+    settings.lifecycle.startup_delay = startup_delay;
+    let chassis = Chassis::new(Build::new("service", "1.0", None, None), settings);
     let asked = Arc::new(Notify::new());
     let never = {
         let asked = Arc::clone(&asked);
@@ -242,5 +248,88 @@ async fn a_head_has_the_headers_of_a_get_and_no_body_over_http2_too() {
             "{path}"
         );
         assert!(body.is_empty(), "{path}");
+    }
+}
+
+async fn options(server: &Fixture, path: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = format!("OPTIONS {path} HTTP/1.0\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text.to_lowercase()
+}
+
+#[tokio::test]
+async fn options_are_answered_on_what_there_is_and_on_the_whole_server() {
+    let server = start().await;
+    for (path, allow) in [
+        ("/fast", "get,head,options"),
+        ("/readyz", "get,head,options"),
+        ("/faults/{name}", "put,delete,options"),
+        // HAProxy's health check, if it isn't told of another.
+        ("/", "options"),
+        ("*", "options"),
+    ] {
+        let text = options(&server, path).await;
+        assert!(text.starts_with("http/1.0 204"), "{path}: {text}");
+        let allow = format!("\r\nallow: {allow}\r\n");
+        assert!(text.contains(&allow), "{path}: {text}");
+        assert!(text.ends_with("\r\n\r\n"), "without a body: {text}");
+    }
+    let text = options(&server, "/nothing").await;
+    assert!(text.starts_with("http/1.0 404"), "{text}");
+}
+
+/// `option httpchk /readyz` of HAProxy asks so.
+#[tokio::test]
+async fn options_on_the_path_of_a_probe_are_answered_as_the_probe_is() {
+    let server = start_with(Duration::from_secs(3600)).await;
+    for (path, status) in [
+        ("/livez", "204"),
+        ("/readyz", "503"),
+        ("/fast", "503"),
+        ("/", "204"),
+    ] {
+        let text = options(&server, path).await;
+        let line = format!("http/1.0 {status}");
+        assert!(text.starts_with(&line), "{path}: {text}");
+    }
+}
+
+/// HTTP/1.0 closes after an answer unless it was asked not to, and knows no chunks.
+#[tokio::test]
+async fn http_1_0_is_answered_in_its_own_way() {
+    let server = start().await;
+    for (request, body) in [
+        ("GET /fast HTTP/1.0\r\n\r\n", 4),
+        ("HEAD /fast HTTP/1.0\r\n\r\n", 0),
+        ("GET /parts HTTP/1.0\r\n\r\n", 4 * PART),
+        (
+            "GET /parts HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
+            4 * PART,
+        ),
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        assert!(text.starts_with("HTTP/1.0 200"), "{request}: {text:.200}");
+        let (head, got) = text.split_once("\r\n\r\n").unwrap();
+        assert!(!head.contains("chunked"), "{request}: {head}");
+        assert_eq!(got.len(), body, "{request}: {head}");
+    }
+    let mut kept = TcpStream::connect(server.address).await.unwrap();
+    for _ in 0..3 {
+        let request = b"GET /fast HTTP/1.0\r\nconnection: keep-alive\r\n\r\n";
+        kept.write_all(request).await.unwrap();
+        let mut text = String::new();
+        while !text.ends_with("fast") {
+            let mut part = [0; 1000];
+            let n = kept.read(&mut part).await.unwrap();
+            assert_ne!(n, 0, "closed after {text}");
+            text.push_str(std::str::from_utf8(&part[..n]).unwrap());
+        }
+        assert!(text.contains("connection: keep-alive"), "{text}");
     }
 }

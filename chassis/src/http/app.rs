@@ -14,7 +14,7 @@ use tower::Service;
 use super::{
     body::{Answer, Content},
     faults, grpc, health, info,
-    layers::{self, identity::IdentityHeaders},
+    layers::{self, identity::IdentityHeaders, options::Options},
     metrics,
     mirror::{Mirror, Probe},
     probes,
@@ -148,20 +148,30 @@ impl App {
         } = &*self.0;
         let route = self.0.route_of(request.uri().path());
         let is_head = request.method() == Method::HEAD;
+        let options = layers::options::begin(&request);
+        let kind = options
+            .as_ref()
+            .map_or(route.kind, |options| options.kind(route.kind));
         let record = layers::metrics::begin(&route.metrics, &request);
-        let mut reflection = layers::mirror::begin(mirror, route.kind, &request, peer);
-        layers::late_requests::note(life, route.kind);
-        if route.kind == Kind::Probe(Probe::Grpc) {
+        let mut reflection = layers::mirror::begin(mirror, kind, &request, peer);
+        layers::late_requests::note(life, kind);
+        if kind == Kind::Probe(Probe::Grpc) {
             layers::mirror::ask_for_service(&mut reflection, &mut request);
             request.extensions_mut().insert(peer.clone());
         }
         // Handed on by reference: a future that is moved into another one is there twice.
         let handled = pin!(async {
-            layers::startup::check(life, route.kind)?;
+            layers::startup::check(life, kind)?;
+            if options.is_some() {
+                Options::check(route.text.as_ref())?;
+            }
             Ok(self.0.handle(request).await)
         });
-        let handled = pin!(layers::faults::meet(faults, route.kind, peer, handled));
+        let handled = pin!(layers::faults::meet(faults, kind, peer, handled));
         let mut response = layers::panic::catch(handled).await;
+        if let Some(options) = &options {
+            options.answer(&mut response);
+        }
         if is_head {
             layers::head::remove_body(&mut response);
         }

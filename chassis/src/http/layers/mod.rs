@@ -7,6 +7,7 @@ pub(super) mod identity;
 pub(super) mod late_requests;
 pub(super) mod metrics;
 pub(super) mod mirror;
+pub(super) mod options;
 pub(super) mod panic;
 pub(super) mod startup;
 pub(super) mod stopping;

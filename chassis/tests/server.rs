@@ -380,10 +380,20 @@ async fn http2_that_asks_late_in_a_stop_is_answered_and_then_told_to_go_away() {
     for mut client in [early, late] {
         let frames = frames_until_pong(&mut client).await;
         assert!(!has_goaway(&frames), "before it has asked: {frames:?}");
+        let asked = Instant::now();
         client.write_all(&http2_get("/fast")).await.unwrap();
-        let frames = frames_until_the_end(&mut client).await;
+        let mut frames = Vec::new();
+        while !has_goaway(&frames) {
+            let read = timeout(LONG, client.read_buf(&mut frames)).await;
+            assert_ne!(read.unwrap().unwrap(), 0, "it is told: {frames:?}");
+        }
         assert!(has_bytes(&frames, b"fast"), "it is answered: {frames:?}");
-        assert!(has_goaway(&frames), "{frames:?}");
+        // Python's h2 loses an answer that comes together with a GOAWAY and a PING.
+        let took = asked.elapsed();
+        assert!(
+            took >= Duration::from_millis(50),
+            "it has read that: {took:?}"
+        );
     }
     timeout(LONG, server.ended).await.unwrap().unwrap();
 }

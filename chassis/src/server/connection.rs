@@ -43,6 +43,11 @@ const MAX_HEADERS_SIZE: usize = 16 << 10;
 /// HTTP/2 requests at once on one connection.
 const MAX_STREAMS: u32 = 256;
 
+/// A client of HTTP/2 has so long to read an answer before it is told to go. A common one for Python
+/// (h2 4) takes a PING after a GOAWAY for an error, and loses the answer that it has read with them.
+// 50 ms: a round trip within a region, and the client's own time.
+const ANSWER_IS_READ: Duration = Duration::from_millis(50);
+
 /// What all connections of a server share.
 pub(super) struct Shared {
     pub(super) life: Life,
@@ -220,11 +225,11 @@ async fn drive<C: Connection>(
     let mut client_closed_at = None;
     // Each answer has that time, also one of several that have been asked for together.
     let give_up_at = |closed_at: Instant, since: Instant| closed_at.max(since) + half_closed;
-    // In HTTP/2: when the client was told to go; or else the number of answers after which it is told
-    // with the next one, and when it is told even if it has asked for nothing.
+    // In HTTP/2: when the client was told to go; or else when it will be, and whether that is only if
+    // it asks for nothing until then: once there are more answers than so many, another time is set.
     let mut shutdown_at = None;
-    let mut told_after = None;
-    let mut told_by = None;
+    let mut tell_at = None;
+    let mut unless_answered: Option<u32> = None;
     let mut phase = shared.life.phase();
     if shared.life.is_stopping() {
         phase.mark_changed();
@@ -259,7 +264,7 @@ async fn drive<C: Connection>(
                         return Poll::Ready(Event::PhaseChanged);
                     }
                 }
-                if let Some(answers) = told_after
+                if let Some(answers) = unless_answered
                     && progress.poll_ended(answers, cx).is_ready()
                 {
                     return Poll::Ready(Event::Answered);
@@ -293,38 +298,44 @@ async fn drive<C: Connection>(
                     // in the middle of an answer drop it.
                     Version::Http2 => {
                         let (busy, answers) = (progress.is_busy(), progress.ended());
-                        let waits = busy || answers == 0;
-                        if waits {
-                            told_after = Some(answers);
+                        if busy || answers == 0 {
+                            unless_answered = Some(answers);
                         }
-                        if closing && waits && !busy {
-                            told_by = Some(now + latecomer);
-                            timer.set_if_earlier(now + latecomer);
+                        if !busy && answers > 0 {
+                            tell_at = Some(progress.since() + ANSWER_IS_READ);
+                        } else if !busy && closing {
+                            tell_at = Some(now + latecomer);
                         }
-                        !waits
+                        false
                     }
                 }
             }
-            Event::Answered => true,
+            Event::Answered => {
+                unless_answered = None;
+                tell_at = Some(now + ANSWER_IS_READ);
+                false
+            }
             Event::TimerElapsed => {
                 let (state, since) = (progress.state(), progress.since());
                 let given_up = client_closed_at.is_some_and(|at| give_up_at(at, since) <= now);
                 if progress.is_busy() && given_up {
                     return Ended::ClientLeft;
                 }
-                let deadline = match (state, shutdown_at) {
-                    (State::ReceivingHeaders, _) => since + header,
+                let tell_at = tell_at.filter(|_| unless_answered.is_none() || !progress.is_busy());
+                let deadline = match (state, shutdown_at, tell_at) {
+                    (_, None, Some(at)) => at,
+                    (State::ReceivingHeaders, ..) => since + header,
                     // A client that doesn't close in its turn holds nothing up.
-                    (State::Idle, Some(at)) => since.max(at) + linger,
-                    (State::Idle, None) => told_by.unwrap_or(since + idle),
-                    (State::Stalled, _) => since + idle,
+                    (State::Idle, Some(at), _) => since.max(at) + linger,
+                    (State::Idle, None, None) | (State::Stalled, ..) => since + idle,
                     // Looks again then.
-                    (State::Busy, Some(_)) => now + linger,
-                    (State::Busy, None) => now + header,
+                    (State::Busy, Some(_), _) => now + linger,
+                    (State::Busy, None, None) => now + header,
                 };
                 // The client is told, so that no request of its crosses the end.
-                let tell_to_go =
-                    (version, state, shutdown_at) == (Version::Http2, State::Idle, None);
+                let tell_to_go = version == Version::Http2
+                    && shutdown_at.is_none()
+                    && (state == State::Idle || tell_at.is_some());
                 if deadline > now {
                     timer.set(deadline);
                     false
@@ -338,8 +349,10 @@ async fn drive<C: Connection>(
         if tell_to_go {
             connection.as_mut().graceful_shutdown();
             shutdown_at = Some(now);
-            told_after = None;
+            unless_answered = None;
             timer.set(now + linger);
+        } else if let (None, Some(at)) = (shutdown_at, tell_at) {
+            timer.set_if_earlier(at);
         }
     }
 }

@@ -174,6 +174,69 @@ impl Tree {
     }
 }
 
+/// git without this machine's own configuration.
+fn git(folder: &Path, arguments: &[&str]) {
+    let output = Command::new("git")
+        .args(["-c", "user.name=a", "-c", "user.email=a@example.com"])
+        .args(arguments)
+        .current_dir(folder)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+}
+
+/// As git on Windows is set up by default; the files are often used in WSL or a container.
+#[test]
+fn a_clone_with_windows_line_ends_has_working_verbs() {
+    // make starts some without a shell.
+    let programs = doctor("", "")
+        .with("awk", "PATH=/usr/bin:/bin exec awk \"$@\"")
+        .with("echo", "echo \"$@\"")
+        .with("printf", "printf \"$@\"");
+    let tree = Tree::new(programs);
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let image = "page-update-light-en.png";
+    for (from, to) in [
+        (".gitattributes", ".gitattributes"),
+        ("rust-toolchain.toml", "rust-toolchain.toml"),
+        (&*format!("docs/images/{image}"), image),
+    ] {
+        fs::copy(repository.join(from), tree.folder.join(to)).unwrap();
+    }
+    git(&tree.folder, &["init", "-q"]);
+    git(&tree.folder, &["add", "."]);
+    git(&tree.folder, &["commit", "-q", "-m", "all"]);
+    let folder = tree.programs.0.join("clone");
+    let [from, to] = [&tree.folder, &folder].map(|path| path.to_str().unwrap());
+    git(
+        Path::new("/"),
+        &["clone", "-q", "-c", "core.autocrlf=true", from, to],
+    );
+
+    for file in ["Makefile", "scripts/doctor.sh", "k8s/pod.yaml"] {
+        let text = fs::read_to_string(folder.join(file)).unwrap();
+        assert!(!text.contains('\r'), "{file} has Windows' line ends");
+    }
+    let images = [&tree.folder, &folder].map(|folder| fs::read(folder.join(image)).unwrap());
+    assert!(images[0] == images[1], "an image is cloned byte for byte");
+
+    let clone = Tree { folder, ..tree };
+    let help = clone.make(&["help"], &[]);
+    assert!(help.contains("make doctor "), "{help}");
+    let [oneapi, twoapi] = free_ports();
+    let environment = [
+        ("REGISTRY", "registry.example.com"),
+        ("TAG", "7"),
+        ("DOCTOR_TIMEOUT", "2"),
+        ("ONEAPI_PORT", &oneapi),
+        ("TWOAPI_PORT", &twoapi),
+    ];
+    let doctor = clone.make(&["doctor"], &environment);
+    assert!(doctor.ends_with("\nNo findings.\n"), "{doctor}");
+}
+
 /// The names that an image can have before its last part.
 const REGISTRIES: [&str; 5] = [
     "registry.example.com:5000/team/x",
@@ -574,11 +637,15 @@ fn doctor(kubectl: &str, docker: &str) -> Programs {
         )
 }
 
-/// Runs it with ports that nobody has, and without long waits.
-fn examine(programs: &Programs, environment: &[(&str, &str)]) -> (Option<i32>, String) {
+fn free_ports() -> [String; 2] {
     let ports =
         [(), ()].map(|()| TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0")));
-    let ports = ports.map(|port| port.unwrap().local_addr().unwrap().port().to_string());
+    ports.map(|port| port.unwrap().local_addr().unwrap().port().to_string())
+}
+
+/// Runs it with ports that nobody has, and without long waits.
+fn examine(programs: &Programs, environment: &[(&str, &str)]) -> (Option<i32>, String) {
+    let ports = free_ports();
     let mut all = vec![
         ("ONEAPI_PORT", ports[0].as_str()),
         ("TWOAPI_PORT", ports[1].as_str()),

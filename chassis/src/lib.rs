@@ -5,14 +5,15 @@
 //! | folder | what it is for | imports |
 //! | --- | --- | --- |
 //! | [`app`] | puts the rest together and runs it | all below |
-//! | [`http`] | routes, `/livez`, `/readyz`, `/startupz`, `/probes`, `/faults`, `/metrics`, `/info`, refusals, and the layers round every route | `server`, `faults`, `lifecycle`, `telemetry`, `system` |
+//! | [`http`] | routes, `/livez`, `/readyz`, `/startupz`, `/probes`, `/faults`, `/metrics`, `/info`, refusals, and the layers round every route | `server`, `faults`, `lifecycle`, `telemetry`, `system`, `text` |
 //! | [`server`] | the listener, the accept loop, and each connection from its first byte to its end | `lifecycle` |
-//! | [`faults`] | the fault switches: how they are read, when they end, what they do to the process | `lifecycle`, `config`, `system` |
-//! | [`cli`] | subcommands for images without a shell | `config` |
-//! | [`telemetry`] | logs, metrics, and who this is | `config`, `system` |
+//! | [`faults`] | the fault switches: how they are read, when they end, what they do to the process | `lifecycle`, `config`, `system`, `text` |
+//! | [`cli`] | subcommands for images without a shell | `config`, `text` |
+//! | [`telemetry`] | logs, metrics, and who this is | `config`, `system`, `text` |
 //! | [`lifecycle`] | starting, serving, draining, closing; signals, the order of the stop | `config` |
-//! | [`config`] | flags and environment, all checked before anything is bound; name, version and commit | |
+//! | [`config`] | flags and environment, all checked before anything is bound; name, version and commit | `text` |
 //! | [`system`] | the pod's IP, the container's limits, the process | |
+//! | [`text`] | text from outside, as it may be printed | |
 //!
 //! A service's `main.rs` is [`HeldSignals::hold`], [`parse`], [`start`], [`run`]. A test takes `run` apart:
 //! [`Chassis::new`], [`server::bind`] on port 0, [`Chassis::serve`] with signals of its own.
@@ -26,6 +27,7 @@ pub mod lifecycle;
 pub mod server;
 pub mod system;
 pub mod telemetry;
+pub mod text;
 
 pub use app::{Chassis, Settings, parse, run, start};
 pub use lifecycle::HeldSignals;

@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 /// Each folder, and what it may import from.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     (
         "app",
         &[
@@ -17,6 +17,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "lifecycle",
             "config",
             "system",
+            "text",
         ],
     ),
     (
@@ -28,15 +29,17 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "lifecycle",
             "config",
             "system",
+            "text",
         ],
     ),
     ("server", &["lifecycle"]),
-    ("faults", &["lifecycle", "config", "system"]),
-    ("cli", &["config"]),
-    ("telemetry", &["config", "system"]),
+    ("faults", &["lifecycle", "config", "system", "text"]),
+    ("cli", &["config", "text"]),
+    ("telemetry", &["config", "system", "text"]),
     ("lifecycle", &["config"]),
-    ("config", &[]),
+    ("config", &["text"]),
     ("system", &[]),
+    ("text", &[]),
 ];
 
 #[test]

@@ -21,7 +21,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use chassis::lifecycle::{Signal, Signals};
+use chassis::{
+    lifecycle::{Signal, Signals},
+    text::MAX_SHOWN,
+};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::{Value, json};
 use tokio::{
@@ -506,8 +509,8 @@ async fn an_answer_that_no_oneapi_gives_is_shown_in_part_and_on_one_line() {
     let Output { status, stdout, .. } = output.await.unwrap();
     let text = String::from_utf8(stdout).unwrap();
     let said = format!(
-        "{address}: 404 Not Found: <html>  [2J{}…\n",
-        "x".repeat(189)
+        "{address}: 404 Not Found: <html>\\n\\u{{1b}}[2J{}…\n",
+        "x".repeat(MAX_SHOWN - 1 - 17) // what stands before them
     );
     assert!(text.starts_with(&said), "{text}");
     assert_eq!(status.code(), Some(1));

@@ -10,7 +10,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::config::{complain, http_url, localhost, positive_duration};
+use crate::{
+    config::{complain, http_url, localhost, positive_duration},
+    text::shown,
+};
 
 /// Ask a URL once: exit 0 on 2xx, else 1 (for an exec probe in an image without a shell)
 #[derive(Clone, Debug, clap::Args)]
@@ -43,7 +46,7 @@ impl Probe {
             Ok(Err(error)) => format!("did not answer: {error}"),
             Err(_) => format!("was not asked: its name isn't resolved within {limit:?}"),
         };
-        complain(format_args!("{url} {why}"));
+        complain(format_args!("{} {why}", shown(url.to_string())));
         ExitCode::FAILURE
     }
 }

@@ -14,6 +14,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use crate::text::shown;
+
 /// How many requests of each kind are kept: five minutes of a probe every ten seconds.
 const KEPT: usize = 32;
 
@@ -89,10 +91,9 @@ impl Agent {
         }
     }
 
-    /// Without control characters: the table is read on a terminal, which obeys them.
+    /// As it may be shown: the table is read on a terminal, which obeys control characters.
     pub(super) fn to_text(self) -> String {
-        let sent = String::from_utf8_lossy(&self.bytes[..self.length.into()]);
-        sent.replace(char::is_control, "\u{fffd}")
+        shown(&self.bytes[..self.length.into()])
     }
 }
 
@@ -232,9 +233,9 @@ mod tests {
     #[test]
     fn a_user_agent_is_cut_and_is_text_whatever_was_sent() {
         assert_eq!(Agent::new(&[b'x'; 100]).to_text(), "x".repeat(AGENT));
-        assert_eq!(Agent::new(b"kube\xff").to_text(), "kube\u{fffd}");
+        assert_eq!(Agent::new(b"kube\xff").to_text(), r"kube\xff");
         // A tab, and the control character with which a terminal's commands may begin.
         let commands = Agent::new("a\tb\u{9b}2J".as_bytes()).to_text();
-        assert_eq!(commands, "a\u{fffd}b\u{fffd}2J");
+        assert_eq!(commands, r"a\tb\u{9b}2J");
     }
 }

@@ -14,6 +14,7 @@ use super::{
     mirror::Probe,
     refusal::{Refusal, TEXT},
 };
+use crate::text::shown;
 
 /// What a route is for, which decides how the stack treats its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +162,7 @@ impl Routes {
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
-    let sentence = format!("{} can't be asked with {method}", uri.path());
+    let (path, method) = (shown(uri.path()), shown(method.as_str()));
+    let sentence = format!("{path} can't be asked with {method}");
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, sentence)
 }

@@ -17,6 +17,7 @@ use axum::{
 use chassis::{
     http::{Refusal, Segment},
     system::seconds,
+    text::shown,
 };
 use serde::Serialize;
 
@@ -98,7 +99,7 @@ pub(crate) async fn show(
     query::nothing(&query.unwrap_or_default())?;
     let burn = number(&id).and_then(|id| oneapi.unattended.show(&oneapi.burns, id));
     burn.map(Json).ok_or_else(|| {
-        let id = query::shown(&id);
+        let id = shown(&id);
         Refusal::not_found(format!(
             "there is no burn '{id}' running, nor among the last {MAX_ENDED} that POST /burns started \
              and that have ended"
@@ -125,7 +126,7 @@ pub(crate) async fn end_one(
     if number(&id).is_some_and(|id| oneapi.burns.cancel(id)) {
         Ok("ended")
     } else {
-        let id = query::shown(&id);
+        let id = shown(&id);
         Err(Refusal::not_found(format!(
             "there is no burn '{id}' running"
         )))

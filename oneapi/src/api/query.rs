@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt::Display, time::Duration};
 
-use chassis::http::Refusal;
+use chassis::{http::Refusal, text::shown};
 
 use crate::burn::{BurnRequest, Caller, Millicores};
 
@@ -51,19 +51,6 @@ pub(super) fn nothing(query: &str) -> Result<(), Refusal> {
     values(query, &[]).map(drop)
 }
 
-/// What a client sent, as a sentence repeats it: not longer than a line, and printable.
-pub(super) fn shown(text: &str) -> String {
-    const LENGTH: usize = 64;
-    let mut characters = text.chars();
-    let start: String = characters.by_ref().take(LENGTH).collect();
-    let more = if characters.next().is_some() {
-        "…"
-    } else {
-        ""
-    };
-    format!("{}{more}", start.escape_debug())
-}
-
 /// The parameters by name, each once.
 fn values<'q>(
     query: &'q str,
@@ -73,7 +60,7 @@ fn values<'q>(
     let mut values = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let Some(known) = known.iter().find(|known| **known == name) else {
-            let name = shown(&name);
+            let name = shown(name.as_bytes());
             let allowed = match known {
                 [] => "none is allowed".to_owned(),
                 _ => format!("allowed: {}", known.join(", ")),
@@ -162,6 +149,8 @@ fn invalid(name: &str, text: &str, allowed: impl Display) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use chassis::text::MAX_SHOWN;
+
     use super::*;
 
     const LIMITS: RequestLimits = RequestLimits {
@@ -282,13 +271,16 @@ mod tests {
     #[test]
     fn a_callers_name_is_refused_when_it_could_not_be_shown() {
         let allowed = "it is 1 to 64 printable ASCII characters";
-        let long = "x".repeat(65);
+        let long = "x".repeat(300);
         for (query, shown) in [
             ("caller=", ""),
             ("caller", ""),
             ("caller=a%0Ab", "a\\nb"),
             ("caller=%00", "\\0"),
-            (&format!("caller={long}"), &format!("{}…", &long[..64])),
+            (
+                &format!("caller={long}"),
+                &format!("{}…", &long[..MAX_SHOWN - 1]),
+            ),
         ] {
             let said = format!("caller can't be '{shown}': {allowed}");
             assert_eq!(
@@ -311,7 +303,7 @@ mod tests {
     #[test]
     fn absurd_input_is_repeated_in_part() {
         let refusal = burn_request(&format!("minutes={}", "9".repeat(5000)), LIMITS);
-        let nines = "9".repeat(64);
+        let nines = "9".repeat(MAX_SHOWN - 1);
         assert_eq!(
             refusal.unwrap_err().sentence,
             format!("minutes can't be '{nines}…': it is a number from 0 to 60, such as 2 or 0.05")

@@ -14,6 +14,7 @@ use axum::http::{
     StatusCode,
     header::{ACCEPT, RETRY_AFTER},
 };
+use chassis::text::shown;
 use reqwest::{Client, Response, redirect::Policy};
 use serde_json::Value;
 
@@ -218,20 +219,6 @@ impl Pod {
     }
 }
 
-/// What an error repeats of a body: not longer than a sentence, and on one line.
-fn shown(body: &[u8]) -> String {
-    const LENGTH: usize = 200;
-    let text = String::from_utf8_lossy(body);
-    let mut characters = text.chars();
-    let start: String = characters.by_ref().take(LENGTH).collect();
-    let more = if characters.next().is_some() {
-        "…"
-    } else {
-        ""
-    };
-    format!("{}{more}", start.replace(char::is_control, " "))
-}
-
 /// In seconds, as oneapi gives it; a date is not understood.
 fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
@@ -240,8 +227,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
 
 fn pod_name(response: &Response) -> String {
     let name = response.headers().get("pod");
-    let name = name.and_then(|name| name.to_str().ok());
-    name.unwrap_or_default().to_owned()
+    name.map(shown).unwrap_or_default()
 }
 
 fn burn_result(body: &[u8]) -> Option<BurnResult> {

@@ -18,6 +18,7 @@ use axum::{
         response::Parts,
     },
 };
+use chassis::text::shown;
 use http_body_util::{BodyExt, Empty};
 use hyper::{
     body::Incoming,
@@ -274,8 +275,7 @@ impl Open {
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {
-    let value = headers.get(name).and_then(|value| value.to_str().ok());
-    value.unwrap_or_default().to_owned()
+    headers.get(name).map(shown).unwrap_or_default()
 }
 
 /// What a failed connection is counted as.

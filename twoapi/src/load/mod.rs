@@ -40,6 +40,7 @@ use chassis::{
     config::{complain, http_url, positive_duration},
     lifecycle::Signals,
     system::descriptors,
+    text::shown,
 };
 use tokio::{
     task::JoinSet,
@@ -144,7 +145,7 @@ impl Load {
             (Ok(target), None) => target,
             (Ok(target), Some(host)) => target.with_host(host),
             (Err(why), _) => {
-                complain(format_args!("{}: {why}", self.url));
+                complain(format_args!("{}: {why}", shown(self.url.to_string())));
                 return ExitCode::FAILURE;
             }
         };

@@ -20,7 +20,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, Method, StatusCode},
 };
-use chassis::http::Refusal;
+use chassis::{http::Refusal, text::shown};
 use reqwest::{Client, Url, redirect::Policy};
 use serde::Deserialize;
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
@@ -103,7 +103,8 @@ pub(super) async fn act(
     origin::check_same_origin(&headers, &page.0.hosts)
         .map_err(|why| Refusal::new(StatusCode::FORBIDDEN, why))?;
     let action: Action = serde_json::from_slice(&body)
-        .map_err(|error| Refusal::bad_input(format!("the action can't be read: {error}")))?;
+        .map_err(|error| shown(error.to_string()))
+        .map_err(|why| Refusal::bad_input(format!("the action can't be read: {why}")))?;
     let pods = page.pods_for(&action).await?;
     let mut tasks = JoinSet::new();
     for pod in &pods {
@@ -220,9 +221,7 @@ async fn sentence(
         Ok(mut response) => {
             let status = response.status();
             let text = response.chunk().await.ok().flatten().unwrap_or_default();
-            let text = String::from_utf8_lossy(&text);
-            let text: String = text.chars().take(200).collect();
-            Err(format!("{host} answered {status}: {text}"))
+            Err(format!("{host} answered {status}: {}", shown(text)))
         }
         Err(error) if error.is_timeout() => Err(format!("{host} doesn't answer")),
         Err(_) => Err(format!("{host} can't be reached")),

@@ -9,6 +9,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::http::Uri;
+use chassis::text::shown;
 use serde_json::{Value, json};
 use tokio::{
     sync::{Mutex, Semaphore, mpsc, watch},
@@ -16,10 +17,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, interval_at, sleep, timeout},
 };
 
-use super::{
-    board::{Board, now},
-    pod::short,
-};
+use super::board::{Board, now};
 use crate::load::{Connection, Exchange, Failure, Reuse, Target};
 
 /// The highest rate that a viewer can choose.
@@ -174,8 +172,7 @@ fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Fa
         Ok(exchange) => {
             let header = |name: &str| {
                 let value = exchange.head.headers.get(name);
-                let value = value.and_then(|value| value.to_str().ok());
-                short(value.unwrap_or_default())
+                value.map(shown).unwrap_or_default()
             };
             let status = exchange.head.status;
             let outcome = if status.is_success() {
@@ -239,7 +236,7 @@ mod tests {
             body: Bytes::new(),
         };
         let mark = mark(0, 0, Duration::ZERO, Ok(exchange));
-        assert!(mark.to_string().len() < 400, "{mark}");
+        assert!(mark.to_string().len() < 1000, "{mark}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use axum::http::{Method, Request, Response, StatusCode};
 use crate::{
     http::body::{Answer, Content},
     telemetry::RouteMetrics,
+    text::shown,
 };
 
 /// A request that is in flight until this is dropped.
@@ -21,7 +22,11 @@ pub(in crate::http) struct Record {
 }
 
 pub(in crate::http) fn begin<B>(route: &Arc<RouteMetrics>, request: &Request<B>) -> Record {
-    tracing::debug!(method = %request.method(), uri = %request.uri(), "request");
+    tracing::debug!(
+        method = shown(request.method().as_str()),
+        uri = shown(request.uri().to_string()),
+        "request"
+    );
     route.begin();
     Record {
         route: Arc::clone(route),

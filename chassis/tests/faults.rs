@@ -50,6 +50,7 @@ fn app() -> App {
     chassis.app(routes())
 }
 
+#[derive(Debug)]
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
@@ -231,18 +232,34 @@ async fn a_probe_fails_alone_and_so_often_as_was_said() {
 #[tokio::test]
 async fn errors_come_as_often_as_was_said() {
     let app = app();
-    put(&app, "errors?percent=7.5&status=503&for=ever").await;
     let mut errors = 0;
-    for _ in 0..10_000 {
-        let answer = ask(&app, Method::GET, "/test").await;
-        let is_error = answer.status == StatusCode::SERVICE_UNAVAILABLE;
-        assert_eq!(answer.fault(), is_error.then_some("errors"));
-        errors += u32::from(is_error);
+    for percent in [0.25, 1.0, 7.5, 33.3, 50.0, 92.5, 99.9] {
+        for (switch, status) in [("reset", 444), ("errors", 503)] {
+            let more = if switch == "errors" {
+                "&status=503"
+            } else {
+                ""
+            };
+            put(&app, &format!("{switch}?percent={percent}{more}&for=ever")).await;
+            let mut met = 0;
+            for _ in 0..2000 {
+                let answer = ask(&app, Method::GET, "/test").await;
+                let is_met = answer.status == status;
+                assert_eq!(answer.fault(), is_met.then_some(switch));
+                met += u32::from(is_met);
+            }
+            let off = f64::from(met) - 2000.0 * percent / 100.0;
+            assert!(off.abs() <= 1.0, "{met} of 2000 are not {percent} %");
+            if switch == "errors" {
+                errors += met;
+            } else {
+                ask(&app, Method::DELETE, "/faults/reset").await;
+            }
+        }
+        if percent < 99.0 {
+            ask(&app, Method::DELETE, "/faults/errors").await;
+        }
     }
-    assert!(
-        (600..=900).contains(&errors),
-        "{errors} of 10,000 are not 7.5 % give or take 1.5"
-    );
     let metrics = ask(&app, Method::GET, "/metrics").await.body;
     let line = format!(r#"faults_injected_total{{fault="errors"}} {errors}"#);
     assert!(metrics.contains(&line), "{line} is not in {metrics}");
@@ -302,27 +319,132 @@ async fn an_answer_is_late_by_the_delay_give_or_take_the_jitter() {
     assert_eq!(both.fault(), Some("latency, errors"));
 }
 
+/// Whatever its end is, and however it comes.
 #[tokio::test]
 async fn what_a_switch_holds_back_goes_on_when_it_ends() {
-    let app = Arc::new(app());
-    for end in ["for=ever", "for=200ms"] {
-        put(&app, &format!("liveness?hang=9m&{end}")).await;
-        let hanging = tokio::spawn({
-            let app = Arc::clone(&app);
-            async move { ask(&app, Method::GET, "/livez").await }
-        });
-        if end == "for=ever" {
-            has_line(&app, r#"faults_injected_total{fault="liveness"} 1"#).await;
-            assert!(!hanging.is_finished(), "it hangs");
-            assert_eq!(status(&app, "/readyz").await, StatusCode::OK, "alone");
-            ask(&app, Method::DELETE, "/faults/liveness").await;
+    let delay = "delay=9m&jitter=1m";
+    for (name, parameters, path) in [
+        ("liveness", "hang=9m", "/livez"),
+        ("readiness", "hang=9m", "/readyz"),
+        ("startup", "hang=9m", "/startupz"),
+        ("latency", delay, "/test"),
+    ] {
+        for (end, by) in [
+            ("for=ever", "clear"),
+            ("for=1h", "clear"),
+            ("count=1", "clear"),
+            ("count=2", "clear"),
+            ("count=1", "clear all"),
+            ("count=1", "set anew"),
+            ("for=ever", "set anew"),
+            ("for=200ms", "time"),
+        ] {
+            let what = format!("{name}?{parameters}&{end}, by {by}");
+            let app = Arc::new(app());
+            put(&app, &format!("{name}?{parameters}&{end}")).await;
+            let hanging = tokio::spawn({
+                let app = Arc::clone(&app);
+                async move { ask(&app, Method::GET, path).await }
+            });
+            let acted = format!(r#"faults_injected_total{{fault="{name}"}} 1"#);
+            has_line(&app, &acted).await;
+            if by != "time" {
+                assert!(!hanging.is_finished(), "{what}: it hangs");
+                assert_eq!(list(&app).await[0]["name"], name, "{what}: it is listed");
+            }
+            if end == "count=1" {
+                let next = timeout(LONG, ask(&app, Method::GET, path)).await;
+                assert_eq!(
+                    next.unwrap().fault(),
+                    None,
+                    "{what}: one was to be held back"
+                );
+                assert_eq!(list(&app).await[0]["left"]["count"], 0, "{what}");
+            }
+            match by {
+                "clear" => {
+                    let cleared = ask(&app, Method::DELETE, &format!("/faults/{name}")).await;
+                    assert_eq!(cleared.status, StatusCode::OK, "{what}: {}", cleared.body);
+                }
+                "clear all" => {
+                    let cleared = ask(&app, Method::DELETE, "/faults").await.json();
+                    assert_eq!(
+                        cleared.as_array().map(Vec::len),
+                        Some(1),
+                        "{what}: {cleared}"
+                    );
+                }
+                "set anew" => drop(put(&app, &format!("{name}?{parameters}&count=9")).await),
+                _ => {}
+            }
+            let answer = timeout(LONG, hanging).await;
+            let answer = answer
+                .unwrap_or_else(|_| panic!("{what}: it goes on"))
+                .unwrap();
+            assert_eq!(
+                (answer.status, answer.fault()),
+                (StatusCode::OK, Some(name)),
+                "{what}"
+            );
+            let left = list(&app).await;
+            let expected = if by == "set anew" {
+                json!(9)
+            } else {
+                Value::Null
+            };
+            assert_eq!(left[0]["left"]["count"], expected, "{what}: {left}");
         }
-        let answer = timeout(LONG, hanging).await.expect("it goes on").unwrap();
-        assert_eq!(
-            (answer.body.as_str(), answer.fault()),
-            ("ok", Some("liveness"))
-        );
     }
+}
+
+/// One whose client has left is not held back any more.
+#[tokio::test]
+async fn a_switch_that_is_used_up_is_gone_when_the_last_client_has_left() {
+    let app = Arc::new(app());
+    put(&app, "latency?delay=9m&count=1").await;
+    let hanging = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { ask(&app, Method::GET, "/test").await }
+    });
+    has_line(&app, r#"faults_injected_total{fault="latency"} 1"#).await;
+    assert_eq!(list(&app).await[0]["left"]["count"], 0);
+    hanging.abort();
+    assert!(hanging.await.unwrap_err().is_cancelled());
+    assert_eq!(list(&app).await, json!([]));
+}
+
+#[tokio::test]
+async fn an_answer_is_held_back_no_longer_than_is_allowed() {
+    let app = app();
+    for (parameters, expected) in [
+        ("delay=10m", StatusCode::OK),
+        ("delay=10m&jitter=1ms", StatusCode::BAD_REQUEST),
+        ("delay=5m&jitter=5m", StatusCode::OK),
+        ("delay=6m&jitter=5m", StatusCode::BAD_REQUEST),
+        ("delay=10m&jitter=10m", StatusCode::BAD_REQUEST),
+        ("delay=365days&jitter=365days", StatusCode::BAD_REQUEST),
+    ] {
+        let path = format!("/faults/latency?{parameters}&for=1s");
+        let answer = ask(&app, Method::PUT, &path).await;
+        assert_eq!(answer.status, expected, "{parameters}: {}", answer.body);
+        if expected == StatusCode::BAD_REQUEST {
+            assert!(
+                answer.body.contains("MAX_FAULT_DELAY allows up to 10m"),
+                "{}",
+                answer.body
+            );
+        }
+    }
+    let both = ask(
+        &app,
+        Method::PUT,
+        "/faults/latency?delay=6m&jitter=5m&for=1s",
+    )
+    .await;
+    assert_eq!(
+        both.body,
+        "delay plus jitter can't be 11m: MAX_FAULT_DELAY allows up to 10m"
+    );
 }
 
 async fn has_line(app: &App, line: &str) {

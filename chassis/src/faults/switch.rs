@@ -6,7 +6,10 @@ use std::{fmt, time::Duration};
 use axum::http::StatusCode;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::config::{duration, positive_duration};
+use crate::{
+    config::{duration, positive_duration},
+    text::shown,
+};
 
 /// The switches, in the order in which they are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +72,10 @@ impl Name {
         let found = Self::ALL.into_iter().find(|name| name.as_str() == text);
         found.ok_or_else(|| {
             let all = Self::ALL.map(Self::as_str).join(", ");
-            format!("there is no fault switch '{text}': there are {all}")
+            format!(
+                "there is no fault switch '{}': there are {all}",
+                shown(text)
+            )
         })
     }
 
@@ -185,21 +191,47 @@ impl CrashSignal {
 pub struct Percent(f64);
 
 impl Percent {
-    /// Whether the n-th request, counted from 0, is one of them.
+    /// Whether the n-th request, counted from 0, is one of them, of which there were `hits` before.
     ///
-    /// It is not left to chance: after any number of requests the part is right but for a few, and
-    /// the first is always one. The requests are spread as the multiples of the golden ratio are.
-    pub(super) fn includes(self, n: u64) -> bool {
-        spread(n) * 100.0 < self.0
+    /// How many there are is not left to chance: exactly one while the part that is due grows from one
+    /// whole number to the next. Which one it is has no pattern that a client could fall in step with,
+    /// since each request has the same chance. The first request is always one.
+    pub(super) fn includes(self, n: u64, hits: u64) -> bool {
+        let (part, hits) = (self.0 / 100.0, hits as f64);
+        let due = n as f64 * part;
+        let (whole, left) = (due.floor(), due.floor() + 1.0 - due);
+        let chance = if part < left {
+            if hits > whole { 0.0 } else { part / left }
+        } else if hits > whole {
+            // The end of a whole one, which has been, and the beginning of the next.
+            (part - left) / (1.0 - left)
+        } else {
+            1.0
+        };
+        noise(n) < chance
     }
+}
+
+/// The n-th of a sequence of numbers from 0 up to 1 without a pattern: SplitMix64,
+/// <https://doi.org/10.1145/2714064.2660195>, whose first is 0.
+fn noise(n: u64) -> f64 {
+    let mut bits = n.wrapping_mul(GOLDEN);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    fraction(bits ^ (bits >> 31))
 }
 
 /// The n-th of a sequence of numbers from 0 up to 1 that fill that range evenly, however many are
 /// taken: an additive recurrence, <https://en.wikipedia.org/wiki/Low-discrepancy_sequence>.
 pub(super) fn spread(n: u64) -> f64 {
-    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 / 1.618…
-    let bits = n.wrapping_mul(GOLDEN) >> 11; // as many as a float holds, so that it stays below 1
-    bits as f64 / (1u64 << 53) as f64
+    fraction(n.wrapping_mul(GOLDEN))
+}
+
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 / 1.618…
+
+/// Of as many bits as a float holds, so that it stays below 1.
+fn fraction(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// When a switch ends by itself.
@@ -247,7 +279,17 @@ impl Bounds {
         };
         match switch.action {
             Action::Hang(hang) => delay("hang", hang),
-            Action::Latency { delay: mean, .. } => delay("delay", mean),
+            Action::Latency {
+                delay: mean,
+                jitter,
+            } => {
+                let name = if jitter.is_zero() {
+                    "delay"
+                } else {
+                    "delay plus jitter"
+                };
+                delay(name, mean + jitter)
+            }
             Action::SlowStop(slow) => delay("slow", slow),
             Action::Exit { after, .. } => delay("after", after),
             Action::Memory { mib, .. } if mib > self.memory => Err(format!(
@@ -369,15 +411,19 @@ impl Switch {
 }
 
 fn wrong(parameter: &str, value: &str, allowed: &str) -> String {
-    format!("{parameter} can't be '{value}': it is {allowed}")
+    format!("{parameter} can't be '{}': it is {allowed}", shown(value))
 }
 
 fn time(parameter: &str, text: &str) -> Result<Duration, String> {
-    positive_duration(text).map_err(|why| format!("{parameter} can't be '{text}': {why}"))
+    positive_duration(text).map_err(|why| not_a_time(parameter, text, &why))
 }
 
 fn time_or_none(parameter: &str, text: &str) -> Result<Duration, String> {
-    duration(text).map_err(|why| format!("{parameter} can't be '{text}': {why}"))
+    duration(text).map_err(|why| not_a_time(parameter, text, &why))
+}
+
+fn not_a_time(parameter: &str, text: &str, why: &str) -> String {
+    format!("{parameter} can't be '{}': {why}", shown(text))
 }
 
 fn number(parameter: &str, text: &str, least: u32, most: u32) -> Result<u32, String> {
@@ -401,7 +447,7 @@ impl Given {
         let mut pairs = Vec::<(String, String)>::new();
         for (parameter, value) in form_urlencoded::parse(query.as_bytes()) {
             if pairs.iter().any(|(other, _)| *other == parameter) {
-                return Err(format!("{parameter} is given twice"));
+                return Err(format!("{} is given twice", shown(&*parameter)));
             }
             pairs.push((parameter.into_owned(), value.into_owned()));
         }
@@ -473,7 +519,7 @@ impl Given {
             (Some("ever"), None) => Ok(End::Never),
             (Some(text), None) => match positive_duration(text) {
                 Ok(time) => Ok(End::After(time)),
-                Err(why) => Err(format!("for can't be '{text}': {why}, or for=ever")),
+                Err(why) => Err(not_a_time("for", text, &format!("{why}, or for=ever"))),
             },
             (None, Some(text)) => match text.parse() {
                 Ok(count) if count > 0 => Ok(End::Count(count)),
@@ -497,7 +543,8 @@ impl Given {
         };
         let (name, known) = (self.name.as_str(), self.name.parameters());
         Err(format!(
-            "{name} has no parameter '{parameter}': it has {known}"
+            "{name} has no parameter '{}': it has {known}",
+            shown(parameter)
         ))
     }
 }
@@ -788,12 +835,38 @@ mod tests {
 
     #[test]
     fn a_part_is_exact_after_any_number_of_requests() {
-        for percent in [0.0, 0.1, 5.0, 33.3, 50.0, 97.5, 100.0] {
-            let mut hits = 0.0;
-            for n in 0..10_000 {
-                hits += f64::from(u8::from(Percent(percent).includes(n)));
-                let off = hits - (n + 1) as f64 * percent / 100.0;
-                assert!(off.abs() < 3.0, "{percent} %: {hits} of {}", n + 1);
+        let percents = (0..=200).map(|half| f64::from(half) / 2.0);
+        for percent in percents.chain([0.1, 12.34, 25.2, 33.3, 66.6, 99.9]) {
+            let mut hits = 0;
+            for n in 0..20_000 {
+                hits += u64::from(Percent(percent).includes(n, hits));
+                let off = hits as f64 - (n + 1) as f64 * percent / 100.0;
+                assert!(off.abs() <= 1.0, "{percent} %: {hits} of {}", n + 1);
+            }
+        }
+    }
+
+    /// Such as one that sends every second request over a connection of its own.
+    #[test]
+    fn a_client_that_sends_every_second_or_third_request_meets_its_part() {
+        for percent in [5.0, 25.0, 50.0, 75.0, 200.0 / 3.0] {
+            for clients in [2, 3, 4] {
+                let mut hits = 0;
+                let mut of_client = [0; 4];
+                for n in 0..12_000 {
+                    if Percent(percent).includes(n, hits) {
+                        hits += 1;
+                        of_client[(n % clients) as usize] += 1;
+                    }
+                }
+                let share = 12_000.0 / clients as f64;
+                for met in &of_client[..clients as usize] {
+                    let met = f64::from(*met) / share * 100.0;
+                    assert!(
+                        (met - percent).abs() < 3.0,
+                        "{percent} % of {clients}: {of_client:?}"
+                    );
+                }
             }
         }
     }

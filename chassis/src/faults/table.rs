@@ -58,6 +58,8 @@ struct Active {
     asked: u64,
     /// Those that it has acted on.
     hits: u64,
+    /// Those of them that it still holds back, or that are just being acted on.
+    held: u64,
     /// Whatever it holds back goes on when this is cancelled.
     ended: CancellationToken,
     /// Given back when this is dropped.
@@ -71,14 +73,24 @@ enum Held {
     Files(Files),
 }
 
-/// A switch acts on a request or a signal.
-#[derive(Clone, Debug)]
+/// A switch acts on a request or a signal, until this is dropped. A switch whose count is used up stays
+/// in the table as long, so that what it holds back can be let go.
+#[derive(Debug)]
 pub struct Hit {
     /// What it does.
     pub action: Action,
     /// Which request of those that it acts on this is, counted from 0.
     n: u64,
     ended: CancellationToken,
+    faults: Faults,
+    name: Name,
+    id: u64,
+}
+
+impl Drop for Hit {
+    fn drop(&mut self) {
+        self.faults.is_over(self.name, self.id);
+    }
 }
 
 impl Hit {
@@ -162,6 +174,7 @@ impl Faults {
             },
             asked: 0,
             hits: 0,
+            held: 0,
             ended: ended.clone(),
             _held: match action {
                 Action::Memory { mib, rate } => {
@@ -226,44 +239,63 @@ impl Faults {
 
     /// What a switch does to the request or signal that has just come, if anything.
     pub fn hit(&self, name: Name) -> Option<Hit> {
-        let (hit, is_last) = {
+        let hit = {
             let mut table = self.table();
             let active = table[name as usize].as_mut()?;
+            if active.is_used_up() {
+                return None;
+            }
             let n = active.asked;
             active.asked += 1;
             let is_hit = match active.action {
-                Action::Errors { percent, .. } | Action::Reset { percent } => percent.includes(n),
+                Action::Errors { percent, .. } | Action::Reset { percent } => {
+                    percent.includes(n, active.hits)
+                }
                 _ => true,
             };
             if !is_hit {
                 return None;
             }
             active.hits += 1;
+            active.held += 1;
             if let Some(count) = &mut active.count {
                 *count -= 1;
             }
-            let hit = Hit {
+            Hit {
                 action: active.action,
                 n,
                 ended: active.ended.clone(),
-            };
-            // The last is held back for as long as the others were.
-            let is_last = active.count == Some(0);
-            (hit, is_last.then(|| table[name as usize].take()).flatten())
+                faults: self.clone(),
+                name,
+                id: active.id,
+            }
         };
         self.count(name);
-        if let Some(active) = is_last {
-            self.change(|_| ());
-            active.log_end(name, "its count is reached");
-        }
         Some(hit)
+    }
+
+    /// A switch has done to a request what it says.
+    fn is_over(&self, name: Name, id: u64) {
+        let ends = {
+            let mut table = self.table();
+            let active = table[name as usize].as_mut();
+            active
+                .filter(|active| active.id == id)
+                .is_some_and(|active| {
+                    active.held -= 1;
+                    active.held == 0 && active.is_used_up()
+                })
+        };
+        if ends {
+            self.remove(name, Some(id), "its count is reached");
+        }
     }
 
     /// Whether a probe's switch makes it fail, without a request that would count.
     pub fn is_failing(&self, name: Name) -> bool {
         let table = self.table();
         let active = table[name as usize].as_ref();
-        active.is_some_and(|active| active.action == Action::Fail)
+        active.is_some_and(|active| active.action == Action::Fail && !active.is_used_up())
     }
 
     /// Changes whenever a switch is set or ends.
@@ -326,6 +358,11 @@ impl Faults {
 }
 
 impl Active {
+    /// Whether it acts on no more requests.
+    fn is_used_up(&self) -> bool {
+        self.count == Some(0)
+    }
+
     fn listed(&self, name: Name) -> Listed {
         let seconds = self.until.map(|until| {
             let left = until.saturating_duration_since(Instant::now());

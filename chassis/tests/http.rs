@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // a test may
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use axum::{
     body::{Body, Bytes},
@@ -19,6 +23,7 @@ use chassis::{
 };
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use openmetrics_parser::OpenMetricsValue;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -207,16 +212,77 @@ async fn the_page_of_metrics_is_what_openmetrics_parsers_take() {
     );
     let text = response.into_body().collect().await.unwrap().to_bytes();
     let text = String::from_utf8(text.to_vec()).unwrap();
-    let page = openmetrics_parser::openmetrics::parse_openmetrics(&text)
+    // The standard lets a histogram have a unit, and this parser doesn't.
+    let unit = "# UNIT http_request_duration_seconds seconds\n";
+    assert!(text.contains(unit), "{text}");
+    let page = openmetrics_parser::openmetrics::parse_openmetrics(&text.replace(unit, ""))
         .unwrap_or_else(|error| panic!("{error} in\n{text}"));
-    assert!(page.families.contains_key("http_request_duration_seconds"));
-
-    // Whoever doesn't ask for OpenMetrics gets Prometheus' own format.
-    let text = server.text("/metrics").await.to_lowercase();
-    assert!(
-        text.contains("content-type: text/plain; version=0.0.4"),
+    assert_eq!(
+        page.families["process_cpu_seconds"].unit, "seconds",
         "{text}"
     );
+    for (family, created) in [
+        ("http_requests", true),
+        ("http_request_duration_seconds", true),
+        ("process_cpu_seconds", true),
+        ("http_requests_in_flight", false),
+    ] {
+        for sample in page.families[family].iter_samples() {
+            let since = match &sample.value {
+                OpenMetricsValue::Counter(counter) => counter.created,
+                OpenMetricsValue::Histogram(histogram) => histogram.created,
+                _ => None,
+            };
+            let started = server.chassis.life.started().duration_since(UNIX_EPOCH);
+            let off = since.map(|since| (since - started.unwrap().as_secs_f64()).abs());
+            assert_eq!(
+                off.map(|off| off < 0.01),
+                created.then_some(true),
+                "{family}"
+            );
+        }
+    }
+}
+
+/// What else it asks for, and that a cache is told that there are two forms.
+#[tokio::test]
+async fn the_form_of_the_page_of_metrics_is_the_scrapers_choice() {
+    let server = start().await;
+    let app = server.chassis.app(Routes::new());
+    let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let prometheus = "text/plain; version=0.0.4; charset=utf-8";
+    for (accept, expected) in [
+        (None, prometheus),
+        (Some("*/*"), prometheus),
+        (
+            Some("Application/OpenMetrics-Text;Version=1.0.0"),
+            openmetrics,
+        ),
+        (
+            Some("application/openmetrics-text;q=0,*/*;q=0.1"),
+            prometheus,
+        ),
+        (
+            Some("text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5"),
+            prometheus,
+        ),
+        (
+            Some("application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5"),
+            openmetrics,
+        ),
+    ] {
+        let mut request = Request::get("/metrics");
+        if let Some(accept) = accept {
+            request = request.header(header::ACCEPT, accept);
+        }
+        let response = app.answer(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(
+            response.headers()[header::CONTENT_TYPE],
+            expected,
+            "{accept:?}"
+        );
+        assert_eq!(response.headers()[header::VARY], "accept", "{accept:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,72 +1,174 @@
-//! What a client prefers of several representations: text or JSON, by its `Accept` header, and plain
-//! or compressed, by its `Accept-Encoding`. <https://www.rfc-editor.org/rfc/rfc9110#section-12.5>
+//! What a client prefers of several representations: text, JSON or OpenMetrics by its `Accept`
+//! headers, and plain or compressed by its `Accept-Encoding`. Every such header is read here.
+//! <https://www.rfc-editor.org/rfc/rfc9110#section-12.5>
 
 use axum::http::{
-    HeaderMap, HeaderName,
-    header::{ACCEPT, ACCEPT_ENCODING},
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT, ACCEPT_ENCODING, VARY},
 };
 
-/// Whether JSON is preferred to plain text. Text is for people, who send no such header or one
-/// that takes anything; a program says what it wants.
+/// Of an answer whose form [`prefers_json`] decides: caches have to know that there are two.
+pub const VARY_ACCEPT: [(HeaderName, HeaderValue); 1] =
+    [(VARY, HeaderValue::from_static("accept"))];
+
+/// What can be answered.
+#[derive(Clone, Copy)]
+struct MediaType {
+    main: &'static str,
+    sub: &'static str,
+    /// Which versions are as good; none: it has no versions, and whatever else is said of it is ignored.
+    versions: &'static [&'static str],
+}
+
+const TEXT: MediaType = MediaType {
+    main: "text",
+    sub: "plain",
+    versions: &[],
+};
+const JSON: MediaType = MediaType {
+    main: "application",
+    sub: "json",
+    versions: &[],
+};
+/// Names as plain as ours are written the same in both versions.
+const PROMETHEUS: MediaType = MediaType {
+    versions: &["0.0.4", "1.0.0"],
+    ..TEXT
+};
+const OPENMETRICS: MediaType = MediaType {
+    main: "application",
+    sub: "openmetrics-text",
+    versions: &["1.0.0"],
+};
+
+/// Whether JSON is preferred to plain text: by its weight or, where the weights are the same, by
+/// being named more exactly. `application/json, */*`, which kubectl sends, asks for JSON; `*/*`,
+/// which curl sends, doesn't.
 pub fn prefers_json(headers: &HeaderMap) -> bool {
-    let (mut json, mut text) = (Quality::default(), Quality::default());
-    for (media_type, quality) in listed(headers, ACCEPT) {
-        json.consider(&media_type, ["application/json", "application/*"], quality);
-        text.consider(&media_type, ["text/plain", "text/*"], quality);
-    }
-    json.value > text.value
+    prefers(headers, JSON, TEXT)
+}
+
+/// The same of OpenMetrics and Prometheus' own text format.
+pub(super) fn prefers_openmetrics(headers: &HeaderMap) -> bool {
+    prefers(headers, OPENMETRICS, PROMETHEUS)
 }
 
 /// Whether a body compressed by gzip is accepted, and the plain one isn't preferred to it. The plain
 /// one is for everybody else: also for a client that refuses both, since the only other answer would
 /// be 406 and no body at all.
 pub fn prefers_gzip(headers: &HeaderMap) -> bool {
-    let (mut gzip, mut plain) = (Quality::default(), Quality::default());
-    for (coding, quality) in listed(headers, ACCEPT_ENCODING) {
-        // The old name stands for the same coding.
-        let coding = coding.strip_prefix("x-").unwrap_or(&coding);
-        gzip.consider(coding, ["gzip", "*"], quality);
-        plain.consider(coding, ["identity"; 2], quality);
-    }
-    gzip.value > 0.0 && gzip.value >= plain.value
+    let listed = listed(headers, ACCEPT_ENCODING);
+    let gzip = preference(&listed, |entry| match entry.name.as_str() {
+        "gzip" | "x-gzip" => Some(1), // the old name stands for the same coding
+        "*" => Some(0),
+        _ => None,
+    });
+    let plain = preference(&listed, |entry| (entry.name == "identity").then_some(1));
+    gzip.weight > 0 && gzip.weight >= plain.weight
 }
 
-/// The names that a header lists, in small letters, and the quality of each.
-fn listed(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = (String, f32)> {
-    let lists = headers.get_all(name).into_iter();
-    lists
-        .filter_map(|list| list.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .map(|entry| {
-            let mut parts = entry.split(';').map(str::trim);
-            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let quality = parts
-                .find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")))
-                .map_or(Some(1.0), |q| q.trim().parse::<f32>().ok())
-                .filter(|q| (0.0..=1.0).contains(q))
-                .unwrap_or(0.0); // what can't be read isn't wanted
-            (name, quality)
-        })
+/// Whether the first is wanted, and more than the second.
+fn prefers(headers: &HeaderMap, first: MediaType, second: MediaType) -> bool {
+    let listed = listed(headers, ACCEPT);
+    let [first, second] =
+        [first, second].map(|media_type| preference(&listed, |entry| entry.names(media_type)));
+    first.weight > 0 && first > second
 }
 
-/// How much something is wanted; an entry that names it more exactly has precedence.
-#[derive(Default)]
-struct Quality {
-    value: f32,
+/// How much something is wanted, and how exactly it was named.
+#[derive(Clone, Copy, Default, PartialEq, PartialOrd)]
+struct Preference {
+    /// In thousandths; 0 is "not acceptable".
+    weight: u16,
     exactness: u8,
 }
 
-impl Quality {
-    fn consider(&mut self, entry: &str, [exact, family]: [&str; 2], value: f32) {
-        let exactness = match entry {
-            _ if entry == exact => 3,
-            _ if entry == family => 2,
-            "*/*" => 1,
-            _ => return,
-        };
-        if exactness >= self.exactness {
-            *self = Self { value, exactness };
+/// What the entry says that names something most exactly.
+fn preference(listed: &[Entry], exactness: impl Fn(&Entry) -> Option<u8>) -> Preference {
+    let named = listed
+        .iter()
+        .filter_map(|entry| Some((exactness(entry)?, entry.weight)));
+    let most_exact = named.max();
+    most_exact.map_or(Preference::default(), |(exactness, weight)| Preference {
+        weight,
+        exactness,
+    })
+}
+
+/// An entry of such a header.
+struct Entry {
+    /// In small letters.
+    name: String,
+    version: Option<String>,
+    weight: u16,
+}
+
+impl Entry {
+    /// How exactly it names this type; none if it is of another.
+    fn names(&self, media_type: MediaType) -> Option<u8> {
+        let (main, sub) = self.name.split_once('/')?;
+        let is_main = main == media_type.main;
+        match (&self.version, sub) {
+            (_, "*") if main == "*" => Some(0),
+            (_, "*") if is_main => Some(1),
+            (Some(version), sub) if is_main && sub == media_type.sub => {
+                let versions = media_type.versions;
+                let is_one = versions.is_empty() || versions.contains(&version.as_str());
+                is_one.then_some(3)
+            }
+            (None, sub) if is_main && sub == media_type.sub => Some(2),
+            _ => None,
         }
+    }
+}
+
+fn listed(headers: &HeaderMap, name: HeaderName) -> Vec<Entry> {
+    let lists = headers.get_all(name).into_iter();
+    lists
+        .filter_map(|list| list.to_str().ok())
+        .flat_map(|list| split(list, ','))
+        .map(|entry| {
+            let mut parts = split(entry, ';').map(str::trim);
+            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let (mut version, mut weight) = (None, 1000);
+            for (parameter, value) in parts.filter_map(|part| part.split_once('=')) {
+                let (parameter, value) = (parameter.trim(), value.trim());
+                if parameter.eq_ignore_ascii_case("q") {
+                    weight = thousandths(value).unwrap_or(0); // what can't be read isn't wanted
+                    break; // what follows is no part of the type
+                }
+                if parameter.eq_ignore_ascii_case("version") {
+                    version = Some(value.trim_matches('"').to_owned());
+                }
+            }
+            Entry {
+                name,
+                version,
+                weight,
+            }
+        })
+        .collect()
+}
+
+/// At each separator that isn't in quotes.
+fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    text.split(move |char| {
+        is_quoted ^= char == '"';
+        char == separator && !is_quoted
+    })
+}
+
+/// `0.5`, at most 1, with three decimals or fewer.
+fn thousandths(weight: &str) -> Option<u16> {
+    let (whole, decimals) = weight.split_once('.').unwrap_or((weight, ""));
+    if decimals.len() > 3 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    match (whole, format!("{decimals:0<3}").parse()) {
+        ("0", Ok(thousandths)) => Some(thousandths),
+        ("1", Ok(0)) => Some(1000),
+        _ => None,
     }
 }
 
@@ -74,29 +176,120 @@ impl Quality {
 mod tests {
     use super::*;
 
+    fn accept(lines: &[&'static str]) -> HeaderMap {
+        let lines = lines.iter();
+        lines
+            .map(|line| (ACCEPT, HeaderValue::from_static(line)))
+            .collect()
+    }
+
     #[test]
     fn json_is_for_who_prefers_it() {
-        for (accept, expected) in [
-            ("application/json", true),
-            ("Application/JSON; charset=utf-8", true),
-            ("application/json, */*;q=0.1", true),
-            ("text/plain;q=0.5, application/json;q=0.6", true),
-            ("application/*, text/plain;q=0.9", true),
-            ("text/html, application/json", true),
-            ("*/*", false),
-            ("", false),
-            ("text/html", false),
-            ("application/json, text/plain", false),
-            ("application/json;q=0", false),
-            ("application/json;q=0, */*", false),
-            ("application/json;q=much", false),
-            ("application/json;q=0.5, text/*", false),
+        for line in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/*",
+            "application/json, */*", // kubectl
+            "application/json, */*;q=0.1",
+            "application/json;q=0.5",
+            "application/json;q=0.5, text/plain;q=0.4",
+            "text/plain;q=0.5, application/json;q=0.6",
+            "application/json;q=0.5, */*;q=0.1",
+            "application/*, text/plain;q=0.9",
+            "text/html, application/json",
+            "text/html, application/json;q=0.9, text/plain;q=0",
+            "application/json;q=1.000, text/plain;Q=0.999",
+            "application/json ; q = 0.5 , text/plain;q=0.4;level=1",
+            "application/json;version=7",
+            r#"application/json;x="a,b;q=0", text/plain;q=0.5"#,
         ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(ACCEPT, accept.parse().unwrap());
-            assert_eq!(prefers_json(&headers), expected, "{accept}");
+            assert!(prefers_json(&accept(&[line])), "{line}");
         }
+        let lines = ["text/plain;q=0.5", "application/json"];
+        assert!(prefers_json(&accept(&lines)), "two lines");
+    }
+
+    #[test]
+    fn text_is_for_everybody_else() {
         assert!(!prefers_json(&HeaderMap::new()), "without the header");
+        for line in [
+            "*/*", // curl
+            // A browser.
+            "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8",
+            "",
+            "text/html",
+            "text/plain",
+            "application/json, text/plain",
+            "text/plain, application/json;q=0.5",
+            "application/json;q=0",
+            "application/json;q=0.0, */*",
+            "application/json;q=0.5, */*",
+            "application/json;q=0.5, text/*",
+            "application/json;q=0, application/*",
+            "text/*, application/*",
+            "application/jsonx",
+            "application/problem+json",
+            r#"text/html;x="application/json""#,
+            r#"text/plain;x="a, application/json""#,
+            // Not weights: 0 to 1, at most three decimals.
+            "application/json;q=2",
+            "application/json;q=-1",
+            "application/json;q=much",
+            "application/json;q=0.5000",
+            "application/json;q=",
+        ] {
+            assert!(!prefers_json(&accept(&[line])), "{line}");
+        }
+    }
+
+    #[test]
+    fn openmetrics_is_for_the_scraper_that_prefers_it() {
+        for (line, expected) in [
+            ("application/openmetrics-text", true),
+            ("Application/OpenMetrics-Text; Version=1.0.0", true),
+            // Prometheus 3, and 2.
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+                 application/openmetrics-text;version=0.0.1;q=0.5,\
+                 text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,\
+                 */*;q=0.2",
+                true,
+            ),
+            (
+                "application/openmetrics-text;version=1.0.0,\
+                 application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,\
+                 */*;q=0.1",
+                true,
+            ),
+            // Prometheus 3 whose configuration prefers text, in either version.
+            (
+                "text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.4",
+                false,
+            ),
+            (
+                "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+                 application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.4",
+                false,
+            ),
+            ("application/openmetrics-text;q=0, */*", false),
+            ("application/openmetrics-text;q=0", false),
+            // We write 1.0.0 and nothing else.
+            ("application/openmetrics-text;version=0.0.1", false),
+            (
+                "application/openmetrics-text;version=2.0.0, text/plain;q=0.1",
+                false,
+            ),
+            ("text/plain;version=0.0.4", false),
+            ("text/plain;version=0.0.4;q=0.1, */*", true),
+            ("*/*", false),
+            ("application/openmetrics-textual", false),
+        ] {
+            assert_eq!(prefers_openmetrics(&accept(&[line])), expected, "{line}");
+        }
+        assert!(
+            !prefers_openmetrics(&HeaderMap::new()),
+            "without the header"
+        );
     }
 
     #[test]
@@ -113,6 +306,7 @@ mod tests {
             (&["gzip;q=0.5, identity;q=0.1"], true),
             (&["*;q=0, gzip"], true),
             (&["identity;q=0, *"], true),
+            (&["gzip;Q=1.000"], true),
             (&[], false),
             (&[""], false),
             (&["br"], false),

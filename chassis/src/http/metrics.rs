@@ -1,4 +1,4 @@
-//! `GET /metrics`: Prometheus' text format, or OpenMetrics where the scraper asks for it.
+//! `GET /metrics`: Prometheus' text format, or OpenMetrics where the scraper prefers it.
 
 use axum::{
     extract::State,
@@ -6,6 +6,7 @@ use axum::{
     response::IntoResponse,
 };
 
+use super::accept::{VARY_ACCEPT, prefers_openmetrics};
 use crate::telemetry::Metrics;
 
 const PROMETHEUS: HeaderValue =
@@ -17,16 +18,10 @@ pub(super) async fn metrics(
     State(metrics): State<Metrics>,
     headers: HeaderMap,
 ) -> impl IntoResponse {
-    // Whoever names OpenMetrics at all is a scraper that prefers it; nobody else has heard of it.
-    let asks_for_openmetrics = headers.get_all(header::ACCEPT).iter().any(|accept| {
-        accept
-            .to_str()
-            .is_ok_and(|accept| accept.contains("application/openmetrics-text"))
-    });
-    let (content_type, text) = if asks_for_openmetrics {
+    let (content_type, text) = if prefers_openmetrics(&headers) {
         (OPENMETRICS, metrics.openmetrics_text())
     } else {
         (PROMETHEUS, metrics.prometheus_text())
     };
-    ([(header::CONTENT_TYPE, content_type)], text)
+    (VARY_ACCEPT, [(header::CONTENT_TYPE, content_type)], text)
 }

@@ -19,7 +19,7 @@ mod segment;
 mod service;
 
 pub use self::{
-    accept::{prefers_gzip, prefers_json},
+    accept::{VARY_ACCEPT, prefers_gzip, prefers_json},
     app::App,
     body::Answer,
     refusal::{Refusal, TEXT},

@@ -5,26 +5,24 @@ use std::{fmt::Write, net::IpAddr, sync::Arc};
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{
     TEXT,
-    accept::prefers_json,
+    accept::{VARY_ACCEPT, prefers_json},
     mirror::{Entry, Mirror, Probe},
 };
 use crate::system::seconds;
 
-/// Either form, and caches have to know that there are two.
 pub(super) async fn probes(State(mirror): State<Arc<Mirror>>, headers: HeaderMap) -> Response {
-    let vary = [(header::VARY, HeaderValue::from_static("accept"))];
     if prefers_json(&headers) {
-        (vary, Json(Lists(&mirror))).into_response()
+        (VARY_ACCEPT, Json(Lists(&mirror))).into_response()
     } else {
         let content_type = [(header::CONTENT_TYPE, TEXT)];
-        (vary, content_type, table(&mirror)).into_response()
+        (VARY_ACCEPT, content_type, table(&mirror)).into_response()
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use axum::http::{Method, StatusCode};
@@ -40,9 +40,15 @@ const METHODS: [Method; 7] = [
     Method::PATCH,
 ];
 
-/// How many different pairs of method and status a route is counted by. Those beyond, which no
-/// well-meaning client can bring about, are counted with the last.
+/// How many different pairs of method and status a route is counted by. Those beyond, such as of a
+/// test that tries every status of the fault switch `errors`, are counted together as [`OVERFLOW`].
 const SERIES: usize = 32;
+
+/// The method and the status of what has no series of its own any more.
+const OVERFLOW: &str = "overflow";
+
+/// The units that OpenMetrics wants to be told, each the end of a family's name.
+const UNITS: [&str; 2] = ["seconds", "bytes"];
 
 /// What a request counts as whose client left before the answer began. It is nginx's code, which
 /// dashboards know.
@@ -56,6 +62,7 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     registry: Mutex<Registry>,
     routes: Routes,
+    started: SystemTime,
 }
 
 /// The routes in the order in which they were added.
@@ -72,6 +79,7 @@ impl Metrics {
         Self(Arc::new(Inner {
             registry: Mutex::new(registry),
             routes,
+            started,
         }))
     }
 
@@ -86,6 +94,7 @@ impl Metrics {
             template,
             in_flight: AtomicU64::new(0),
             series: Default::default(),
+            overflow: OnceLock::new(),
         });
         self.0.routes.all().push(Arc::clone(&route));
         route
@@ -104,11 +113,39 @@ impl Metrics {
         series.map(Series::requests).sum()
     }
 
-    /// All metrics in the OpenMetrics text format.
+    /// All metrics in the OpenMetrics text format, with what prometheus-client leaves out: units, and
+    /// since when each counter and histogram counts, which is the start of the process.
     /// <https://prometheus.io/docs/specs/om/open_metrics_spec/>
     pub fn openmetrics_text(&self) -> String {
-        let mut text = String::with_capacity(16 << 10);
-        encode(&mut text, &self.registry()).expect("writing to a string does not fail");
+        let started = self.0.started.duration_since(UNIX_EPOCH);
+        let created = format!("{:.3}", started.unwrap_or_default().as_secs_f64());
+        let encoded = self.encoded();
+        let mut text = String::with_capacity(encoded.len() * 5 / 4);
+        let (mut family, mut counted) = ("", None);
+        for line in encoded.lines() {
+            text.extend([line, "\n"]);
+            if let Some((name, kind)) = line
+                .strip_prefix("# TYPE ")
+                .and_then(|line| line.split_once(' '))
+            {
+                family = name;
+                counted = match kind {
+                    "counter" => Some("_total"),
+                    "histogram" => Some("_count"),
+                    _ => None,
+                };
+                let (_, end) = name.rsplit_once('_').unwrap_or_default();
+                if UNITS.contains(&end) {
+                    text.extend(["# UNIT ", name, " ", end, "\n"]);
+                }
+            } else if let Some(counted) = counted
+                && let Some(sample) = line.strip_prefix(family)
+                && let Some(sample) = sample.strip_prefix(counted)
+                && let Some((labels, _)) = sample.rsplit_once(' ')
+            {
+                text.extend([family, "_created", labels, " ", &created, "\n"]);
+            }
+        }
         text
     }
 
@@ -116,7 +153,7 @@ impl Metrics {
     /// metadata has the name of its samples, and there is no end mark.
     /// <https://prometheus.io/docs/instrumenting/exposition_formats/>
     pub fn prometheus_text(&self) -> String {
-        let openmetrics = self.openmetrics_text();
+        let openmetrics = self.encoded();
         let counters: Vec<&str> = openmetrics
             .lines()
             .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
@@ -132,6 +169,12 @@ impl Metrics {
             }
             text.push('\n');
         }
+        text
+    }
+
+    fn encoded(&self) -> String {
+        let mut text = String::with_capacity(16 << 10);
+        encode(&mut text, &self.registry()).expect("writing to a string does not fail");
         text
     }
 
@@ -156,12 +199,13 @@ pub struct RouteMetrics {
     template: &'static str,
     in_flight: AtomicU64,
     series: [OnceLock<Box<Series>>; SERIES],
+    overflow: OnceLock<Box<Series>>,
 }
 
 #[derive(Debug)]
 struct Series {
-    method: usize,
-    status: u16,
+    /// A method's place in [`METHODS`], and a status; none for all pairs together that have no place.
+    pair: Option<(usize, u16)>,
     buckets: [AtomicU64; BUCKETS.len() + 1],
     sum_nanos: AtomicU64,
 }
@@ -180,17 +224,12 @@ impl RouteMetrics {
             .position(|known| known == method)
             .unwrap_or(METHODS.len());
         let status = status.map_or(CLIENT_LEFT, |status| status.as_u16());
-        let mut found = None;
-        for slot in &self.series {
-            let series = slot.get_or_init(|| Box::new(Series::new(method, status)));
-            found = Some(series);
-            if series.method == method && series.status == status {
-                break;
-            }
-        }
-        if let Some(series) = found {
-            series.count(took);
-        }
+        let pair = Some((method, status));
+        let series = || Box::new(Series::new(pair));
+        let mut slots = self.series.iter().map(|slot| slot.get_or_init(series));
+        let found = slots.find(|series| series.pair == pair);
+        let overflow = || self.overflow.get_or_init(|| Box::new(Series::new(None)));
+        found.unwrap_or_else(overflow).count(took);
     }
 
     fn in_flight(&self) -> u64 {
@@ -201,15 +240,15 @@ impl RouteMetrics {
         self.series
             .iter()
             .map_while(|slot| slot.get())
+            .chain(self.overflow.get())
             .map(Box::as_ref)
     }
 }
 
 impl Series {
-    fn new(method: usize, status: u16) -> Self {
+    fn new(pair: Option<(usize, u16)>) -> Self {
         Self {
-            method,
-            status,
+            pair,
             buckets: Default::default(),
             sum_nanos: AtomicU64::new(0),
         }
@@ -232,11 +271,17 @@ impl Series {
     }
 
     fn labels(&self, route: &'static str) -> [(&'static str, String); 3] {
-        let method = METHODS.get(self.method).map_or("OTHER", Method::as_str);
+        let (method, status) = match self.pair {
+            Some((method, status)) => {
+                let method = METHODS.get(method).map_or("OTHER", Method::as_str);
+                (method, status.to_string())
+            }
+            None => (OVERFLOW, OVERFLOW.to_owned()),
+        };
         [
-            ("method", method.into()),
-            ("route", route.into()),
-            ("status", self.status.to_string()),
+            ("method", method.to_owned()),
+            ("route", route.to_owned()),
+            ("status", status),
         ]
     }
 }
@@ -322,6 +367,74 @@ mod tests {
         let text = page_of(3).openmetrics_text();
         let line = r#"http_request_duration_seconds_bucket{le="+Inf",method="GET",route="/test",status="200"} 3"#;
         assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+
+    #[test]
+    fn pairs_of_method_and_status_beyond_the_bound_are_counted_as_what_they_are() {
+        let metrics = page_of(0);
+        let route = metrics.route("/many");
+        for status in 400..500 {
+            for _ in 0..2 {
+                route.begin();
+                let status = StatusCode::from_u16(status).unwrap();
+                route.end(&Method::GET, Some(status), Duration::from_secs(1));
+            }
+        }
+        let text = metrics.openmetrics_text();
+        let lines = |part: &str| {
+            let all = text.lines().filter(|line| line.contains("route=\"/many\""));
+            all.filter(|line| line.contains(part)).collect::<Vec<_>>()
+        };
+        let requests = lines("http_requests_total");
+        assert_eq!(requests.len(), SERIES + 1, "{requests:#?}");
+        let (own, overflow) = requests.split_at(SERIES);
+        for (line, status) in own.iter().zip(400..) {
+            let expected =
+                format!(r#"http_requests_total{{method="GET",route="/many",status="{status}"}} 2"#);
+            assert_eq!(*line, expected);
+        }
+        let expected =
+            r#"http_requests_total{method="overflow",route="/many",status="overflow"} 136"#;
+        assert_eq!(overflow, [expected]);
+        let inf = r#"duration_seconds_bucket{le="+Inf",method="overflow""#;
+        assert!(lines(inf)[0].ends_with(" 136"), "{:?}", lines(inf));
+        assert_eq!(metrics.requests(), 200, "and none is lost");
+    }
+
+    #[test]
+    fn openmetrics_has_units_and_since_when_each_series_counts() {
+        let started = UNIX_EPOCH + Duration::from_millis(1_700_000_000_250);
+        let metrics = Metrics::new(Build::new("service", "1.0", None, None), started);
+        for template in ["/test", "/a b/{id}"] {
+            let route = metrics.route(template);
+            route.begin();
+            route.end(&Method::GET, Some(StatusCode::OK), Duration::ZERO);
+        }
+        let text = metrics.openmetrics_text();
+        for line in [
+            "# UNIT http_request_duration_seconds seconds",
+            "# UNIT process_cpu_seconds seconds",
+            "# UNIT process_resident_memory_bytes bytes",
+            "process_cpu_seconds_created 1700000000.250",
+            r#"http_requests_created{method="GET",route="/test",status="200"} 1700000000.250"#,
+            r#"http_requests_created{method="GET",route="/a b/{id}",status="200"} 1700000000.250"#,
+            r#"http_request_duration_seconds_created{method="GET",route="/test",status="200"} 1700000000.250"#,
+        ] {
+            assert!(
+                text.lines().any(|other| other == line),
+                "{line} is not in\n{text}"
+            );
+        }
+        let of_kind = |end: &str| text.lines().filter(|line| line.contains(end)).count();
+        assert_eq!(
+            of_kind("_created"),
+            of_kind("_total") + of_kind("_count{"),
+            "one for each, and none of a gauge:\n{text}"
+        );
+        let prometheus = metrics.prometheus_text();
+        for part in ["# UNIT", "_created"] {
+            assert!(!prometheus.contains(part), "the older format has no {part}");
+        }
     }
 
     #[test]

@@ -13,14 +13,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chassis::{
-    http::{Refusal, TEXT},
+    http::{Refusal, TEXT, VARY_ACCEPT, prefers_json},
     system::{container::Throttling, seconds},
 };
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::info;
 
-use super::{accept, query};
+use super::query;
 use crate::{
     Oneapi,
     burn::{Burn, BurnRequest, Burns, Caller, Clock, Handle, Outcome, StartError},
@@ -32,7 +32,7 @@ pub(crate) async fn highcpu(
     headers: HeaderMap,
 ) -> Result<Response, CannotBurn> {
     let request = accepted(&oneapi, query)?;
-    let json = accept::prefers_json(&headers);
+    let json = prefers_json(&headers);
     if request.duration.is_zero() {
         return Ok(Report::of_nothing(&request).response(End::Completed, json));
     }
@@ -48,7 +48,8 @@ pub(crate) async fn head(
 ) -> Result<impl IntoResponse, Refusal> {
     let request = accepted(&oneapi, query)?;
     let asked = six_decimals(seconds(request.cpu_time()));
-    Ok(([(header::CONTENT_TYPE, TEXT), (ASKED, asked)], "ok"))
+    let headers = [(header::CONTENT_TYPE, TEXT), (ASKED, asked)];
+    Ok((VARY_ACCEPT, headers, "ok"))
 }
 
 /// What may burn: 400 for what the query can't ask for, 503 when a stop would come before its end.
@@ -251,10 +252,11 @@ impl Report {
             End::Stopped => StatusCode::SERVICE_UNAVAILABLE,
         };
         let mut response = if json {
-            (status, Json(self)).into_response()
+            (status, VARY_ACCEPT, Json(self)).into_response()
         } else {
             let sentence = self.sentence(end);
-            (status, [(header::CONTENT_TYPE, TEXT)], sentence).into_response()
+            let content_type = [(header::CONTENT_TYPE, TEXT)];
+            (status, VARY_ACCEPT, content_type, sentence).into_response()
         };
         let headers = response.headers_mut();
         headers.insert(ASKED, six_decimals(self.asked_seconds));

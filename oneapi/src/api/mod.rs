@@ -1,7 +1,6 @@
-//! The endpoints over HTTP, a file each; `query` and `accept` read what requests say. What they
+//! The endpoints over HTTP, a file each; `query` reads what requests say. What they
 //! ask for is done by `burn`, which knows no HTTP.
 
-mod accept;
 pub(crate) mod burns;
 pub(crate) mod highcpu;
 mod query;

@@ -38,6 +38,16 @@ pub enum Command {
     Kill(Kill),
 }
 
+impl CommandLine {
+    /// How many threads the program runs on; none: one for each CPU. A subcommand does one thing.
+    pub fn worker_threads(&self) -> Option<u16> {
+        match self.command {
+            Some(_) => Some(1),
+            None => self.chassis.worker_threads,
+        }
+    }
+}
+
 impl CheckConflicts for CommandLine {
     fn conflicts(&self) -> Vec<String> {
         self.chassis.conflicts()

@@ -29,9 +29,7 @@ impl CheckConflicts for Cli {
 fn main() -> ExitCode {
     let held = HeldSignals::hold();
     let Cli { line } = chassis::parse();
-    chassis::start(held, line.chassis.worker_threads, |signals| {
-        run(line, signals)
-    })
+    chassis::start(held, line.worker_threads(), |signals| run(line, signals))
 }
 
 async fn run(line: CommandLine, signals: Signals) -> ExitCode {

@@ -52,13 +52,13 @@ impl CheckConflicts for CommandLine {
 }
 
 impl CommandLine {
-    /// How many threads the program runs on; none: one for each CPU.
+    /// How many threads the program runs on; none: one for each CPU. A subcommand does one thing or,
+    /// as `load` at thousands of requests a second, would spend more on handing each from thread to
+    /// thread than on sending it.
     pub fn worker_threads(&self) -> Option<u16> {
         match self.command {
-            // At thousands of requests a second, handing each from thread to thread would cost more
-            // than sending it.
-            Some(Command::Load(_)) => Some(1),
-            _ => self.chassis.worker_threads,
+            Some(_) => Some(1),
+            None => self.chassis.worker_threads,
         }
     }
 }

@@ -20,6 +20,8 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
+use crate::text::shown;
+
 pub use self::{
     build::Build,
     stderr::{complain, exit_unheard},
@@ -64,17 +66,23 @@ pub fn defaults<S: clap::Args>() -> S {
     S::from_arg_matches(&command.get_matches_from(["defaults"])).expect("defaults are valid")
 }
 
+/// A command line that doesn't start the program.
 #[derive(Debug)]
-enum Rejected {
+pub enum Rejected {
     /// Help or the version was asked for, which clap reports as an error too.
     HelpOrVersion(clap::Error),
+    /// A sentence for each thing that is wrong.
     Invalid(Vec<String>),
 }
 
-fn read<C: CommandFactory + FromArgMatches + CheckConflicts>(
+/// Reads a command line, and from the environment what it leaves out.
+///
+/// # Errors
+/// It doesn't start the program.
+pub fn read<C: CommandFactory + FromArgMatches + CheckConflicts>(
     line: Vec<OsString>,
 ) -> Result<C, Rejected> {
-    match C::command().try_get_matches_from(&line) {
+    match command::<C>().try_get_matches_from(&line) {
         Ok(matches) => {
             let cli = C::from_arg_matches(&matches).map_err(|error| invalid(&error))?;
             match cli.conflicts() {
@@ -83,7 +91,11 @@ fn read<C: CommandFactory + FromArgMatches + CheckConflicts>(
             }
         }
         Err(error) => Err(match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Rejected::HelpOrVersion(error),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                // The help names empty variables too.
+                let whole = C::command().try_get_matches_from(&line).err();
+                Rejected::HelpOrVersion(whole.unwrap_or(error))
+            }
             ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::InvalidUtf8 => {
                 wrong_values::<C>(&line)
             }
@@ -93,10 +105,25 @@ fn read<C: CommandFactory + FromArgMatches + CheckConflicts>(
     }
 }
 
+/// The program's command line, for which an empty variable is one that isn't set: a manifest or a script
+/// that fills a variable in from elsewhere can't leave it out. An empty flag is one that somebody wrote,
+/// and no setting takes it.
+fn command<C: CommandFactory>() -> clap::Command {
+    fn ignore_empty_variables(command: clap::Command) -> clap::Command {
+        command.mut_args(|arg| match arg.get_env().and_then(std::env::var_os) {
+            Some(value) if value.is_empty() => arg.env(Resettable::<clap::builder::OsStr>::Reset),
+            _ => arg,
+        })
+    }
+    ignore_empty_variables(C::command()).mut_subcommands(ignore_empty_variables)
+}
+
 fn invalid(error: &clap::Error) -> Rejected {
     let text = error.to_string();
     let text = text.trim().trim_start_matches("error: ");
-    Rejected::Invalid(vec![text.to_owned()])
+    // It has several lines, and repeats what it can't read.
+    let lines: Vec<_> = text.lines().map(shown).collect();
+    Rejected::Invalid(vec![lines.join("\n")])
 }
 
 /// clap reports the first wrong value and stops. So the line is read again once for each argument,
@@ -112,7 +139,7 @@ fn wrong_values<C: CommandFactory>(line: &[OsString]) -> Rejected {
                 _ => arg,
             })
         };
-        lax(C::command())
+        lax(command::<C>())
             .mut_subcommands(lax)
             .try_get_matches_from(line)
     };
@@ -157,7 +184,7 @@ fn wrong_value(arg: &clap::Arg, error: &clap::Error) -> String {
         (None, Some(valid)) => format!("it can be {valid}"),
         (None, None) => "a value is needed".to_owned(),
     };
-    format!("{name} can't be '{value}': {why}")
+    format!("{name} can't be '{}': {why}", shown(value))
 }
 
 #[cfg(test)]

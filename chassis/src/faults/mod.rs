@@ -20,7 +20,10 @@ pub use self::{
     switch::{Action, End, Listed, Name, Percent, Switch},
     table::{Faults, Hit},
 };
-use crate::config::{CheckConflicts, duration, whole_number};
+use crate::{
+    config::{CheckConflicts, duration, whole_number},
+    text::shown,
+};
 
 /// Whether there are fault switches, and how far they go.
 #[derive(Clone, Debug, clap::Args)]
@@ -63,11 +66,17 @@ impl FromStr for AtStart {
         let mut switches = Vec::<Switch>::new();
         for word in text.split_whitespace() {
             let (name, query) = word.split_once('?').unwrap_or((word, ""));
-            let switch = Switch::read(name, query).map_err(|why| format!("{word}: {why}"))?;
+            let switch =
+                Switch::read(name, query).map_err(|why| format!("{}: {why}", shown(word)))?;
             if switches.iter().any(|other| other.name == switch.name) {
                 return Err(format!("{} is set twice", switch.name.as_str()));
             }
             switches.push(switch);
+        }
+        if switches.is_empty() {
+            return Err(
+                "switches are written as exit?code=3&after=1m, with spaces between them".to_owned(),
+            );
         }
         Ok(Self(switches))
     }

@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 
+use clap::builder::NonEmptyStringValueParser;
+
 use crate::{
     config::{Build, ip_address},
     system::address::Address,
+    text::shown,
 };
 
 /// What the pod tells the service about itself, by the downward API.
@@ -16,15 +19,15 @@ pub struct Settings {
     pub pod_ip: Option<IpAddr>,
 
     /// The pod's name (downward API: metadata.name) [default: the host's name]
-    #[arg(long, env)]
+    #[arg(long, env, value_parser = NonEmptyStringValueParser::new())]
     pub pod_name: Option<String>,
 
     /// The pod's namespace (downward API: metadata.namespace)
-    #[arg(long, env)]
+    #[arg(long, env, value_parser = NonEmptyStringValueParser::new())]
     pub pod_namespace: Option<String>,
 
     /// The node's name (downward API: spec.nodeName)
-    #[arg(long, env)]
+    #[arg(long, env, value_parser = NonEmptyStringValueParser::new())]
     pub node_name: Option<String>,
 }
 
@@ -48,13 +51,9 @@ impl Identity {
     pub fn new(build: Build, settings: &Settings) -> Self {
         Self {
             build,
-            pod: settings
-                .pod_name
-                .clone()
-                .filter(|name| !name.is_empty())
-                .unwrap_or_else(host_name),
-            namespace: settings.pod_namespace.clone(),
-            node: settings.node_name.clone(),
+            pod: shown(settings.pod_name.clone().unwrap_or_else(host_name)),
+            namespace: settings.pod_namespace.as_ref().map(shown),
+            node: settings.node_name.as_ref().map(shown),
             address: Address::new(settings.pod_ip, |ip| ip),
         }
     }

@@ -46,7 +46,7 @@ pub(super) async fn addresses(names: &[String], port: u16) -> Result<Vec<IpAddr>
     }
 }
 
-/// One of the names of `PODS_NAME`; an empty one stands for none.
+/// One of the names of `PODS_NAME`.
 ///
 /// # Errors
 /// A sentence that says what is allowed.
@@ -70,11 +70,11 @@ mod tests {
             (" a.b.svc.cluster.local ", "a.b.svc.cluster.local"),
             ("10.244.0.7", "10.244.0.7"),
             ("fd00::7", "fd00::7"),
-            ("", ""),
         ] {
             assert_eq!(name_or_ip(text).as_deref(), Ok(name), "{text}");
         }
         for text in [
+            "",
             "a:5001",
             "http://a",
             "[fd00::7]",

@@ -126,17 +126,21 @@ impl Page {
         let own = vec!["localhost".to_owned()];
         let mut services = vec![Service {
             label: label(&settings.traffic_url),
-            pods: names(&settings.pods_name).unwrap_or(own),
+            pods: if settings.pods_name.is_empty() {
+                own
+            } else {
+                settings.pods_name.clone()
+            },
             traffic: Some(settings.traffic_url.clone()),
         }];
-        let twin = names(&settings.twin_pods_name);
-        if twin.is_some() || settings.twin_traffic_url.is_some() {
+        let twin = settings.twin_pods_name.clone();
+        if !twin.is_empty() || settings.twin_traffic_url.is_some() {
             services.push(Service {
                 label: settings
                     .twin_traffic_url
                     .as_ref()
                     .map_or_else(|| settings.twin_pods_name.join(","), label),
-                pods: twin.unwrap_or_default(),
+                pods: twin,
                 traffic: settings.twin_traffic_url.clone(),
             });
         }
@@ -145,7 +149,7 @@ impl Page {
             services,
             ports: settings.pods_ports,
             actions: settings.page_actions,
-            hosts: names(&settings.page_hosts).unwrap_or_default(),
+            hosts: settings.page_hosts.clone(),
             viewers: Viewers::new(settings.max_viewers.into()),
             burns: Burns::new(),
         }))
@@ -157,20 +161,10 @@ fn label(url: &Uri) -> String {
     url.host().unwrap_or_default().to_owned()
 }
 
-/// None where there is no name at all; an empty variable is one that isn't set.
-fn names(names: &[String]) -> Option<Vec<String>> {
-    let names: Vec<String> = names
-        .iter()
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
-        .collect();
-    (!names.is_empty()).then_some(names)
-}
-
 /// Whether a text may be a host's name: nothing beside it, such as a scheme or a port.
 fn can_be_a_name(text: &str) -> bool {
     let is_of_a_name = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
-    text.chars().all(is_of_a_name)
+    !text.is_empty() && text.chars().all(is_of_a_name)
 }
 
 /// Adds the page's routes. They are operations: they answer while the service starts, and a fault

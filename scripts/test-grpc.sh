@@ -45,21 +45,41 @@ check liveness 3 'connection reset by peer'
 curl -sf -X DELETE "http://$listen/faults" >/dev/null || fail "The switches can't be cleared."
 check liveness 0 'status: SERVING'
 
-cat >"$folder/health.proto" <<END
-syntax = "proto3";
-package grpc.health.v1;
-message HealthCheckRequest { string service = 1; }
-message HealthCheckResponse {
-  enum ServingStatus { UNKNOWN = 0; SERVING = 1; NOT_SERVING = 2; SERVICE_UNKNOWN = 3; }
-  ServingStatus status = 1;
+# What it is, grpcurl finds out by reflection: it has no file that says so.
+said() { # EXPECTED COMMAND...
+  local expected=$1 output
+  shift
+  output=$("$tools/grpcurl" -plaintext "$@" 2>&1) || fail "grpcurl $*: $output"
+  [ "$output" = "$expected" ] || fail "grpcurl $* says: $output"
 }
+said grpc.health.v1.Health "$listen" list
+said 'grpc.health.v1.Health.Check
+grpc.health.v1.Health.Watch' "$listen" list grpc.health.v1.Health
+said 'grpc.health.v1.Health is a service:
 service Health {
-  rpc Check(HealthCheckRequest) returns (HealthCheckResponse);
-  rpc Watch(HealthCheckRequest) returns (stream HealthCheckResponse);
-}
-END
-"$tools/grpcurl" -plaintext -import-path "$folder" -proto health.proto -d '{"service":"readiness"}' \
-  "$listen" grpc.health.v1.Health/Watch >"$folder/watch" 2>&1 &
+  rpc Check ( .grpc.health.v1.HealthCheckRequest ) returns ( .grpc.health.v1.HealthCheckResponse );
+  rpc Watch ( .grpc.health.v1.HealthCheckRequest ) returns ( stream .grpc.health.v1.HealthCheckResponse );
+}' "$listen" describe
+said 'grpc.health.v1.HealthCheckResponse is a message:
+message HealthCheckResponse {
+  .grpc.health.v1.HealthCheckResponse.ServingStatus status = 1;
+  enum ServingStatus {
+    UNKNOWN = 0;
+    SERVING = 1;
+    NOT_SERVING = 2;
+    SERVICE_UNKNOWN = 3;
+  }
+}' "$listen" describe grpc.health.v1.HealthCheckResponse
+said '{
+  "status": "SERVING"
+}' -d '{"service":"liveness"}' "$listen" grpc.health.v1.Health/Check
+refused=$("$tools/grpcurl" -plaintext "$listen" describe nothing 2>&1) && fail "There is a symbol nothing: $refused"
+case $refused in
+  *'Symbol not found: nothing'*) ;;
+  *) fail "grpcurl describe nothing says: $refused" ;;
+esac
+
+"$tools/grpcurl" -plaintext -d '{"service":"readiness"}' "$listen" grpc.health.v1.Health/Watch >"$folder/watch" 2>&1 &
 watch=$!
 pids+=("$watch")
 told() { # LIST

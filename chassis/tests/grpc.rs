@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used)] // a test may
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::body::Bytes;
 use chassis::{
@@ -15,12 +21,17 @@ use chassis::{
 use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Request, Response, StatusCode,
-    body::Incoming,
+    body::{Frame, Incoming},
     client::conn::http2::{SendRequest, handshake},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
-use tokio::{net::TcpStream, sync::mpsc::UnboundedSender, task::JoinHandle, time::timeout};
+use tokio::{
+    net::TcpStream,
+    sync::mpsc::{self, UnboundedSender},
+    task::JoinHandle,
+    time::timeout,
+};
 
 /// Much longer than anything here takes when all is well.
 const LONG: Duration = Duration::from_secs(20);
@@ -155,6 +166,129 @@ async fn next(stream: &mut Incoming) -> Result<Bytes, String> {
             Err(trailers["grpc-status"].to_str().unwrap().to_owned())
         }
     }
+}
+
+/// The body of a request whose parts are sent one after the other.
+struct Parts(mpsc::UnboundedReceiver<Vec<u8>>);
+
+impl hyper::body::Body for Parts {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let part = self.0.poll_recv(cx);
+        part.map(|part| part.map(|part| Ok(Frame::data(part.into()))))
+    }
+}
+
+/// A stream of questions to the reflection service of that version, and its answers.
+async fn reflect(server: &Fixture, version: &str) -> (UnboundedSender<Vec<u8>>, Incoming) {
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (mut client, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let uri = format!("http://x/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
+    let (questions, parts) = mpsc::unbounded_channel();
+    let request = Request::post(uri).header("content-type", "application/grpc");
+    let request = request.body(Parts(parts)).unwrap();
+    let answer = timeout(LONG, client.send_request(request)).await;
+    let answer = answer.expect("an answer before any question").unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/grpc");
+    (questions, answer.into_body())
+}
+
+fn contains(message: &[u8], part: &str) -> bool {
+    String::from_utf8_lossy(message).contains(part)
+}
+
+#[tokio::test]
+async fn reflection_answers_each_question_of_a_stream() {
+    let server = start(Duration::ZERO).await;
+    for version in ["v1", "v1alpha"] {
+        let (questions, mut answers) = reflect(&server, version).await;
+        let question = |field: u8, name: &str| {
+            let mut question = naming(name);
+            question[5] = field << 3 | 2;
+            question
+        };
+        for (field, name, part) in [
+            (7, "", "grpc.health.v1.Health"),
+            (4, "grpc.health.v1.Health", "HealthCheckRequest"),
+            (4, "grpc.health.v1.Health.Watch", "HealthCheckRequest"),
+            (3, "grpc/health/v1/health.proto", "SERVICE_UNKNOWN"),
+            (4, "grpc.health.v1.Nothing", "there is no such thing"),
+            (3, "grpc.health.v1.Health", "there is no such thing"),
+            (5, "grpc.health.v1.Health", "there is no such thing"),
+            (1, "a host alone", "there is no such thing"),
+        ] {
+            questions.send(question(field, name)).unwrap();
+            let answer = next(&mut answers).await.unwrap();
+            let length = u32::from_be_bytes(answer[1..5].try_into().unwrap());
+            assert_eq!(
+                (answer[0], length as usize),
+                (0, answer.len() - 5),
+                "{name}"
+            );
+            assert!(contains(&answer, part), "{field} {name}: {answer:?}");
+            assert!(
+                contains(&answer, name),
+                "{field} {name} is repeated: {answer:?}"
+            );
+        }
+        // In two parts, and two at once.
+        let list = question(7, "*");
+        let (beginning, end) = list.split_at(4);
+        questions.send(beginning.to_vec()).unwrap();
+        questions.send([end, &list[..]].concat()).unwrap();
+        for _ in 0..2 {
+            assert!(contains(
+                &next(&mut answers).await.unwrap(),
+                "grpc.health.v1.Health"
+            ));
+        }
+        drop(questions);
+        assert_eq!(next(&mut answers).await, Err("0".to_owned()), "{version}");
+    }
+    assert_eq!(server.mirror().await, serde_json::json!([]), "no probe");
+}
+
+#[tokio::test]
+async fn reflection_takes_no_message_that_is_long_compressed_or_broken_off() {
+    let server = start(Duration::ZERO).await;
+    for (bytes, code) in [
+        (&[0, 0, 0, 4, 1][..], "8"),
+        (&[0, 255, 255, 255, 255], "8"),
+        (&[1, 0, 0, 0, 0], "12"),
+        (&[0, 0, 0, 0, 9, 1], "13"),
+    ] {
+        let (questions, mut answers) = reflect(&server, "v1").await;
+        questions.send(bytes.to_vec()).unwrap();
+        drop(questions);
+        assert_eq!(next(&mut answers).await, Err(code.to_owned()), "{bytes:?}");
+    }
+    // A message that isn't one of reflection is a question that has no answer.
+    let (questions, mut answers) = reflect(&server, "v1").await;
+    questions.send(vec![0, 0, 0, 0, 1, 0xff]).unwrap();
+    assert!(contains(
+        &next(&mut answers).await.unwrap(),
+        "there is no such thing"
+    ));
+}
+
+#[tokio::test]
+async fn reflection_does_not_hold_up_a_stop() {
+    let server = start(Duration::ZERO).await;
+    let (_questions, mut answers) = reflect(&server, "v1").await;
+    server.signal.send(Signal::Terminate).unwrap();
+    assert_eq!(next(&mut answers).await, Err("14".to_owned()));
+    timeout(LONG, server.ended)
+        .await
+        .expect("it stops")
+        .unwrap();
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ use crate::{
     lifecycle::Life,
     server::Peer,
     telemetry::{Identity, Metrics, RouteMetrics},
+    text::shown,
 };
 
 /// A service's own routes with the shared ones beside them. Cheap to clone.
@@ -274,7 +275,16 @@ fn with_shared_routes(
         let methods = methods.with_state(health.clone());
         routes = routes.add_as(probe(Probe::Grpc), template, methods);
     }
+    let reflect = || post(grpc::reflect).with_state(life.clone());
     for (template, methods) in [
+        (
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            reflect(),
+        ),
+        (
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+            reflect(),
+        ),
         (
             "/metrics",
             get(metrics::metrics).with_state(metrics.clone()),
@@ -303,17 +313,11 @@ fn with_shared_routes(
     routes
 }
 
-/// How many characters of a path an answer repeats.
-const MAX_SHOWN: usize = 200;
-
 async fn not_found(uri: Uri) -> Refusal {
     // `CONNECT` asks for a host and a port, without a path.
     let asked = match (uri.path(), uri.authority()) {
         ("", Some(authority)) => authority.as_str(),
         (path, _) => path,
     };
-    // Nobody reads more of it, and a path may have many kilobytes.
-    let shown: String = asked.chars().take(MAX_SHOWN).collect();
-    let more = if shown.len() < asked.len() { "…" } else { "" };
-    Refusal::not_found(format!("there is no {shown}{more}"))
+    Refusal::not_found(format!("there is no {}", shown(asked)))
 }

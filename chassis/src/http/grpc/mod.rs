@@ -4,7 +4,10 @@
 //!
 //! The protocol: <https://github.com/grpc/grpc/blob/master/doc/health-checking.md>. Two messages of one
 //! field each are written by hand, since a gRPC stack would make each image a tenth of a megabyte larger.
+//! `reflection` tells clients of them.
 
+mod reflection;
+mod stream;
 mod watch;
 mod wire;
 
@@ -18,6 +21,7 @@ use axum::{
 };
 use tokio::time::timeout;
 
+pub(super) use self::reflection::reflect;
 use self::{
     watch::Watching,
     wire::{Code, Failure, ServingStatus, Unary},
@@ -139,14 +143,7 @@ pub(super) async fn watch(State(health): State<Health>, request: Request) -> Res
 /// None for a service that there isn't.
 async fn read(request: Request) -> Result<Option<Service>, Response> {
     let asked = request.extensions().get::<Asked>().cloned();
-    if request.version() != Version::HTTP_2 {
-        let sentence = "gRPC needs HTTP/2, in clear text and from the first byte";
-        return Err(Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, sentence).into_response());
-    }
-    if !is_grpc(request.headers()) {
-        let sentence = "content-type can't be that: it is application/grpc";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, sentence).into_response());
-    }
+    check_protocol(&request).map_err(IntoResponse::into_response)?;
     let name = match timeout(MESSAGE_TIMEOUT, wire::read_service(request.into_body())).await {
         Ok(name) => name,
         Err(_) => Err(Failure::new(
@@ -159,6 +156,19 @@ async fn read(request: Request) -> Result<Option<Service>, Response> {
         asked.is_for(service.switch().as_str());
     }
     Ok(service)
+}
+
+fn check_protocol(request: &Request) -> Result<(), Refusal> {
+    let (status, sentence) = if request.version() != Version::HTTP_2 {
+        let sentence = "gRPC needs HTTP/2, in clear text and from the first byte";
+        (StatusCode::HTTP_VERSION_NOT_SUPPORTED, sentence)
+    } else if !is_grpc(request.headers()) {
+        let sentence = "content-type can't be that: it is application/grpc";
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, sentence)
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::new(status, sentence))
 }
 
 /// `application/grpc`, perhaps with a message format, which has to be protobuf's.

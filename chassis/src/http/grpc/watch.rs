@@ -1,17 +1,13 @@
 //! The stream that Watch answers with: the status now, and again whenever it has changed.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
-
 use axum::body::Bytes;
 use hyper::body::Frame;
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    Health, Service, data, trailers,
+    Health, Service, data,
+    stream::{Parts, Stream},
+    trailers,
     wire::{Code, ServingStatus},
 };
 use crate::lifecycle::{NotReady, Phase};
@@ -51,7 +47,12 @@ impl Watching {
         }
     }
 
-    /// The next part of the answer, once there is one. None after the last.
+    pub(super) fn into_body(self) -> Stream<Self> {
+        Stream::new(self)
+    }
+}
+
+impl Parts for Watching {
     async fn next(mut self) -> Option<(Frame<Bytes>, Self)> {
         while !self.ended {
             // Whatever changes after this is seen below.
@@ -81,32 +82,5 @@ impl Watching {
             }
         }
         None
-    }
-
-    pub(super) fn into_body(self) -> Stream {
-        Stream(Some(Box::pin(self.next())))
-    }
-}
-
-type Next = dyn Future<Output = Option<(Frame<Bytes>, Watching)>> + Send;
-
-/// The body of the answer.
-pub(super) struct Stream(Option<Pin<Box<Next>>>);
-
-impl hyper::body::Body for Stream {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(next) = &mut self.0 else {
-            return Poll::Ready(None);
-        };
-        let part = ready!(next.as_mut().poll(cx));
-        let (frame, watching) = part.unzip();
-        self.0 = watching.map(|watching| Box::pin(watching.next()) as _);
-        Poll::Ready(frame.map(Ok))
     }
 }

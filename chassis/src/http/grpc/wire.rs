@@ -83,6 +83,11 @@ impl Failure {
     }
 }
 
+const TOO_LONG: Failure = Failure {
+    code: Code::ResourceExhausted,
+    sentence: "a message can't be longer than 1024 bytes",
+};
+
 /// Reads a request's only message, a `HealthCheckRequest`, to its end.
 pub(super) async fn read_service(mut body: Body) -> Result<String, Failure> {
     let broken = Failure::new(Code::Internal, "the request broke off");
@@ -96,40 +101,62 @@ pub(super) async fn read_service(mut body: Body) -> Result<String, Failure> {
             bytes.extend_from_slice(data);
         }
         if bytes.len() > PREFIX + MAX_MESSAGE {
-            return Err(Failure::new(
-                Code::ResourceExhausted,
-                "a message can't be longer than 1024 bytes",
-            ));
+            return Err(TOO_LONG);
         }
     }
-    let (prefix, message) = bytes
-        .split_first_chunk::<PREFIX>()
-        .ok_or(Failure::new(Code::Internal, "a message is missing"))?;
-    let [compressed, length @ ..] = *prefix;
-    if compressed != 0 {
-        let sentence = "compressed messages are not understood";
-        return Err(Failure::new(Code::Unimplemented, sentence));
+    if bytes.len() < PREFIX {
+        return Err(Failure::new(Code::Internal, "a message is missing"));
     }
-    match u32::from_be_bytes(length) as usize {
-        length if length > MAX_MESSAGE => Err(Failure::new(
-            Code::ResourceExhausted,
-            "a message can't be longer than 1024 bytes",
-        )),
-        length if length != message.len() => Err(Failure::new(
-            Code::Internal,
-            "a request is one whole message",
-        )),
-        _ => service(message).ok_or(Failure::new(
+    match take_message(&mut bytes)? {
+        Some(message) if bytes.is_empty() => service(&message).ok_or(Failure::new(
             Code::Internal,
             "the message is not a HealthCheckRequest",
+        )),
+        _ => Err(Failure::new(
+            Code::Internal,
+            "a request is one whole message",
         )),
     }
 }
 
+/// Takes the first message off what has come of a stream; none as long as it isn't whole.
+pub(super) fn take_message(bytes: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(([compressed, length @ ..], rest)) = bytes.split_first_chunk::<PREFIX>() else {
+        return Ok(None);
+    };
+    if *compressed != 0 {
+        let sentence = "compressed messages are not understood";
+        return Err(Failure::new(Code::Unimplemented, sentence));
+    }
+    let length = u32::from_be_bytes(*length) as usize;
+    if length > MAX_MESSAGE {
+        return Err(TOO_LONG);
+    }
+    let Some(message) = rest.get(..length).map(<[u8]>::to_vec) else {
+        return Ok(None);
+    };
+    bytes.drain(..PREFIX + length);
+    Ok(Some(message))
+}
+
 /// Field 1 of a `HealthCheckRequest`: the service's name. Other fields are passed over, as those of a
 /// later version have to be.
-fn service(mut message: &[u8]) -> Option<String> {
+fn service(message: &[u8]) -> Option<String> {
     let mut name = "";
+    for (field, wire_type, content) in fields(message)? {
+        if field == 1 {
+            if wire_type != 2 {
+                return None;
+            }
+            name = std::str::from_utf8(content).ok()?;
+        }
+    }
+    Some(name.to_owned())
+}
+
+/// The fields of a message with their wire types; the contents are empty for numbers.
+pub(super) fn fields(mut message: &[u8]) -> Option<Vec<(u64, u64, &[u8])>> {
+    let mut fields = Vec::new();
     while !message.is_empty() {
         let tag = varint(&mut message)?;
         let (field, wire_type) = (tag >> 3, tag & 7);
@@ -149,14 +176,9 @@ fn service(mut message: &[u8]) -> Option<String> {
             5 => take(&mut message, 4)?,
             _ => return None,
         };
-        if field == 1 {
-            if wire_type != 2 {
-                return None;
-            }
-            name = std::str::from_utf8(content).ok()?;
-        }
+        fields.push((field, wire_type, content));
     }
-    Some(name.to_owned())
+    Some(fields)
 }
 
 fn take<'a>(message: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {

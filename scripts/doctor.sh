@@ -21,7 +21,7 @@ timeout=${DOCTOR_TIMEOUT:-45}
 # The minor versions of Kubernetes: the oldest that has all that the services and most lessons need,
 # and the one that the tests run on.
 oldest=29
-tested=35
+tested=37
 
 problems=0
 warnings=0
@@ -30,7 +30,17 @@ unseen=0
 line() { # KIND SENTENCE [COMMAND…]
   printf '%-9s %s\n' "$1" "$2"
   shift 2
-  [ $# -eq 0 ] || printf '            %s\n' "$@"
+  local command
+  for command; do
+    # Words about a command stand above it: behind it, an interactive zsh passes them as arguments.
+    case $command in
+      *'   # '*)
+        printf '          %s:\n' "${command#*   # }"
+        command=${command%%   # *}
+        ;;
+    esac
+    printf '            %s\n' "$command"
+  done
 }
 ok() { line ok "$@"; }
 problem() {
@@ -526,7 +536,7 @@ check_images() {
           problem "The node $node can't pull $REGISTRY/$name:$TAG: $cause" "$(to_nodes)"
           case $provider in
             kind | minikube | k3d | docker-desktop) ;;
-            *) line '' "  make use REGISTRY=registry.example.com/team   # another registry, which the nodes can reach" ;;
+            *) line '' 'another registry, which the nodes can reach:' 'make use REGISTRY=registry.example.com/team' ;;
           esac
           ;;
         ContainerCreating | PodInitializing*)

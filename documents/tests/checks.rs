@@ -404,7 +404,7 @@ fn verbs_and_variables_that_the_makefile_does_not_have_are_found() {
     tree.write("NOTES.md", "# Notes\n\nSay `make fly`.\n");
     tree.finds(&["NOTES.md:3: It says make fly, which the Makefile doesn't have."]);
     assert_eq!(
-        with_commands("make -j2 test TAG=\"2 fly\" # make fly\nA=make\necho make fly"),
+        with_commands("make -j2 test TAG=\"2 fly\"\nA=make\necho make fly"),
         [""; 0]
     );
 }
@@ -481,6 +481,19 @@ fn blocks_that_nothing_runs_are_found() {
         "NOTES.md:1: `not run:` needs a reason.",
         "NOTES.md:8: This `text` block follows no `sh` block, so it isn't compared; say why above it: <!-- not run: reason -->.",
         "NOTES.md:12: This code block has no end.",
+    ]);
+}
+
+#[test]
+fn words_behind_a_command_are_found_in_blocks_that_are_copied() {
+    let comment =
+        "An interactive zsh takes a comment for words of the command: say it above the block.";
+    let tree = Tree::new();
+    let commands = "ls\nls # all\ngrep '# b' a#b \"c #d\"\n# nothing else\n";
+    tree.write("NOTES.md", &format!("```sh\n{commands}```\n"));
+    tree.finds(&[
+        &format!("NOTES.md:3: {comment}"),
+        &format!("NOTES.md:5: {comment}"),
     ]);
 }
 

@@ -598,9 +598,9 @@ const GOOD_KUBECTL: &str = r#"
     *'config current-context'*) echo mine ;;
     *'config get-contexts'*) ;;
     *'get --raw /readyz'*) ;;
-    *'version --client') echo 'Client Version: v1.35.1' ;;
-    *version) echo 'Client Version: v1.35.1'; echo 'Server Version: v1.35.4+k3s1' ;;
-    *'get nodes --output'*) echo 'node1|amd64|linux|v1.35.4|True|||true true||' ;;
+    *'version --client') echo 'Client Version: v1.37.1' ;;
+    *version) echo 'Client Version: v1.37.1'; echo 'Server Version: v1.37.2+k3s1' ;;
+    *'get nodes --output'*) echo 'node1|amd64|linux|v1.37.2|True|||true true||' ;;
     *'apply --filename -'*) cat >"$0.applied" ;;
     *'get daemonset'*) echo 1 ;;
     *'get pods --namespace chester-doctor'*) echo 'doctor-x|node1|oneapi,,2026-01-02T03:04:05Z;twoapi,,2026-01-02T03:04:05Z;' ;;
@@ -734,7 +734,7 @@ fn doctor_says_in_a_sentence_what_is_wrong_with_the_cluster_and_what_mends_it() 
         *'get events'*) echo 'Failed to pull image \"registry.example.com/oneapi:7\": failed to resolve reference \"registry.example.com/oneapi:7\": dial tcp: no such host' ;;";
     let on = |provider: &str| {
         format!(
-            "*'get nodes --output'*) echo 'node1|amd64|linux|v1.35.4|True|||true|{provider}' ;;"
+            "*'get nodes --output'*) echo 'node1|amd64|linux|v1.37.2|True|||true|{provider}' ;;"
         )
     };
     let autoscaler = |condition: &str| {
@@ -747,15 +747,15 @@ fn doctor_says_in_a_sentence_what_is_wrong_with_the_cluster_and_what_mends_it() 
         ("*'config get-contexts'*) exit 1 ;;".to_owned(), "problem   There is no kube context mine.", "kubectl config get-contexts"),
         ("*'get --raw /readyz'*) echo 'connection refused' >&2; exit 1 ;;".to_owned(), "problem   The cluster of the kube context mine doesn't answer: connection refused", "minikube start"),
         ("*' version') echo 'Server Version: v1.28.9' ;; *'version --client') echo 'Client Version: v1.28.1' ;;".to_owned(), "warning   The cluster runs Kubernetes 1.28.9; supported is 1.29 or newer", "kind create cluster"),
-        ("*'version --client') echo 'Client Version: v1.30.1' ;;".to_owned(), "warning   kubectl is 1.30 and the cluster is 1.35", "how to install kubectl 1.35"),
-        ("*'get nodes --output'*) echo 'node1|amd64|windows|v1.35.4|True|||true||' ;;".to_owned(), "problem   The cluster has no node that runs Linux", "kubectl get nodes"),
-        ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.35.4|Unknown|||true||' ;;".to_owned(), "problem   No node takes pods, so they stay Pending: node1 is not Ready.", "kubectl describe node node1"),
-        ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.35.4|True|true||true||' ;;".to_owned(), "problem   No node takes pods, so they stay Pending: node1 is cordoned.", "kubectl uncordon node1"),
-        ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.35.4|True||NoSchedule|true||' ;;".to_owned(), "problem   No node takes pods, so they stay Pending: node1 has a taint", "kubectl taint node node1"),
-        ("*'get nodes --output'*) echo 'node1|arm64|linux|v1.35.4|True|||true||' ;;".to_owned(), "problem   The nodes are arm64, and the images on this machine are amd64", "make image push DOCKER_BUILD_FLAGS=--platform=linux/arm64"),
-        ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.35.4|True|||true||'; echo 'node2|arm64|linux|v1.35.4|True|||true||' ;; *'get daemonset'*) echo 1 ;;".to_owned(), "warning   The node node2 is arm64", "kubectl cordon node2"),
+        ("*'version --client') echo 'Client Version: v1.30.1' ;;".to_owned(), "warning   kubectl is 1.30 and the cluster is 1.37", "how to install kubectl 1.37"),
+        ("*'get nodes --output'*) echo 'node1|amd64|windows|v1.37.2|True|||true||' ;;".to_owned(), "problem   The cluster has no node that runs Linux", "kubectl get nodes"),
+        ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.37.2|Unknown|||true||' ;;".to_owned(), "problem   No node takes pods, so they stay Pending: node1 is not Ready.", "kubectl describe node node1"),
+        ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.37.2|True|true||true||' ;;".to_owned(), "problem   No node takes pods, so they stay Pending: node1 is cordoned.", "kubectl uncordon node1"),
+        ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.37.2|True||NoSchedule|true||' ;;".to_owned(), "problem   No node takes pods, so they stay Pending: node1 has a taint", "kubectl taint node node1"),
+        ("*'get nodes --output'*) echo 'node1|arm64|linux|v1.37.2|True|||true||' ;;".to_owned(), "problem   The nodes are arm64, and the images on this machine are amd64", "make image push DOCKER_BUILD_FLAGS=--platform=linux/arm64"),
+        ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.37.2|True|||true||'; echo 'node2|arm64|linux|v1.37.2|True|||true||' ;; *'get daemonset'*) echo 1 ;;".to_owned(), "warning   The node node2 is arm64", "kubectl cordon node2"),
         ("*'get nodes --output'*) echo 'node1|amd64|linux|v1.29.4|True|||||' ;;".to_owned(), "warning   The kubelet of node1 is v1.29.4: before 1.30", "containerd from 2.0"),
-        (PULL.to_owned(), "problem   The node node1 can't pull registry.example.com/oneapi:7: ErrImagePull: dial tcp: no such host", "make image push\nmake use REGISTRY="),
+        (PULL.to_owned(), "problem   The node node1 can't pull registry.example.com/oneapi:7: ErrImagePull: dial tcp: no such host", "make image push\nanother registry, which the nodes can reach:\nmake use REGISTRY="),
         (format!("{} {PULL}", on("kind://docker/mine/node1|")), "problem   The node node1 can't pull registry.example.com/oneapi:7", "make image load"),
         (format!("{} {PULL}", on("k3s://k3d-mine-server-0|")), "problem   The node node1 can't pull registry.example.com/oneapi:7", "make image load"),
         (format!("{} {PULL}", on("|mine")), "problem   The node node1 can't pull registry.example.com/oneapi:7", "make image load"),
@@ -782,6 +782,7 @@ fn doctor_says_in_a_sentence_what_is_wrong_with_the_cluster_and_what_mends_it() 
         let (said, mends) = finding(&doctor(&answers, ""), &[]);
         assert!(said.starts_with(sentence), "{said}\n{sentence}");
         assert!(mends.contains(mend), "{said}: {mends}\n{mend}");
+        assert!(!mends.contains(" # "), "words behind a command: {mends}");
     }
     // The autoscaler's reason is metrics-server's then, which is a finding of its own.
     for reason in [no_metrics, down, "*'get nodes.metrics.k8s.io'*) ;;"] {

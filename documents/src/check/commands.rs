@@ -83,6 +83,19 @@ pub(super) fn check(
             }
         }
         for element in &page.elements {
+            if let Kind::Block(info, text) = &element.kind
+                && info == "sh"
+            {
+                for (index, _) in text
+                    .lines()
+                    .enumerate()
+                    .filter(|(_, line)| has_comment(line))
+                {
+                    let sentence = "An interactive zsh takes a comment for words of the command: say it \
+                                    above the block.";
+                    findings.push(at(&page.path, element.line + 1 + index, sentence));
+                }
+            }
             if let Kind::Block(info, _) = &element.kind
                 && let "bash" | "shell" | "console" | "zsh" | "" | "indented" = info.as_str()
             {
@@ -92,6 +105,11 @@ pub(super) fn check(
             }
         }
     }
+}
+
+fn has_comment(line: &str) -> bool {
+    WORD.find_iter(line)
+        .any(|word| word.as_str().starts_with('#'))
 }
 
 fn make(makefile: &Makefile, words: &[&str], sentences: &mut Vec<String>) {

@@ -359,9 +359,12 @@ fn a_burn_ends_when_its_client_goes_away() {
 #[test]
 fn kill_names_the_signals_that_it_can_send() {
     // No more than that here: it would find the programs of the other tests. A story kills.
-    let output = ends_with(&mut oneapi(&["kill", "HUP"]), 2);
+    let output = ends_with(&mut oneapi(&["kill", "WINCH"]), 2);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("TERM, INT, KILL, STOP, CONT"), "{said}");
+    assert!(
+        said.contains("TERM, INT, QUIT, HUP, USR1, USR2, KILL, STOP, CONT"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -101,8 +101,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Has the kernel drop what begins a connection, and nothing else; the client tries again a second
-/// later. Any process may do that to its own socket. Says whether it could be done: only Linux can,
-/// and not every sandbox that looks like it.
+/// later. Says whether it could be done: only Linux can, not every
+/// sandbox that looks like it, and some kernels want a capability for it.
 #[cfg(target_os = "linux")]
 pub(super) fn admit_nobody_new(listener: &TcpListener) -> bool {
     use socket2::{SockFilter, SockRef};

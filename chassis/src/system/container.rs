@@ -232,31 +232,23 @@ fn folders_where(
         let mut parts = row.splitn(3, ':').skip(1);
         line(parts.next()?).then_some(parts.next()?)
     })?;
-    let mounts = || {
-        mounts.lines().filter_map(|row| {
-            let (place, system) = row.split_once(" - ")?;
-            let (of, options) = (system.split(' ').next()?, system.rsplit(' ').next()?);
-            let mut place = place.split(' ').skip(3).map(unescaped);
-            (of == kind && mount(options)).then_some((place.next()?, place.next()?))
-        })
-    };
-    // The host's mount can be there too, and its root is then above that of this cgroup namespace (`/../..`).
-    let below = |root: &str| Path::new(path).strip_prefix(root).ok().map(Path::to_owned);
-    let (below, at) = mounts()
-        .find_map(|(root, at)| Some((below(&root)?, at)))
-        // In a container a mount may show just its own cgroup, by whatever name the path has.
-        .or_else(|| Some((PathBuf::new(), mounts().next()?.1)))?;
+    let mounts = mounts.lines().filter_map(|row| {
+        let (place, system) = row.split_once(" - ")?;
+        let (of, options) = (system.split(' ').next()?, system.rsplit(' ').next()?);
+        let mut place = place.split(' ').skip(3);
+        (of == kind && mount(options)).then_some((place.next()?, place.next()?))
+    });
+    // The first that shows this process's own cgroup. The host's mount can be there too, and its root is then
+    // above that of this cgroup namespace (`/../..`).
+    let (shown, at) = mounts.min_by_key(|(root, _)| !Path::new(path).starts_with(root))?;
+    // In a container the mount may show just its own cgroup, by whatever name the path has.
+    let below = Path::new(path).strip_prefix(shown).unwrap_or(Path::new(""));
     Some(
         below
             .ancestors()
-            .map(|folder| Path::new(&at).join(folder))
+            .map(|folder| Path::new(at).join(folder))
             .collect(),
     )
-}
-
-/// A path of mountinfo, which has spaces and backslashes as octal numbers.
-fn unescaped(path: &str) -> String {
-    path.replace("\\040", " ").replace("\\134", "\\")
 }
 
 /// What a folder grants, in v2 `cpu.max`, in v1 `cpu.cfs_quota_us` and `cpu.cfs_period_us`.
@@ -506,22 +498,16 @@ mod tests {
 
         let mounts = "\
             29 20 0:26 /kubepods/pod2/c9 /neighbour rw - cgroup2 cgroup2 rw\n\
-            30 20 0:26 /kubepods/pod1 /my\\040pod rw - cgroup2 cgroup2 rw\n";
+            30 20 0:26 /kubepods/pod1 /pod rw - cgroup2 cgroup2 rw\n";
         let found = |own| folders(mounts, own, "cpu");
         assert_eq!(
             found("0::/kubepods/pod1/c1\n"),
-            [Path::new("/my pod/c1"), Path::new("/my pod")]
+            [Path::new("/pod/c1"), Path::new("/pod")]
         );
         assert_eq!(
             found("0::/docker/abc\n"),
             [Path::new("/neighbour")],
             "the name that another namespace has for it: the only thing to go by"
-        );
-
-        let mounts = "30 20 0:26 /a\\134x2d.slice /cg rw - cgroup2 cgroup2 rw\n";
-        assert_eq!(
-            folders(mounts, "0::/a\\x2d.slice/c\n", "cpu"),
-            [Path::new("/cg/c"), Path::new("/cg")]
         );
     }
 

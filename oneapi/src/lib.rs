@@ -91,16 +91,18 @@ pub fn routes(chassis: &Chassis, settings: &Settings) -> Routes {
     let burn_clock = move || burns.clock().map(Clock::name).into();
 
     let sentence = chassis.address(test::sentence);
-    let mut routes = Routes::new().add_text("/test", move || Ok(sentence.get()));
+    let highcpu = get(highcpu::highcpu).head(highcpu::head);
+    let mut routes = Routes::new()
+        .add_text("/test", move || Ok(sentence.get()))
+        .add("/test/highcpu", highcpu.with_state(oneapi.clone()));
     for (template, methods) in [
-        ("/test/highcpu", get(highcpu::highcpu).head(highcpu::head)),
         (
             "/burns",
             post(burns::start).get(burns::list).delete(burns::end_all),
         ),
         ("/burns/{id}", get(burns::show).delete(burns::end_one)),
     ] {
-        routes = routes.add(template, methods.with_state(oneapi.clone()));
+        routes = routes.add_resource(template, methods.with_state(oneapi.clone()));
     }
     routes.add_info("burn_clock", burn_clock)
 }

@@ -99,8 +99,14 @@ async fn a_slow_starter_is_alive_but_neither_started_nor_ready() {
     let chassis = Chassis::new(BUILD, settings);
     let app = chassis.app(oneapi::routes(&chassis, &defaults()));
     assert_eq!(get(&app, "/livez").await.status, StatusCode::OK);
-    for path in ["/readyz", "/startupz", "/test", "/burns"] {
-        let answer = get(&app, path).await;
+    assert_eq!(get(&app, "/burns").await.body, "[]", "to look is allowed");
+    for (method, path) in [
+        (Method::GET, "/readyz"),
+        (Method::GET, "/startupz"),
+        (Method::GET, "/test"),
+        (Method::DELETE, "/burns"),
+    ] {
+        let answer = ask_with(&app, method, path, "*/*").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
         assert!(
             answer.body.starts_with("starting, "),
@@ -126,6 +132,9 @@ async fn info_says_who_answers_and_what_it_may_use() {
     }
     assert!(info["started"].as_str().unwrap().ends_with('Z'), "{info}");
     assert!(info["limits"]["cpus"].as_u64().unwrap() >= 1, "{info}");
+    assert_eq!(info["readiness"]["ready"], true, "{info}");
+    assert!(info["readiness"]["why"].is_null(), "{info}");
+    assert_eq!(info["faults_allowed"], false, "{info}");
     assert!(
         info["usage"]["memory_bytes"].as_u64().unwrap() > 0,
         "{info}"
@@ -153,7 +162,7 @@ async fn metrics_count_requests_by_route_and_not_by_path() {
         r#"http_requests_total{method="DELETE",route="/burns/{id}",status="404"} 1"#,
         r#"http_request_duration_seconds_count{method="GET",route="/test",status="200"} 3"#,
         r#"build_info{service="oneapi",version="1.0",commit="abc1234"} 1"#,
-        "http_requests_in_flight 1",
+        "http_requests_in_flight 0",
         "burns_running 0",
     ] {
         assert!(

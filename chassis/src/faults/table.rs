@@ -291,11 +291,18 @@ impl Faults {
         }
     }
 
-    /// Whether a probe's switch makes it fail, without a request that would count.
-    pub fn is_failing(&self, name: Name) -> bool {
+    /// What a switch that is set does, without a request that would count.
+    pub fn action(&self, name: Name) -> Option<Action> {
         let table = self.table();
         let active = table[name as usize].as_ref();
-        active.is_some_and(|active| active.action == Action::Fail && !active.is_used_up())
+        active
+            .filter(|active| !active.is_used_up())
+            .map(|active| active.action)
+    }
+
+    /// Whether a probe's switch makes it fail, without a request that would count.
+    pub fn is_failing(&self, name: Name) -> bool {
+        self.action(name) == Some(Action::Fail)
     }
 
     /// Changes whenever a switch is set or ends.

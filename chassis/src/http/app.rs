@@ -53,6 +53,8 @@ struct Inner {
 struct Route {
     template: &'static str,
     kind: Kind,
+    /// The kind of a request that only reads.
+    reading: Kind,
     text: Option<Text>,
     metrics: Arc<RouteMetrics>,
 }
@@ -78,6 +80,7 @@ impl App {
         for Added {
             template,
             kind,
+            reading,
             text,
         } in added
         {
@@ -88,6 +91,7 @@ impl App {
             routes.push(Route {
                 template,
                 kind,
+                reading,
                 text,
                 metrics,
             });
@@ -99,6 +103,7 @@ impl App {
             unmatched: Route {
                 template: "unmatched",
                 kind: Kind::Unmatched,
+                reading: Kind::Unmatched,
                 text: None,
                 metrics: metrics.route("unmatched"),
             },
@@ -150,10 +155,9 @@ impl App {
         let route = self.0.route_of(request.uri().path());
         let is_head = request.method() == Method::HEAD;
         let options = layers::options::begin(&request);
-        let kind = options
-            .as_ref()
-            .map_or(route.kind, |options| options.kind(route.kind));
-        let record = layers::metrics::begin(&route.metrics, &request);
+        let kind = route.kind_of(request.method());
+        let kind = options.as_ref().map_or(kind, |options| options.kind(kind));
+        let record = layers::metrics::begin(&route.metrics, kind, &request);
         let mut reflection = layers::mirror::begin(mirror, kind, &request, peer);
         layers::late_requests::note(life, kind);
         if kind == Kind::Probe(Probe::Grpc) {
@@ -202,7 +206,7 @@ impl App {
         if request.method() != Method::GET || faults.concern_requests() {
             return None;
         }
-        let record = layers::metrics::begin(&route.metrics, request);
+        let record = layers::metrics::begin(&route.metrics, route.kind, request);
         let reflection = layers::mirror::begin(mirror, route.kind, request, peer);
         layers::late_requests::note(life, route.kind);
         let text = layers::panic::catch_at_once(|| {
@@ -220,6 +224,16 @@ impl App {
         layers::stopping::insert_into(life, &mut response);
         layers::mirror::end(reflection, &response);
         Some(layers::metrics::end_with_body(record, response))
+    }
+}
+
+impl Route {
+    fn kind_of(&self, method: &Method) -> Kind {
+        if method.is_safe() {
+            self.reading
+        } else {
+            self.kind
+        }
     }
 }
 
@@ -251,8 +265,8 @@ fn with_shared_routes(
 ) -> Routes {
     let fields: Arc<[Field]> = std::mem::take(&mut own.info).into();
     let info = get({
-        let life = life.clone();
-        async move || info::page(&identity, &life, &fields)
+        let (life, faults) = (life.clone(), switches.clone());
+        async move || info::page(&identity, &life, &faults, &fields)
     });
     let (ready, startup) = (life.clone(), life.clone());
     let probe = Kind::Probe;

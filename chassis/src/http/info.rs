@@ -1,6 +1,10 @@
 //! `GET /info`: which pod and build answers, what it may use and what it has used.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Instant};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Json,
@@ -11,6 +15,7 @@ use serde_json::Value;
 
 use super::routes::Field;
 use crate::{
+    faults::{Action, Faults, Name},
     lifecycle::Life,
     system::{
         container::{self, Limits, Throttling},
@@ -31,6 +36,9 @@ struct Info<'a> {
     ip: IpAddr,
     /// RFC 3339, UTC.
     started: String,
+    readiness: Readiness,
+    /// Whether fault switches may be set.
+    faults_allowed: bool,
     limits: Limits,
     usage: Used,
     /// None before the stop signal.
@@ -38,6 +46,15 @@ struct Info<'a> {
     /// The service's own.
     #[serde(flatten)]
     own: BTreeMap<&'static str, Value>,
+}
+
+/// What a readiness probe would find now. It isn't one, so a switch that ends after so many probes
+/// doesn't count it.
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    /// As the probe's answer would say it; none for one that would pass.
+    why: Option<String>,
 }
 
 /// How far a stop has come, in seconds.
@@ -58,8 +75,38 @@ struct Used {
     throttling: Option<Throttling>,
 }
 
+/// A probe that takes longer has failed: the kubelet's own time-out, unless a manifest has another.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl Readiness {
+    fn of(life: &Life, faults: &Faults) -> Self {
+        let name = Name::Readiness;
+        let by = |does: String| {
+            Some(format!(
+                "{does}, as the fault switch {} says",
+                name.as_str()
+            ))
+        };
+        let switched = match faults.action(name) {
+            Some(Action::Fail) => by("failing".to_owned()),
+            Some(Action::ResetProbe) => by("resetting connections".to_owned()),
+            Some(Action::Hang(hang)) if hang >= PROBE_TIMEOUT => {
+                let hang = humantime::format_duration(hang);
+                by(format!("answering {hang} later"))
+            }
+            _ => None,
+        };
+        // The switch comes first, as in a probe's answer.
+        let why = switched.or_else(|| life.readiness().err().map(|why| why.to_string()));
+        Self {
+            ready: why.is_none(),
+            why,
+        }
+    }
+}
+
 /// The handler of `/info`.
-pub(super) fn page(identity: &Identity, life: &Life, own: &[Field]) -> Response {
+pub(super) fn page(identity: &Identity, life: &Life, faults: &Faults, own: &[Field]) -> Response {
     let info = Info {
         service: identity.build.service,
         version: identity.build.version,
@@ -69,6 +116,8 @@ pub(super) fn page(identity: &Identity, life: &Life, own: &[Field]) -> Response 
         node: identity.node.as_deref(),
         ip: identity.address.get(),
         started: humantime::format_rfc3339_millis(life.started()).to_string(),
+        readiness: Readiness::of(life, faults),
+        faults_allowed: faults.allowed(),
         limits: container::limits(),
         usage: Used {
             process: process::usage(),

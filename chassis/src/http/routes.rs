@@ -24,7 +24,8 @@ pub(super) enum Kind {
     /// For the kubelet. It answers while the service starts, is shown in the mirror, and doesn't count
     /// as a client that still comes after the stop signal.
     Probe(Probe),
-    /// For who looks on: metrics, the mirror, and who this is. They answer as probes do.
+    /// For who looks on: metrics, the mirror, and who this is. They answer as probes do, and leave
+    /// no trace: nothing counts them, and no switch acts on them.
     Operations,
     /// For whoever asks for a path that no route has.
     Unmatched,
@@ -61,6 +62,8 @@ impl fmt::Debug for Field {
 pub(super) struct Added {
     pub(super) template: &'static str,
     pub(super) kind: Kind,
+    /// The kind of a request that only reads.
+    pub(super) reading: Kind,
     pub(super) text: Option<Text>,
 }
 
@@ -110,6 +113,18 @@ impl Routes {
         self.add_as(Kind::Operations, template, methods)
     }
 
+    /// Adds a route of a service's own that its clients change and that anybody may look at: a `GET`
+    /// is treated as [`add_operations`](Self::add_operations) has it, other methods as
+    /// [`add`](Self::add) has it.
+    #[must_use]
+    pub fn add_resource(self, template: &'static str, methods: MethodRouter) -> Self {
+        let mut routes = self.add_as(Kind::Ordinary, template, methods);
+        if let Some(added) = routes.added.last_mut() {
+            added.reading = Kind::Operations;
+        }
+        routes
+    }
+
     /// Adds a field of the service's own to `/info`.
     #[must_use]
     pub fn add_info(
@@ -133,6 +148,7 @@ impl Routes {
         self.added.push(Added {
             template,
             kind,
+            reading: kind,
             text: None,
         });
         self

@@ -74,10 +74,11 @@ struct Inner {
 
 /// Requests that came after the signal: they show how far endpoints lag behind it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LateRequests {
-    pub(crate) count: u64,
+pub struct LateRequests {
+    /// How many.
+    pub count: u64,
     /// When the last of them came, counted from the signal.
-    pub(crate) last: Duration,
+    pub last: Duration,
 }
 
 impl Life {
@@ -206,7 +207,8 @@ impl Life {
         }
     }
 
-    pub(crate) fn late_requests(&self) -> LateRequests {
+    /// Clients' requests that came in after the signal, as the log of the stop tells them.
+    pub fn late_requests(&self) -> LateRequests {
         LateRequests {
             count: self.0.late_count.load(Ordering::Relaxed),
             last: Duration::from_micros(self.0.late_last.load(Ordering::Relaxed)),

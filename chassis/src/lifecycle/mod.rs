@@ -9,7 +9,7 @@ pub mod termination;
 use std::time::Duration;
 
 pub use self::{
-    life::{Life, NotReady, Phase, Stop},
+    life::{LateRequests, Life, NotReady, Phase, Stop},
     signal::{HeldSignals, Signal, Signals},
     stop::{Stoppable, WaitsFor, stop_in_order},
 };

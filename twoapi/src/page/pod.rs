@@ -1,5 +1,7 @@
-//! Polls one pod: both containers' readiness and identity, the burns, the probes that they have
-//! answered, the fault switches that are set. What it finds is put on the board as one object:
+//! Polls one pod: both containers' identity and readiness, the burns, the probes that they have
+//! answered, the fault switches that are set. Looking changes nothing: all of it comes from `/info` and
+//! from other routes that no switch, no mirror and no metric knows of, and no probe is asked. What it
+//! finds is put on the board as one object:
 //!
 //! ```json
 //! {"id":"0/10.244.0.12","service":0,"ip":"10.244.0.12","name":"chesterdeployment-5d79c7596-lgds2",
@@ -7,14 +9,18 @@
 //!  "started":"2026-01-01T00:00:00.000Z","cpu":3,"limit":1000,"stop":null,
 //!  "burns":[{"id":1,"millicores":250,"left":58.2}],
 //!  "probes":[{"container":"oneapi","kind":"readiness","at":"…","status":200}],
-//!  "faults":[{"container":"oneapi","name":"readiness","left":12.5}]}
+//!  "faults":[{"container":"oneapi","name":"readiness","left":12.5}],
+//!  "allows_faults":["oneapi"]}
 //! ```
 //!
-//! The states are `starting`, `ready`, `not ready`, `stopping` and `no answer`.
+//! The states are `starting`, `ready`, `not ready`, `stopping` and `no answer`. In an update a pod may be
+//! of a version whose `/info` doesn't say yet whether it is ready: then the last probe that it shows
+//! tells. Its burns aren't shown, since its list of them is a request like any other; nor is known
+//! whether it allows fault switches, and `allows_faults` is null.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{cmp::Ordering, net::IpAddr, sync::Arc, time::Duration};
 
-use axum::http::{HeaderMap, StatusCode, header::ACCEPT};
+use axum::http::{StatusCode, header::ACCEPT};
 use chassis::text::shown;
 use reqwest::{Client, redirect::Policy};
 use serde_json::{Value, json};
@@ -23,11 +29,15 @@ use tokio::time::{Instant, sleep};
 use super::{Ports, board::Board, watch::Listed};
 use crate::client::body::beginning;
 
-/// Readiness is asked this often: a pod is ready or stopping within tenths of a second.
+/// `/info` is asked this often: a pod is ready or stopping within tenths of a second.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
 
 /// Up to that many pods; more are asked less often, so that all together cost the same.
 const PODS_AT_FULL_SPEED: usize = 20;
+
+/// The kernel counts CPU time in hundredths of a second: over less time than that, one of them more or
+/// less would be seen as a change.
+const CPU_INTERVAL: Duration = Duration::from_millis(700);
 
 /// Within a cluster, also while a pod burns.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -137,44 +147,35 @@ impl Poller {
     }
 
     async fn poll(&self, name: &str, container: &mut Container, port: u16, round: u64) {
-        container.readiness = match self.ask(port, "/readyz").await {
-            None => Readiness::NoAnswer,
-            Some((StatusCode::OK, _, _)) => Readiness::Ready,
-            Some((_, headers, body)) => {
-                let sentence = String::from_utf8_lossy(&body);
-                if headers.contains_key("stopping") || sentence.trim() == "stopping" {
-                    Readiness::Stopping
-                } else {
-                    Readiness::NotReady(shown(sentence.trim()))
-                }
-            }
-        };
-        if container.readiness == Readiness::NoAnswer {
+        let Some((status, info)) = self.ask(port, "/info").await else {
+            container.readiness = Readiness::NoAnswer;
             container.millicores = None;
             return;
-        }
+        };
+        container.take_info(&info);
         // Seldom what changes seldom.
-        if round.is_multiple_of(2) || container.readiness == Readiness::Stopping {
-            let info = self.ask_json(port, "/info").await;
-            container.take_info(info);
-            if port == self.ports.oneapi {
-                container.take_burns(&self.ask_json(port, "/burns").await);
-            }
-        }
         if round.is_multiple_of(4) {
             container.take_probes(name, &self.ask_json(port, "/probes").await);
             container.take_faults(name, &self.ask_json(port, "/faults").await);
         }
-    }
-
-    async fn ask_json(&self, port: u16, path: &str) -> Value {
-        match self.ask(port, path).await {
-            Some((StatusCode::OK, _, body)) => serde_json::from_slice(&body).unwrap_or_default(),
-            _ => Value::Null,
+        if round.is_multiple_of(2) && port == self.ports.oneapi && container.lists_burns() {
+            container.take_burns(&self.ask_json(port, "/burns").await);
         }
+        container.readiness = if info.is_object() {
+            container.readiness_by(&info)
+        } else {
+            Readiness::NotReady(format!("/info answers {status}"))
+        };
     }
 
-    async fn ask(&self, port: u16, path: &str) -> Option<(StatusCode, HeaderMap, Vec<u8>)> {
+    /// Null for an answer that isn't a success, or is no JSON.
+    async fn ask_json(&self, port: u16, path: &str) -> Value {
+        let answer = self.ask(port, path).await;
+        answer.map_or(Value::Null, |(_, said)| said)
+    }
+
+    /// None without an answer.
+    async fn ask(&self, port: u16, path: &str) -> Option<(StatusCode, Value)> {
         let host = match self.ip {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
@@ -182,9 +183,11 @@ impl Poller {
         let request = self.client.get(format!("http://{host}:{port}{path}"));
         let request = request.header(ACCEPT, "application/json");
         let response = request.send().await.ok()?;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let status = response.status();
         let body = beginning(response, MAX_ANSWER_BYTES + 1).await.ok()?;
-        (body.len() <= MAX_ANSWER_BYTES).then_some((status, headers, body))
+        let is_right = status == StatusCode::OK && body.len() <= MAX_ANSWER_BYTES;
+        let said = is_right.then(|| serde_json::from_slice(&body).unwrap_or_default());
+        Some((status, said.unwrap_or_default()))
     }
 
     fn describe(&self, id: &str, containers: &[Container; 2], was_stopping: bool) -> Value {
@@ -200,6 +203,11 @@ impl Poller {
         };
         let limit = |container: &Container| container.info["limits"]["cpu_millicores"].as_f64();
         let of_both = |list: fn(&Container) -> &[Value]| [list(oneapi), list(twoapi)].concat();
+        let both = || [("oneapi", oneapi), ("twoapi", twoapi)].into_iter();
+        let allowed = both().map(|(name, container)| (name, &container.info["faults_allowed"]));
+        let known = allowed.clone().any(|(_, allowed)| allowed.is_boolean());
+        let allow = allowed.filter(|(_, allowed)| **allowed == true);
+        let allow: Vec<_> = allow.map(|(name, _)| name).collect();
         json!({
             "id": id,
             "service": self.service,
@@ -214,17 +222,18 @@ impl Poller {
             "started": text("started"),
             "cpu": sum([oneapi.millicores, twoapi.millicores]),
             "limit": sum([limit(oneapi), limit(twoapi)]),
-            "stop": longer_stop(oneapi, twoapi),
+            "stop": longer_stop(containers),
             "burns": oneapi.burns,
             "probes": of_both(|container| &container.probes),
             "faults": of_both(|container| &container.faults),
+            "allows_faults": known.then_some(allow),
         })
     }
 }
 
 impl Container {
-    fn take_info(&mut self, said: Value) {
-        if said.is_null() {
+    fn take_info(&mut self, said: &Value) {
+        if !said.is_object() {
             return;
         }
         let text = |name: &str| said[name].as_str().map(shown);
@@ -235,6 +244,7 @@ impl Container {
             "namespace": text("namespace"),
             "started": text("started"),
             "limits": { "cpu_millicores": said["limits"]["cpu_millicores"].as_f64() },
+            "faults_allowed": said["faults_allowed"].as_bool(),
             "stop": stop(&said["stop"]),
         });
         let same_pod = info["pod"] == self.info["pod"];
@@ -244,7 +254,10 @@ impl Container {
             self.restarts = 0;
         }
         let now = Instant::now();
-        if let Some(used) = said["usage"]["cpu_seconds"].as_f64() {
+        let is_due = |(_, at): (f64, Instant)| now - at >= CPU_INTERVAL;
+        if let Some(used) = said["usage"]["cpu_seconds"].as_f64()
+            && self.used.is_none_or(is_due)
+        {
             if let Some((before, at)) = self.used {
                 let elapsed = (now - at).as_secs_f64();
                 // Less than before: another process.
@@ -253,6 +266,35 @@ impl Container {
             self.used = Some((used, now));
         }
         self.info = info;
+    }
+
+    /// What `/info` says of the readiness, or else the last probe.
+    fn readiness_by(&self, info: &Value) -> Readiness {
+        if !info["stop"].is_null() {
+            return Readiness::Stopping;
+        }
+        let readiness = &info["readiness"];
+        if let Some(ready) = readiness["ready"].as_bool() {
+            return if ready {
+                Readiness::Ready
+            } else {
+                let why = readiness["why"].as_str().unwrap_or_default();
+                Readiness::NotReady(shown(why))
+            };
+        }
+        let last = |kind: &str| self.probes.iter().find(|probe| probe["kind"] == kind);
+        match last("readiness").or_else(|| last("startup")) {
+            Some(probe) if probe["status"] != 200 => {
+                let kind = probe["kind"].as_str().unwrap_or_default();
+                Readiness::NotReady(format!("{kind} {}", probe["status"]))
+            }
+            _ => Readiness::Ready,
+        }
+    }
+
+    /// Whether it tells of its burns to who only looks.
+    fn lists_burns(&self) -> bool {
+        self.info["faults_allowed"].is_boolean()
     }
 
     fn take_burns(&mut self, said: &Value) {
@@ -314,7 +356,8 @@ fn state(containers: &[Container; 2], was_stopping: bool) -> (&'static str, Stri
         let Readiness::NotReady(why) = &container.readiness else {
             unreachable!("it was just looked for");
         };
-        let state = if why.starts_with("starting") {
+        // "starting, 3.0 s to go", or the startup probe of an older version.
+        let state = if why.starts_with("start") {
             "starting"
         } else {
             "not ready"
@@ -327,17 +370,21 @@ fn state(containers: &[Container; 2], was_stopping: bool) -> (&'static str, Stri
     ("ready", String::new())
 }
 
-/// The stop that ends the pod: that of the container that takes longer.
-fn longer_stop(oneapi: &Container, twoapi: &Container) -> Value {
-    let stops = [twoapi, oneapi].map(|container| container.info["stop"].clone());
-    let deadline = |stop: &Value| stop["deadline_seconds"].as_f64().unwrap_or(0.0);
-    // twoapi's drain is what clients notice.
-    let [first, second] = stops;
-    if first.is_null() && deadline(&second) > 0.0 {
-        second
-    } else {
-        first
-    }
+/// The stop that ends the pod: that of the container that takes longer, of those that still answer.
+fn longer_stop(containers: &[Container; 2]) -> &Value {
+    let stops = containers
+        .iter()
+        .map(|container| match container.readiness {
+            Readiness::NoAnswer => &Value::Null,
+            _ => &container.info["stop"],
+        });
+    let left = |stop: &Value| {
+        let seconds = |name: &str| stop[name].as_f64();
+        // Null has none of them.
+        [seconds("deadline_seconds"), seconds("drain_seconds")]
+    };
+    let longer = |a: &&Value, b: &&Value| left(a).partial_cmp(&left(b)).unwrap_or(Ordering::Equal);
+    stops.max_by(longer).unwrap_or(&Value::Null)
 }
 
 /// A stop as `/info` has it, and nothing else that may stand there.
@@ -388,11 +435,64 @@ mod tests {
     }
 
     #[test]
+    fn the_stop_that_is_shown_is_the_longer_one_of_those_that_go_on() {
+        let stopping = |drain: f64, deadline: f64| {
+            let mut container = Container {
+                readiness: Readiness::Stopping,
+                ..Container::default()
+            };
+            let stop = json!({
+                "since_signal_seconds": 0.5, "drain_seconds": drain, "deadline_seconds": deadline,
+            });
+            container.take_info(&json!({ "pod": "a", "stop": stop }));
+            container
+        };
+        let shown = |containers: [Container; 2]| longer_stop(&containers)["drain_seconds"].clone();
+        assert_eq!(shown([stopping(6.0, 20.0), stopping(3.0, 15.0)]), 6.0);
+        assert_eq!(shown([stopping(3.0, 15.0), stopping(6.0, 20.0)]), 6.0);
+        assert_eq!(shown([stopping(3.0, 20.0), stopping(6.0, 20.0)]), 6.0);
+        assert_eq!(shown([Container::default(), stopping(3.0, 15.0)]), 3.0);
+        let mut gone = stopping(6.0, 20.0);
+        gone.readiness = Readiness::NoAnswer;
+        assert_eq!(shown([gone, stopping(3.0, 15.0)]), 3.0, "it has exited");
+        assert_eq!(shown(<[Container; 2]>::default()), Value::Null);
+    }
+
+    #[test]
+    fn readiness_is_what_the_info_says_and_for_an_older_version_what_the_last_probe_saw() {
+        let container = |kind: &str, status: u16| {
+            let mut container = Container::default();
+            container.take_probes("oneapi", &json!({ kind: [{ "status": status }] }));
+            container
+        };
+        let not_ready = |why: &str| Readiness::NotReady(why.to_owned());
+        let info = json!({ "readiness": { "ready": true, "why": null } });
+        let failed = container("readiness", 503);
+        assert_eq!(failed.readiness_by(&info), Readiness::Ready);
+        let info = json!({ "readiness": { "ready": false, "why": "starting, 3.0 s to go" } });
+        let passed = container("readiness", 200);
+        assert_eq!(
+            passed.readiness_by(&info),
+            not_ready("starting, 3.0 s to go")
+        );
+
+        let older = json!({ "pod": "a", "stop": null });
+        assert_eq!(failed.readiness_by(&older), not_ready("readiness 503"));
+        assert_eq!(passed.readiness_by(&older), Readiness::Ready);
+        let starting = container("startup", 503);
+        assert_eq!(starting.readiness_by(&older), not_ready("startup 503"));
+        let unprobed = Container::default();
+        assert_eq!(unprobed.readiness_by(&older), Readiness::Ready);
+        let stopping = json!({ "stop": { "since_signal_seconds": 1 } });
+        assert_eq!(passed.readiness_by(&stopping), Readiness::Stopping);
+    }
+
+    #[test]
     fn of_a_stop_only_numbers_are_passed_on() {
         let stop = |stop: Value| {
             let mut container = Container::default();
-            container.take_info(json!({ "pod": "a", "stop": stop }));
-            longer_stop(&Container::default(), &container)
+            container.take_info(&json!({ "pod": "a", "stop": stop }));
+            longer_stop(&[Container::default(), container]).clone()
         };
         let real =
             json!({ "since_signal_seconds": 0.5, "drain_seconds": 2.5, "deadline_seconds": 9.5 });
@@ -411,7 +511,7 @@ mod tests {
         let long = "x".repeat(10_000);
         let many = |entry: Value| Value::from(vec![entry; 1000]);
         let mut container = Container::default();
-        container.take_info(json!({
+        container.take_info(&json!({
             "pod": long, "version": long, "node": long, "namespace": long, "started": long,
             "limits": { "cpu_millicores": 500, "more": long }, "usage": { "cpu_seconds": 1 },
             "more": many(json!({ "a": 0 })),
@@ -439,12 +539,12 @@ mod tests {
     fn another_start_of_the_same_pod_is_a_restart() {
         let mut container = Container::default();
         let info = |pod: &str, started: &str| json!({ "pod": pod, "started": started });
-        container.take_info(info("a", "2026-01-01T00:00:00.000Z"));
-        container.take_info(info("a", "2026-01-01T00:00:00.000Z"));
+        container.take_info(&info("a", "2026-01-01T00:00:00.000Z"));
+        container.take_info(&info("a", "2026-01-01T00:00:00.000Z"));
         assert_eq!(container.restarts, 0);
-        container.take_info(info("a", "2026-01-01T00:01:00.000Z"));
+        container.take_info(&info("a", "2026-01-01T00:01:00.000Z"));
         assert_eq!(container.restarts, 1);
-        container.take_info(info("b", "2026-01-01T00:02:00.000Z"));
+        container.take_info(&info("b", "2026-01-01T00:02:00.000Z"));
         assert_eq!(container.restarts, 0, "the address is another pod's now");
     }
 }

@@ -1,12 +1,16 @@
 //! Counts and times each request, from its headers to the last byte of its answer, whichever way it
-//! ends: answered, or its client gone.
+//! ends: answered, or its client gone. Requests of who looks on are left out: the numbers would be of
+//! the looking.
 
 use std::{sync::Arc, time::Instant};
 
 use axum::http::{Method, Request, Response, StatusCode};
 
 use crate::{
-    http::body::{Answer, Content},
+    http::{
+        body::{Answer, Content},
+        routes::Kind,
+    },
     telemetry::RouteMetrics,
     text::shown,
 };
@@ -14,22 +18,30 @@ use crate::{
 /// A request that is in flight until this is dropped.
 #[derive(Debug)]
 pub(in crate::http) struct Record {
-    route: Arc<RouteMetrics>,
+    /// None: it isn't counted.
+    route: Option<Arc<RouteMetrics>>,
     method: Method,
     /// None until the answer begins.
     status: Option<StatusCode>,
     start: Instant,
 }
 
-pub(in crate::http) fn begin<B>(route: &Arc<RouteMetrics>, request: &Request<B>) -> Record {
+pub(in crate::http) fn begin<B>(
+    route: &Arc<RouteMetrics>,
+    kind: Kind,
+    request: &Request<B>,
+) -> Record {
     tracing::debug!(
         method = shown(request.method().as_str()),
         uri = shown(request.uri().to_string()),
         "request"
     );
-    route.begin();
+    let route = (kind != Kind::Operations).then(|| Arc::clone(route));
+    if let Some(route) = &route {
+        route.begin();
+    }
     Record {
-        route: Arc::clone(route),
+        route,
         method: request.method().clone(),
         status: None,
         start: Instant::now(),
@@ -53,6 +65,8 @@ impl Drop for Record {
             ?took,
             "request over"
         );
-        self.route.end(&self.method, self.status, took);
+        if let Some(route) = &self.route {
+            route.end(&self.method, self.status, took);
+        }
     }
 }

@@ -4,8 +4,13 @@
 #![allow(clippy::unwrap_used)] // a test may
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     process::ExitCode,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,8 +24,8 @@ use chassis::{
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
 use tokio::{
-    io::AsyncReadExt,
-    net::TcpListener,
+    io::{AsyncReadExt, AsyncWriteExt, copy},
+    net::{TcpListener, TcpStream},
     sync::mpsc::UnboundedSender,
     task::JoinHandle,
     time::{Instant, sleep, timeout},
@@ -33,26 +38,30 @@ const DRAIN_DELAY: Duration = Duration::from_secs(2);
 
 struct Service {
     address: SocketAddr,
+    chassis: Chassis,
     signals: UnboundedSender<Signal>,
     ended: JoinHandle<ExitCode>,
 }
 
-/// A service that drains for a while, on this listener.
+/// A service that drains for a while, on this listener, and allows fault switches or not.
 fn start(
     service: &'static str,
     listener: TcpListener,
+    faults: bool,
     routes: impl FnOnce(&Chassis) -> Routes,
 ) -> Service {
     let mut settings: chassis::Settings = defaults();
     settings.identity.pod_name = Some("chesterapi".to_owned());
     settings.identity.pod_ip = Some(HOST);
     settings.lifecycle.drain_delay = DRAIN_DELAY;
+    settings.faults.faults = faults;
     let chassis = Chassis::new(Build::new(service, "1.0", None, None), settings);
     let address = listener.local_addr().unwrap();
     let (signals, receiver) = Signals::manual();
     let routes = routes(&chassis);
     Service {
         address,
+        chassis: chassis.clone(),
         signals,
         ended: tokio::spawn(chassis.serve(routes, listener, receiver)),
     }
@@ -63,15 +72,27 @@ fn listener() -> TcpListener {
 }
 
 fn oneapi() -> Service {
+    oneapi_at(listener(), true)
+}
+
+fn oneapi_at(listener: TcpListener, faults: bool) -> Service {
     let settings = defaults();
-    start("oneapi", listener(), |chassis| {
+    start("oneapi", listener, faults, |chassis| {
         oneapi::routes(chassis, &settings)
     })
 }
 
 /// A twoapi whose page watches `oneapi` and, as the pod's other container, itself.
 fn twoapi(oneapi: SocketAddr, change: impl FnOnce(&mut page::Settings)) -> Service {
-    let listener = listener();
+    twoapi_at(listener(), oneapi, true, change)
+}
+
+fn twoapi_at(
+    listener: TcpListener,
+    oneapi: SocketAddr,
+    faults: bool,
+    change: impl FnOnce(&mut page::Settings),
+) -> Service {
     let own = listener.local_addr().unwrap();
     let mut settings: twoapi::Settings = defaults();
     settings.oneapi_url = format!("http://{oneapi}/test").parse().unwrap();
@@ -83,9 +104,60 @@ fn twoapi(oneapi: SocketAddr, change: impl FnOnce(&mut page::Settings)) -> Servi
     let traffic = format!("http://{own}/test/calloneapi");
     settings.page.traffic_url = traffic.parse().unwrap();
     change(&mut settings.page);
-    start("twoapi", listener, |chassis| {
+    start("twoapi", listener, faults, |chassis| {
         twoapi::routes(chassis, &settings)
     })
+}
+
+/// Three pods on addresses of this machine, and the page of the first one. There may be addresses
+/// among them at which nobody listens.
+struct Pods {
+    oneapis: Vec<Service>,
+    twoapis: Vec<Service>,
+}
+
+impl Pods {
+    /// Whether oneapi and twoapi allow fault switches, and the further addresses.
+    fn start(oneapi_allows: bool, twoapi_allows: bool, nobodys: &[&str]) -> Self {
+        let addresses = [1, 2, 3].map(|n| IpAddr::from([127, 0, 0, n]));
+        let names = addresses.iter().map(ToString::to_string);
+        let nobodys = nobodys.iter().map(|ip| (*ip).to_owned());
+        let names: Vec<String> = names.chain(nobodys).collect();
+        let (mut oneapis, mut twoapis) = (Vec::new(), Vec::new());
+        // The same ports everywhere: those that are free on the first address.
+        let (mut oneapi_port, mut twoapi_port) = (0, 0);
+        for ip in addresses {
+            let at = |port| server::bind(SocketAddr::new(ip, port)).unwrap();
+            let oneapi = oneapi_at(at(oneapi_port), oneapi_allows);
+            oneapi_port = oneapi.address.port();
+            let twoapi = twoapi_at(at(twoapi_port), oneapi.address, twoapi_allows, |page| {
+                page.pods_name = names.clone();
+            });
+            twoapi_port = twoapi.address.port();
+            oneapis.push(oneapi);
+            twoapis.push(twoapi);
+        }
+        Self { oneapis, twoapis }
+    }
+
+    /// What the page answers to an action of a viewer.
+    async fn act(&self, action: &str) -> (u16, String) {
+        self.twoapis[0].act("same-origin", action).await
+    }
+
+    /// On how many pods oneapi burns.
+    async fn burning(&self) -> Vec<usize> {
+        let mut burns = Vec::new();
+        for oneapi in &self.oneapis {
+            burns.push(oneapi.burns().await.len());
+        }
+        burns
+    }
+}
+
+fn set_faults(services: &[Service]) -> Vec<usize> {
+    let lists = services.iter().map(|service| service.chassis.faults.list());
+    lists.map(|list| list.len()).collect()
 }
 
 impl Service {
@@ -119,14 +191,85 @@ impl Service {
         serde_json::from_str(&self.get("/burns").await.text().await.unwrap()).unwrap()
     }
 
-    /// How often the readiness of this service has been asked.
-    async fn readiness_requests(&self) -> u64 {
-        let metrics = self.get("/metrics").await.text().await.unwrap();
-        let of_readyz = |line: &&str| line.contains("requests_total") && line.contains("/readyz");
-        let count = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
-        metrics.lines().filter(of_readyz).filter_map(count).sum()
+    async fn set_fault(&self, fault: &str) {
+        let url = self.url(&format!("/faults/{fault}"));
+        let response = client().put(url).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{fault}");
+    }
+
+    /// All that requests change: the switches, the mirror, and the metrics of requests and switches.
+    async fn traces(&self) -> Vec<String> {
+        let mut traces = Vec::new();
+        for path in ["/faults", "/probes"] {
+            traces.push(self.get(path).await.text().await.unwrap());
+        }
+        let metrics = self.chassis.metrics.prometheus_text();
+        let counts = |line: &&str| line.starts_with("http_") || line.starts_with("fault");
+        traces.extend(metrics.lines().filter(counts).map(str::to_owned));
+        traces
     }
 }
+
+/// In front of a service, and counts what it is asked, by path.
+async fn counted(service: SocketAddr) -> (SocketAddr, Asked) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Asked::default();
+    tokio::spawn({
+        let asked = Arc::clone(&asked);
+        async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                let server = TcpStream::connect(service).await.unwrap();
+                let asked = Arc::clone(&asked);
+                let (mut answers, mut requests) = server.into_split();
+                let (mut from_client, mut to_client) = client.into_split();
+                tokio::spawn(async move { copy(&mut answers, &mut to_client).await });
+                tokio::spawn(async move {
+                    // A request without a body is written at once.
+                    let mut request = [0; 4096];
+                    while let Ok(read @ 1..) = from_client.read(&mut request).await {
+                        let text = String::from_utf8_lossy(&request[..read]);
+                        let path = text.split(' ').nth(1).unwrap_or_default().to_owned();
+                        *asked.lock().unwrap().entry(path).or_default() += 1;
+                        requests.write_all(&request[..read]).await.unwrap();
+                    }
+                });
+            }
+        }
+    });
+    (address, asked)
+}
+
+/// As many pods as a test needs, on every loopback address, and how often they were asked. They cost
+/// next to nothing, so that it is the page that sets the pace.
+async fn many_pods() -> (u16, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked = Arc::new(AtomicU64::new(0));
+    tokio::spawn({
+        let asked = Arc::clone(&asked);
+        async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let asked = Arc::clone(&asked);
+                tokio::spawn(async move {
+                    let mut request = [0; 4096];
+                    while let Ok(1..) = client.read(&mut request).await {
+                        if request.starts_with(b"GET /info ") {
+                            asked.fetch_add(1, Ordering::Relaxed);
+                        }
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                        client.write_all(answer).await.unwrap();
+                    }
+                });
+            }
+        }
+    });
+    (port, asked)
+}
+
+type Asked = Arc<Mutex<BTreeMap<String, u64>>>;
 
 fn client() -> Client {
     Client::builder().no_proxy().build().unwrap()
@@ -258,7 +401,8 @@ async fn the_stream_goes_on_while_its_pod_drains_and_ends_then() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_viewers_cost_a_pod_the_polling_of_one() {
     let oneapi = oneapi();
-    let twoapi = twoapi(oneapi.address, |_| {});
+    let (pod, asked) = counted(oneapi.address).await;
+    let twoapi = twoapi(pod, |_| {});
     let mut viewers = Vec::new();
     for _ in 0..20 {
         viewers.push(twoapi.watch(0).await);
@@ -266,12 +410,106 @@ async fn many_viewers_cost_a_pod_the_polling_of_one() {
     for viewer in &mut viewers {
         viewer.pod(|pod| pod["state"] == "ready").await;
     }
-    let before = oneapi.readiness_requests().await;
+    let polls = || asked.lock().unwrap()["/info"];
+    let before = polls();
     let seconds = 2;
     sleep(Duration::from_secs(seconds)).await;
-    let requests = oneapi.readiness_requests().await - before;
+    let requests = polls() - before;
     // 2.5 a second; one more for the edges.
     assert!((1..=6).contains(&requests), "{requests} in {seconds} s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_services_cost_what_one_with_as_many_pods_costs() {
+    let (port, asked) = many_pods().await;
+    let names = |net: u8| (1..=20).map(|n| format!("127.0.{net}.{n}")).collect();
+    let twoapi = twoapi(SocketAddr::new(HOST, port), |page| {
+        page.pods_name = names(1);
+        page.twin_pods_name = names(2);
+        page.pods_ports.twoapi = port;
+    });
+    let mut events = twoapi.watch(0).await;
+    let mut seen = BTreeSet::new();
+    while seen.len() < 40 {
+        let (_, data) = events.next().await.unwrap();
+        let pods = data["pods"].as_array().into_iter().flatten();
+        seen.extend(pods.map(|pod| pod["id"].to_string()));
+    }
+    let polls = || asked.load(Ordering::Relaxed);
+    let before = polls();
+    let seconds = 4;
+    sleep(Duration::from_secs(seconds)).await;
+    // Two containers of twenty pods, 2.5 times a second each, are 100; at full speed they were 200.
+    let each_second = (polls() - before) / seconds;
+    assert!((20..=130).contains(&each_second), "{each_second} a second");
+}
+
+/// Every switch that a request or a probe could use up, metrics, mirror, and the count of requests
+/// after the signal: viewers who choose no requests are noticed by none of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_changes_nothing() {
+    let oneapi = oneapi();
+    let (pod, asked) = counted(oneapi.address).await;
+    let twoapi = twoapi(pod, |_| {});
+    for service in [&oneapi, &twoapi] {
+        for fault in [
+            "liveness?mode=fail&count=3",
+            "readiness?mode=fail&count=3",
+            "startup?reset&count=3",
+            "latency?delay=10ms&count=3",
+            "errors?count=3",
+            "reset?count=3",
+        ] {
+            service.set_fault(fault).await;
+        }
+    }
+    let before = [oneapi.traces().await, twoapi.traces().await];
+    let mut viewers = Vec::new();
+    for _ in 0..5 {
+        assert_eq!(twoapi.get("/").await.status(), 200);
+        viewers.push(twoapi.watch(0).await);
+    }
+    let pod = viewers[0].pod(|pod| pod["state"] == "not ready").await;
+    let why = "oneapi: failing, as the fault switch readiness says";
+    assert_eq!(pod["why"], why, "{pod}");
+    for viewer in viewers {
+        // What isn't read holds its events back.
+        tokio::spawn(async move {
+            let mut viewer = viewer;
+            while viewer.next().await.is_some() {}
+        });
+    }
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!([oneapi.traces().await, twoapi.traces().await], before);
+    let paths: Vec<String> = asked.lock().unwrap().keys().cloned().collect();
+    assert_eq!(paths, ["/burns", "/faults", "/info", "/probes"]);
+
+    for service in [oneapi, twoapi] {
+        service.signals.send(Signal::Terminate).unwrap();
+        assert_eq!(service.ended.await.unwrap(), ExitCode::SUCCESS);
+        let late = service.chassis.life.late_requests();
+        assert_eq!(late.count, 0, "no request after the signal");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_requests_that_a_viewer_chooses_are_traffic_like_any_other() {
+    let oneapi = oneapi();
+    let twoapi = twoapi(oneapi.address, |_| {});
+    oneapi.set_fault("errors?status=503&count=3").await;
+    let mut events = twoapi.watch(20).await;
+    let failed = events.mark(|mark| mark[4] == "status 502").await;
+    assert_eq!(failed[5], "chesterapi", "{failed}");
+    let ok = events.mark(|mark| mark[4] == "ok").await;
+    assert_eq!(ok[5], "chesterapi", "{ok}");
+    assert!(oneapi.chassis.faults.list().is_empty(), "it is used up");
+    let counted = |service: &Service, route: &str| {
+        let metrics = service.chassis.metrics.prometheus_text();
+        let line = format!(r#"http_requests_total{{method="GET",route="{route}",status="200"}}"#);
+        assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
+    };
+    counted(&oneapi, "/test");
+    counted(&twoapi, "/test/calloneapi");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -331,7 +569,7 @@ async fn a_burn_is_started_and_ended_by_the_page() {
     let twoapi = twoapi(oneapi.address, |_| {});
     let burn = r#"{"action":"burn","pod":"127.0.0.1","millicores":50,"seconds":600}"#;
     let answer = twoapi.act("same-origin", burn).await;
-    assert_eq!(answer, (200, "done on 1 of 1 pods".to_owned()));
+    assert_eq!(answer, (200, "oneapi: done on 1 of 1 pods".to_owned()));
     let burns = oneapi.burns().await;
     assert_eq!(burns[0]["asked_millicores"], 50, "{burns:?}");
     let mut events = twoapi.watch(0).await;
@@ -341,6 +579,133 @@ async fn a_burn_is_started_and_ended_by_the_page() {
     assert_eq!(twoapi.act("same-origin", end).await.0, 200);
     let gone = |pod: &Value| pod["burns"].as_array().is_some_and(Vec::is_empty);
     events.pod(gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn burns_are_started_and_ended_on_one_pod_and_on_all_and_the_answer_says_where() {
+    let pods = Pods::start(false, false, &["127.0.0.200"]);
+    let of =
+        |pod: &str| format!(r#"{{"action":"burn","pod":{pod},"millicores":10,"seconds":600}}"#);
+    let ended = |pod: &str| format!(r#"{{"action":"end burns","pod":{pod}}}"#);
+    let port = pods.oneapis[0].address.port();
+    let all = format!("oneapi: done on 3 of 4 pods, but 127.0.0.200:{port} can't be reached");
+    let one = "oneapi: done on 1 of 1 pods".to_owned();
+
+    assert_eq!(pods.act(&of("\"127.0.0.2\"")).await, (200, one.clone()));
+    assert_eq!(pods.burning().await, [0, 1, 0]);
+    assert_eq!(pods.act(&of("null")).await, (502, all.clone()));
+    assert_eq!(pods.burning().await, [1, 2, 1]);
+    assert_eq!(pods.act(&ended("\"127.0.0.1\"")).await, (200, one));
+    assert_eq!(pods.burning().await, [0, 2, 1]);
+    assert_eq!(pods.act(&ended("null")).await, (502, all));
+    assert_eq!(pods.burning().await, [0, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_is_set_in_one_pod_and_in_all_and_where_it_is_refused_the_answer_says_so() {
+    let pods = Pods::start(true, false, &[]);
+    let set = |pod: &str, container: &str| {
+        format!(
+            r#"{{"action":"set fault","pod":{pod},"container":"{container}","fault":"readiness?mode=fail&for=60s"}}"#
+        )
+    };
+    let one = pods.act(&set("\"127.0.0.3\"", "oneapi")).await;
+    assert_eq!(one, (200, "oneapi: done on 1 of 1 pods".to_owned()));
+    assert_eq!(set_faults(&pods.oneapis), [0, 0, 1]);
+    let all = pods.act(&set("null", "oneapi")).await;
+    assert_eq!(all, (200, "oneapi: done on 3 of 3 pods".to_owned()));
+    assert_eq!(set_faults(&pods.oneapis), [1, 1, 1]);
+    let (status, sentence) = pods.act(&set("null", "twoapi")).await;
+    assert_eq!(status, 502, "{sentence}");
+    let (beginning, end) = ("twoapi: done on 0 of 3 pods, but 127.0.0.", " (and 2 more)");
+    assert!(sentence.starts_with(beginning), "{sentence}");
+    assert!(sentence.contains("FAULTS=true"), "{sentence}");
+    assert!(sentence.ends_with(end), "{sentence}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn switches_are_cleared_wherever_they_are_allowed() {
+    let clear = |pod: &str| format!(r#"{{"action":"clear faults","pod":{pod}}}"#);
+    let done = |container: &str| format!("{container}: done on 3 of 3 pods");
+    let none =
+        |container: &str| format!("{container}: no switches are allowed there, so none is set");
+    for (oneapi, twoapi, status, said) in [
+        (true, true, 200, [done("oneapi"), done("twoapi")]),
+        (true, false, 200, [done("oneapi"), none("twoapi")]),
+        (false, true, 200, [none("oneapi"), done("twoapi")]),
+        (false, false, 403, [none("oneapi"), none("twoapi")]),
+    ] {
+        let pods = Pods::start(oneapi, twoapi, &[]);
+        let allowed = [(oneapi, &pods.oneapis), (twoapi, &pods.twoapis)];
+        let allowed = allowed.into_iter().filter(|(allowed, _)| *allowed);
+        let services: Vec<&Service> = allowed.flat_map(|(_, services)| services).collect();
+        for service in &services {
+            service.set_fault("errors?for=60s").await;
+        }
+        let set = || {
+            services
+                .iter()
+                .filter(|it| !it.chassis.faults.list().is_empty())
+                .count()
+        };
+        let before = set();
+        let (one, sentence) = pods.act(&clear("\"127.0.0.2\"")).await;
+        assert_eq!(one, status, "{sentence}");
+        assert_eq!(set(), before - before / 3, "of one pod: {sentence}");
+        assert_eq!(pods.act(&clear("null")).await, (status, said.join("; ")));
+        assert_eq!(set(), 0);
+    }
+
+    let pods = Pods::start(true, true, &["127.0.0.200"]);
+    for service in pods.oneapis.iter().chain(&pods.twoapis) {
+        service.set_fault("errors?for=60s").await;
+    }
+    let (status, sentence) = pods.act(&clear("null")).await;
+    assert_eq!(status, 502, "{sentence}");
+    let missing = ["oneapi", "twoapi"].map(|container| {
+        let services = if container == "oneapi" {
+            &pods.oneapis
+        } else {
+            &pods.twoapis
+        };
+        let port = services[0].address.port();
+        format!("{container}: done on 3 of 4 pods, but 127.0.0.200:{port} can't be reached")
+    });
+    assert_eq!(sentence, missing.join("; "));
+    assert_eq!(set_faults(&pods.oneapis), [0, 0, 0], "all the same");
+    assert_eq!(set_faults(&pods.twoapis), [0, 0, 0], "all the same");
+}
+
+/// Of two requests, the first isn't allowed anyway, and says that it is going to send 2 MB; the other
+/// does send more than an action can be.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_refused_without_the_body_is_and_a_body_is_at_most_4_kb() {
+    for (actions, origin, status) in [
+        (false, "sec-fetch-site: same-origin", "403"),
+        (true, "origin: http://evil.example", "403"),
+        (true, "sec-fetch-site: same-origin", "413"),
+    ] {
+        let twoapi = twoapi(oneapi().address, |page| page.page_actions = actions);
+        let mut stream = TcpStream::connect(twoapi.address).await.unwrap();
+        let head = format!(
+            "POST /page/actions HTTP/1.1\r\nhost: a\r\n{origin}\r\ncontent-length: 2000000\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        if status == "413" {
+            stream.write_all(&[b' '; 4097]).await.unwrap();
+        }
+        let mut answer = [0; 64];
+        let answered = timeout(PATIENCE, stream.read(&mut answer)).await;
+        let length = answered.expect("at once, without the rest").unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+    }
+    let twoapi = twoapi(oneapi().address, |_| {});
+    let longest = format!("{:<4096}", r#"{"action":"end burns"}"#);
+    assert_eq!(twoapi.act("same-origin", &longest).await.0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -399,7 +764,7 @@ async fn actions_can_be_turned_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_comes_compressed_or_plain_and_protected() {
+async fn the_page_is_one_document_and_protected() {
     let oneapi = oneapi();
     let twoapi = twoapi(oneapi.address, |_| {});
     let plain = twoapi.get("/").await;
@@ -415,15 +780,27 @@ async fn the_page_comes_compressed_or_plain_and_protected() {
     assert_eq!(twoapi.get("/page/nothing.js").await.status(), 404);
 }
 
-/// Every file of the page that a browser asks for.
-const FILES: [&str; 6] = [
-    "/",
-    "/page/main.js",
-    "/page/style.css",
-    "/page/uplot.js",
-    "/page/en.js",
-    "/page/icon.svg",
-];
+#[tokio::test(flavor = "multi_thread")]
+async fn below_a_base_path_the_page_is_there_too() {
+    let twoapi = twoapi(oneapi().address, |page| {
+        page.base_path = Some("/demo".to_owned());
+    });
+    // The client goes where it is led.
+    let led = twoapi.get("/demo").await;
+    assert_eq!(led.url().path(), "/demo/");
+    let document = led.text().await.unwrap();
+    assert_eq!(document, twoapi.get("/").await.text().await.unwrap());
+    let events = twoapi.get("/demo/page/events").await;
+    assert_eq!(events.headers()["content-type"], "text/event-stream");
+    let request = client().post(twoapi.url("/demo/page/actions"));
+    let request = request.header("sec-fetch-site", "same-origin");
+    let request = request.body(r#"{"action":"end burns"}"#);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    assert_eq!(twoapi.get("/demo/livez").await.status(), 404);
+}
+
+/// What a browser asks for.
+const FILES: [&str; 1] = ["/"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_compressed_and_plain_has_two_etags_and_a_304_for_the_own_one_only() {
@@ -507,10 +884,9 @@ async fn a_path_or_query_that_makes_no_sense_is_refused_in_a_short_sentence() {
     let twoapi = twoapi(oneapi().address, |_| {});
     let long = "9".repeat(8000);
     for (path, status) in [
-        ("/page/%ff".to_owned(), 400),
+        ("/page/%ff".to_owned(), 404),
         ("/page/..%2f..%2fetc%2fpasswd".to_owned(), 404),
         ("/page/a%0d%0ab".to_owned(), 404),
-        (format!("/page/{long}"), 404),
         (format!("/page/events?rate={long}"), 400),
         ("/page/events?rate=%3Cscript%3E".to_owned(), 400),
     ] {

@@ -1,12 +1,22 @@
-//! Looks names up, for every client here: the call to oneapi, `load` and `burn`. Left out: a cache,
-//! since no client asks more than once a second, and a cached answer would hide that pods come and go.
+//! Looks names up, for every client here: the call to oneapi, the page, `load` and `burn`. Left out: a
+//! cache, since a cached answer would hide that pods come and go.
+//!
+//! A look-up takes a thread until the system gives it up, which can be half a minute after whoever
+//! asked has. So a [`Resolver`] has one under way for each name, and all who ask meanwhile wait for it.
 
-use std::{net::SocketAddr, pin::pin, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
 
 use chassis::config::{complain, localhost};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::{
     net::lookup_host,
+    sync::watch,
     time::{sleep, timeout},
 };
 
@@ -61,16 +71,126 @@ pub(crate) async fn first_lookup(host: &str, port: u16) -> Result<Vec<SocketAddr
         .map_err(|why| format!("the name {host} can't be resolved: {why}"))
 }
 
-/// [`lookup`] for reqwest.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Resolver;
+type Found = Result<Vec<SocketAddr>, String>;
+
+/// The look-ups that are under way. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resolver(Arc<Mutex<UnderWay>>);
+
+/// By name; none until something is found.
+type UnderWay = HashMap<String, watch::Receiver<Option<Found>>>;
+
+impl Resolver {
+    /// As [`lookup`], without a second look-up of a name that is being looked up.
+    pub(crate) async fn lookup(&self, host: &str, port: u16) -> Found {
+        let name = host.to_owned();
+        let found = self
+            .share(host, async move { lookup(&name, 0).await })
+            .await?;
+        let with_port = |address: SocketAddr| SocketAddr::new(address.ip(), port);
+        Ok(found.into_iter().map(with_port).collect())
+    }
+
+    /// What the look-up of this name finds that is under way, or else this one.
+    async fn share(
+        &self,
+        host: &str,
+        look_up: impl Future<Output = Found> + Send + 'static,
+    ) -> Found {
+        let mut found = {
+            let mut under_way = self.under_way();
+            match under_way.get(host) {
+                Some(found) => found.clone(),
+                None => {
+                    let (sender, found) = watch::channel(None);
+                    under_way.insert(host.to_owned(), found.clone());
+                    let ends = Ends(self.clone(), host.to_owned());
+                    tokio::spawn(async move {
+                        let answer = look_up.await;
+                        drop(ends);
+                        sender.send_replace(Some(answer));
+                    });
+                    found
+                }
+            }
+        };
+        let answer = found.wait_for(Option::is_some).await;
+        let broken = || Err("the look-up broke off".to_owned());
+        answer.map_or_else(|_| broken(), |answer| answer.clone().unwrap_or_else(broken))
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
+        self.0.lock().expect("nobody panics with it")
+    }
+}
+
+/// A look-up that is under way until this is dropped, also by a panic.
+struct Ends(Resolver, String);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.under_way().remove(&self.1);
+    }
+}
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let resolver = self.clone();
         Box::pin(async move {
             // Port 0 stands for the URL's own.
-            let addresses = lookup(name.as_str(), 0).await?;
+            let addresses = resolver.lookup(name.as_str(), 0).await?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use tokio::{sync::Semaphore, time::timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_once_however_often_it_is_asked_for_meanwhile() {
+        let resolver = Resolver::default();
+        let begun = Arc::new(AtomicUsize::new(0));
+        let answers = Arc::new(Semaphore::new(0));
+        let ask = |name: &'static str| {
+            let (resolver, begun) = (resolver.clone(), Arc::clone(&begun));
+            let answers = Arc::clone(&answers);
+            async move {
+                let look_up = async move {
+                    let number = begun.fetch_add(1, Ordering::Relaxed);
+                    answers.acquire().await.unwrap().forget();
+                    Err(format!("no {number}"))
+                };
+                resolver.share(name, look_up).await.unwrap_err()
+            }
+        };
+        for _ in 0..20 {
+            let given_up = timeout(Duration::from_millis(1), ask("a")).await;
+            assert!(given_up.is_err(), "nothing has been found yet");
+        }
+        assert_eq!(begun.load(Ordering::Relaxed), 1, "one for all of them");
+        let other = tokio::spawn(ask("b"));
+        let last = tokio::spawn(ask("a"));
+        while begun.load(Ordering::Relaxed) < 2 {
+            tokio::task::yield_now().await;
+        }
+        answers.add_permits(2);
+        assert_eq!(last.await.unwrap(), "no 0", "who waits gets the answer");
+        assert_eq!(other.await.unwrap(), "no 1", "each name has its own");
+        answers.add_permits(1);
+        assert_eq!(ask("a").await, "no 2", "an answer isn't kept");
+        let panics = async { panic!("on purpose") };
+        let broken = resolver.share("a", panics).await.unwrap_err();
+        assert_eq!(broken, "the look-up broke off");
+        answers.add_permits(1);
+        assert_eq!(ask("a").await, "no 3");
     }
 }

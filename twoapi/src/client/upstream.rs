@@ -56,7 +56,7 @@ impl Upstream {
         let client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
-            .dns_resolver(Resolver)
+            .dns_resolver(Resolver::default())
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(timeout)
             .pool_idle_timeout(IDLE_TIMEOUT)

@@ -16,7 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::client::resolver;
+use crate::client::resolver::{self, Resolver};
 
 /// A look-up costs a request to the cluster's DNS, whose own answers may be cached for longer.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
@@ -24,6 +24,7 @@ const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
 /// Where to send requests, and for what.
 #[derive(Debug)]
 pub(crate) struct Target {
+    resolver: Resolver,
     host: String,
     port: u16,
     pub(super) path: Uri,
@@ -41,13 +42,17 @@ impl Target {
     ///
     /// # Errors
     /// A sentence, when the name can't be resolved or no address be reached in time.
-    pub(crate) async fn find(url: &Uri, limit: Duration) -> Result<Self, String> {
+    pub(crate) async fn find(
+        resolver: Resolver,
+        url: &Uri,
+        limit: Duration,
+    ) -> Result<Self, String> {
         let (host, port) = host_and_port(url);
-        let found = timeout(limit, resolver::lookup(&host, port))
+        let found = timeout(limit, resolver.lookup(&host, port))
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
             .map_err(|why| format!("the name {host} can't be resolved: {why}"))?;
-        Self::reach(url, &found, limit).await
+        Self::reach(resolver, url, &found, limit).await
     }
 
     /// The same for a program that was just started: the name has its own time to be resolved.
@@ -57,10 +62,15 @@ impl Target {
     pub(super) async fn find_with_patience(url: &Uri, limit: Duration) -> Result<Self, String> {
         let (host, port) = host_and_port(url);
         let found = resolver::first_lookup(&host, port).await?;
-        Self::reach(url, &found, limit).await
+        Self::reach(Resolver::default(), url, &found, limit).await
     }
 
-    async fn reach(url: &Uri, found: &[SocketAddr], limit: Duration) -> Result<Self, String> {
+    async fn reach(
+        resolver: Resolver,
+        url: &Uri,
+        found: &[SocketAddr],
+        limit: Duration,
+    ) -> Result<Self, String> {
         let (host, port) = host_and_port(url);
         let authority = url.authority().expect("http_url saw to it").as_str();
         let mut why = String::new();
@@ -69,6 +79,7 @@ impl Target {
                 Ok(Ok(_)) => {
                     let path = url.path_and_query().map_or("/", |path| path.as_str());
                     return Ok(Self {
+                        resolver,
                         addresses: RwLock::new(of_family(found, address.is_ipv4())),
                         ipv4: address.is_ipv4(),
                         path: path.parse().expect("a part of a URI is one"),
@@ -120,7 +131,7 @@ impl Target {
     }
 
     async fn look_up_again(&self) -> Result<(), String> {
-        let found = resolver::lookup(&self.host, self.port).await?;
+        let found = self.resolver.lookup(&self.host, self.port).await?;
         self.update(&found);
         Ok(())
     }
@@ -159,7 +170,12 @@ mod tests {
     async fn target() -> (tokio::net::TcpListener, Target) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/test", listener.local_addr().unwrap());
-        let target = Target::find(&url.parse().unwrap(), Duration::from_secs(5)).await;
+        let target = Target::find(
+            Resolver::default(),
+            &url.parse().unwrap(),
+            Duration::from_secs(5),
+        )
+        .await;
         (listener, target.unwrap())
     }
 

@@ -7,25 +7,38 @@
 //! {"action":"clear faults","service":0,"pod":null}
 //! ```
 //!
-//! where a `pod` of null means all pods of that Service. It is answered with one sentence. A burn is
-//! a request to oneapi that lasts as long as the burn, and it ends when the pod that holds it ends.
+//! where a `pod` of null means all pods of that Service. It is answered with one sentence, which says
+//! for each container on how many of the pods it is done, and why not on the others:
+//!
+//! | status | when |
+//! | --- | --- |
+//! | 200 | all is done; a container that allows no switches has none to clear |
+//! | 403 | actions are turned off, it isn't the page that asks, or no container allows switches |
+//! | 502 | a part could not be done |
+//!
+//! A burn is a request to oneapi that lasts as long as the burn, and it ends when the pod that holds it
+//! ends.
 //!
 //! Only the page itself may ask for it, and only pods of the watched Services can be named: any pod
 //! that serves the page finds them by DNS, since a request may reach another than the events do.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
-    body::Bytes,
+    body::{Body, Bytes, to_bytes},
     extract::State,
-    http::{HeaderMap, Method, StatusCode},
+    http::{HeaderMap, Method, StatusCode, Uri},
 };
 use chassis::{http::Refusal, text::shown};
+use http_body_util::LengthLimitError;
 use reqwest::{Client, Url, redirect::Policy};
 use serde::Deserialize;
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 
 use super::{Page, discovery, origin};
+
+/// An action is some hundred bytes long.
+const MAX_BODY_BYTES: usize = 4 << 10;
 
 /// Burns that this pod holds at once. The pods have a bound of their own.
 const MAX_BURNS: usize = 256;
@@ -61,11 +74,41 @@ enum What {
     ClearFaults,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Container {
     Oneapi,
     Twoapi,
+}
+
+impl What {
+    /// The containers of a pod that have a part in it.
+    fn containers(&self) -> &[Container] {
+        match self {
+            Self::Burn { .. } | Self::EndBurns => &[Container::Oneapi],
+            Self::SetFault { container, .. } => std::slice::from_ref(container),
+            Self::ClearFaults => &[Container::Oneapi, Container::Twoapi],
+        }
+    }
+}
+
+impl fmt::Display for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Oneapi => "oneapi",
+            Self::Twoapi => "twoapi",
+        })
+    }
+}
+
+/// What became of an action in one container of one pod.
+#[derive(Debug)]
+enum Outcome {
+    Done,
+    /// Fault switches aren't allowed there, so that none is set.
+    NoSwitches,
+    /// With the reason.
+    Failed(String),
 }
 
 /// The requests that burns are.
@@ -91,38 +134,91 @@ impl Burns {
     }
 }
 
+/// Whatever can be refused without the body is refused before it is read.
 pub(super) async fn act(
     State(page): State<Page>,
+    uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<String, Refusal> {
     if !page.0.actions {
         let sentence = "actions are turned off by PAGE_ACTIONS=false";
         return Err(Refusal::new(StatusCode::FORBIDDEN, sentence));
     }
-    origin::check_same_origin(&headers, &page.0.hosts)
+    origin::check_same_origin(&headers, &uri, &page.0.hosts)
         .map_err(|why| Refusal::new(StatusCode::FORBIDDEN, why))?;
+    let body = read(body).await?;
     let action: Action = serde_json::from_slice(&body)
         .map_err(|error| shown(error.to_string()))
         .map_err(|why| Refusal::bad_input(format!("the action can't be read: {why}")))?;
     let pods = page.pods_for(&action).await?;
     let mut tasks = JoinSet::new();
     for pod in &pods {
-        tasks.spawn(page.clone().act_on(*pod, action.what.clone()));
+        for container in action.what.containers() {
+            let part = page.clone().act_on(*pod, *container, action.what.clone());
+            let container = *container;
+            tasks.spawn(async move { (container, part.await) });
+        }
     }
-    let results = tasks.join_all().await;
-    let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
-    match failures.first() {
-        None => Ok(format!("done on {} of {} pods", pods.len(), pods.len())),
-        Some(why) => Err(Refusal::new(
-            StatusCode::BAD_GATEWAY,
-            format!(
-                "done on {} of {} pods; {why}",
-                pods.len() - failures.len(),
-                pods.len()
-            ),
-        )),
+    let outcomes = tasks.join_all().await;
+    let (mut done, mut failed) = (false, false);
+    let mut said = Vec::new();
+    for container in action.what.containers() {
+        let of_container = outcomes.iter().filter(|(of, _)| of == container);
+        let outcomes: Vec<_> = of_container.map(|(_, outcome)| outcome).collect();
+        done |= outcomes.iter().any(|it| matches!(it, Outcome::Done));
+        failed |= outcomes.iter().any(|it| matches!(it, Outcome::Failed(_)));
+        said.push(format!("{container}: {}", summary(&outcomes)));
     }
+    let said = said.join("; ");
+    match (done, failed) {
+        (_, true) => Err(Refusal::new(StatusCode::BAD_GATEWAY, said)),
+        (true, false) => Ok(said),
+        (false, false) => Err(Refusal::new(StatusCode::FORBIDDEN, said)),
+    }
+}
+
+async fn read(body: Body) -> Result<Bytes, Refusal> {
+    to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
+        let is_too_long = error
+            .source()
+            .is_some_and(|source| source.is::<LengthLimitError>());
+        if is_too_long {
+            let sentence = format!("an action is at most {MAX_BODY_BYTES} bytes long");
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, sentence)
+        } else {
+            Refusal::bad_input("the action can't be read to its end")
+        }
+    })
+}
+
+/// What became of an action in one container of all pods.
+fn summary(outcomes: &[&Outcome]) -> String {
+    let pods = outcomes.len();
+    let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|it| wanted(it)).count();
+    let without = count(|it| matches!(it, Outcome::NoSwitches));
+    if without == pods {
+        return "no switches are allowed there, so none is set".to_owned();
+    }
+    let mut said = format!(
+        "done on {} of {pods} pods",
+        count(|it| matches!(it, Outcome::Done))
+    );
+    if without > 0 {
+        said += &format!(", {without} allow no switches");
+    }
+    let mut reasons = outcomes.iter().filter_map(|outcome| match outcome {
+        Outcome::Failed(why) => Some(why.as_str()),
+        _ => None,
+    });
+    if let Some(first) = reasons.next() {
+        said += &format!(", but {first}");
+        match reasons.count() {
+            0 => {}
+            more => said += &format!(" (and {more} more)"),
+        }
+    }
+    said
 }
 
 impl Page {
@@ -136,31 +232,31 @@ impl Page {
         {
             return Err(Refusal::bad_input("seconds is above 0, up to 3600"));
         }
-        let pods = discovery::addresses(&service.pods, self.0.ports.twoapi).await;
+        let pods = discovery::addresses(&self.0.resolver, &service.pods).await;
         let pods = pods.map_err(Refusal::unavailable)?;
         match action.pod {
+            None if pods.is_empty() => Err(Refusal::not_found("there are no pods")),
             None => Ok(pods),
             Some(pod) if pods.contains(&pod) => Ok(vec![pod]),
             Some(pod) => Err(Refusal::not_found(format!("there is no pod {pod} there"))),
         }
     }
 
-    async fn act_on(self, pod: IpAddr, what: What) -> Result<(), String> {
-        let ports = self.0.ports;
+    async fn act_on(self, pod: IpAddr, container: Container, what: What) -> Outcome {
+        let port = match container {
+            Container::Oneapi => self.0.ports.oneapi,
+            Container::Twoapi => self.0.ports.twoapi,
+        };
         match what {
             What::Burn {
                 millicores,
                 seconds,
-            } => self.burn(pod, millicores, seconds).await,
-            What::EndBurns => {
-                let url = url(pod, ports.oneapi, "/burns");
-                self.ask(Method::DELETE, url).await
+            } => {
+                self.burn(url(pod, port, "/test/highcpu"), millicores, seconds)
+                    .await
             }
-            What::SetFault { container, fault } => {
-                let port = match container {
-                    Container::Oneapi => ports.oneapi,
-                    Container::Twoapi => ports.twoapi,
-                };
+            What::EndBurns => self.ask(Method::DELETE, url(pod, port, "/burns")).await,
+            What::SetFault { fault, .. } => {
                 let (name, parameters) = fault.split_once('?').unwrap_or((&fault, ""));
                 let mut url = url(pod, port, "/faults");
                 // Pushed as a segment, a name can't lead to another path.
@@ -171,27 +267,32 @@ impl Page {
                 self.ask(Method::PUT, url).await
             }
             What::ClearFaults => {
-                for port in [ports.oneapi, ports.twoapi] {
-                    self.ask(Method::DELETE, url(pod, port, "/faults")).await?;
+                let url = url(pod, port, "/faults");
+                match self.send(Method::DELETE, url.clone()).await {
+                    Ok(response) if response.status() == StatusCode::FORBIDDEN => {
+                        Outcome::NoSwitches
+                    }
+                    answered => outcome(url.authority(), answered).await,
                 }
-                Ok(())
             }
         }
     }
 
-    async fn ask(&self, method: Method, url: Url) -> Result<(), String> {
-        let host = url.authority().to_owned();
-        let request = self.0.burns.client.request(method, url);
-        let response = request.timeout(ANSWER_TIMEOUT).send().await;
-        sentence(&host, response).await
+    async fn ask(&self, method: Method, url: Url) -> Outcome {
+        let answered = self.send(method, url.clone()).await;
+        outcome(url.authority(), answered).await
     }
 
-    async fn burn(&self, pod: IpAddr, millicores: u32, seconds: f64) -> Result<(), String> {
+    async fn send(&self, method: Method, url: Url) -> reqwest::Result<reqwest::Response> {
+        let request = self.0.burns.client.request(method, url);
+        request.timeout(ANSWER_TIMEOUT).send().await
+    }
+
+    async fn burn(&self, mut url: Url, millicores: u32, seconds: f64) -> Outcome {
         let permits = Arc::clone(&self.0.burns.permits);
-        let permit = permits
-            .try_acquire_owned()
-            .map_err(|_| format!("this pod holds {MAX_BURNS} burns already"))?;
-        let mut url = url(pod, self.0.ports.oneapi, "/test/highcpu");
+        let Ok(permit) = permits.try_acquire_owned() else {
+            return Outcome::Failed(format!("this pod holds {MAX_BURNS} burns already"));
+        };
         let minutes = seconds / 60.0;
         url.set_query(Some(&format!(
             "minutes={minutes:.6}&millicores={millicores}"
@@ -202,30 +303,27 @@ impl Page {
         let request = request.timeout(longest);
         let mut burn = tokio::spawn(async move {
             let _permit = permit;
-            sentence(&host, request.send().await).await
+            outcome(&host, request.send().await).await
         });
         match timeout(REFUSED_WITHIN, &mut burn).await {
-            Ok(Ok(answered)) => answered,
-            Ok(Err(_)) => Err("the burn broke off".to_owned()),
-            Err(_) => Ok(()),
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Outcome::Failed("the burn broke off".to_owned()),
+            Err(_) => Outcome::Done,
         }
     }
 }
 
-async fn sentence(
-    host: &str,
-    response: Result<reqwest::Response, reqwest::Error>,
-) -> Result<(), String> {
-    match response {
-        Ok(response) if response.status().is_success() => Ok(()),
+async fn outcome(host: &str, answered: reqwest::Result<reqwest::Response>) -> Outcome {
+    Outcome::Failed(match answered {
+        Ok(response) if response.status().is_success() => return Outcome::Done,
         Ok(mut response) => {
             let status = response.status();
             let text = response.chunk().await.ok().flatten().unwrap_or_default();
-            Err(format!("{host} answered {status}: {}", shown(text)))
+            format!("{host} answered {status}: {}", shown(text))
         }
-        Err(error) if error.is_timeout() => Err(format!("{host} doesn't answer")),
-        Err(_) => Err(format!("{host} can't be reached")),
-    }
+        Err(error) if error.is_timeout() => format!("{host} doesn't answer"),
+        Err(_) => format!("{host} can't be reached"),
+    })
 }
 
 fn url(pod: IpAddr, port: u16, path: &str) -> Url {

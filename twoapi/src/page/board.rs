@@ -1,91 +1,156 @@
-//! What is known at the moment, and the way by which viewers learn of changes. Events are written
-//! once, however many viewers there are.
+//! What is known at the moment, and the way by which viewers learn of changes. What has changed within
+//! a tenth of a second is sent at once, and is written once, however many viewers there are.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
+use tokio::{
+    sync::broadcast,
+    time::{MissedTickBehavior, interval},
+};
 
-/// A viewer that is this many events behind gets all that is known instead. Ten events a second come
-/// at most, so these are more than ten seconds.
+/// How often viewers get what has come together.
+const BATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A viewer that is this many batches behind gets all that is known instead. Ten of them come a
+/// second at most, so these are more than ten seconds.
 const BACKLOG: usize = 128;
+
+/// Requests that are over and wait for their batch; two Services at the highest rate make ten.
+const MAX_MARKS: usize = 1024;
 
 /// The pods as they were last seen, and who wants to know.
 #[derive(Debug)]
 pub(super) struct Board {
-    pods: Mutex<BTreeMap<String, Value>>,
-    problems: Mutex<BTreeMap<String, String>>,
-    events: broadcast::Sender<Bytes>,
+    known: Mutex<Known>,
+    batches: broadcast::Sender<Bytes>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    pods: BTreeMap<String, Value>,
+    problems: BTreeMap<String, String>,
+    /// What the next batch is to tell.
+    news: News,
+}
+
+#[derive(Debug, Default)]
+struct News {
+    /// The pods that have changed, or have left.
+    pods: BTreeSet<String>,
+    problems: bool,
+    status: Option<Value>,
+    marks: Vec<Value>,
 }
 
 impl Board {
     pub(super) fn new() -> Self {
         Self {
-            pods: Mutex::default(),
-            problems: Mutex::default(),
-            events: broadcast::channel(BACKLOG).0,
+            known: Mutex::default(),
+            batches: broadcast::channel(BACKLOG).0,
         }
     }
 
-    /// All that is known, for who has just come or was too slow, and the events from then on.
+    /// All that is known, for who has just come or was too slow, and the batches from then on.
     pub(super) fn subscribe(&self) -> ([Bytes; 2], broadcast::Receiver<Bytes>) {
-        // Events are sent under these locks, so that no older state follows a newer one.
-        let (pods, problems) = (self.pods(), self.problems());
-        let all: Vec<&Value> = pods.values().collect();
+        // Batches are sent under this lock, so that no older state follows a newer one.
+        let known = self.known();
+        let all: Vec<&Value> = known.pods.values().collect();
         let picture = [
             event("pods", &json!({ "now": now(), "all": true, "pods": all })),
-            event("problems", &json!(*problems)),
+            event("problems", &json!(known.problems)),
         ];
-        (picture, self.events.subscribe())
+        (picture, self.batches.subscribe())
     }
 
     /// A pod as it is now; viewers hear of it if it has changed.
     pub(super) fn put(&self, id: &str, pod: Value) {
-        let mut pods = self.pods();
-        if pods.get(id) == Some(&pod) {
-            return;
+        let mut known = self.known();
+        if known.pods.get(id) != Some(&pod) {
+            known.pods.insert(id.to_owned(), pod);
+            known.news.pods.insert(id.to_owned());
         }
-        let data = json!({ "now": now(), "pods": [&pod] });
-        pods.insert(id.to_owned(), pod);
-        self.send("pods", &data);
     }
 
     /// A pod has left.
     pub(super) fn remove(&self, id: &str) {
-        let mut pods = self.pods();
-        if pods.remove(id).is_some() {
-            self.send("pods", &json!({ "now": now(), "pods": [], "left": [id] }));
+        let mut known = self.known();
+        if known.pods.remove(id).is_some() {
+            known.news.pods.insert(id.to_owned());
         }
     }
 
     /// What can't be done at the moment, in a sentence; none when it can be done again.
     pub(super) fn set_problem(&self, what: &str, sentence: Option<String>) {
-        let mut problems = self.problems();
-        let changed = match sentence {
+        let mut known = self.known();
+        let problems = &mut known.problems;
+        known.news.problems |= match sentence {
             Some(sentence) => problems.insert(what.to_owned(), sentence.clone()) != Some(sentence),
             None => problems.remove(what).is_some(),
         };
-        if changed {
-            self.send("problems", &json!(*problems));
+    }
+
+    /// How many watch, and at which rate.
+    pub(super) fn set_status(&self, status: Value) {
+        self.known().news.status = Some(status);
+    }
+
+    /// A request is over.
+    pub(super) fn add_mark(&self, mark: Value) {
+        let marks = &mut self.known().news.marks;
+        if marks.len() < MAX_MARKS {
+            marks.push(mark);
         }
     }
 
-    pub(super) fn send(&self, name: &str, data: &Value) {
-        // Nobody listens: then nobody has to know.
-        drop(self.events.send(event(name, data)));
+    /// Sends what has come together, again and again.
+    pub(super) async fn publish(&self) {
+        let mut tick = interval(BATCH_INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            self.send_news();
+        }
     }
 
-    fn pods(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
-        self.pods.lock().expect("nobody panics with it")
+    pub(super) fn send_news(&self) {
+        let mut known = self.known();
+        let news = std::mem::take(&mut known.news);
+        let mut batch = Vec::new();
+        if !news.pods.is_empty() {
+            let (mut pods, mut left) = (Vec::new(), Vec::new());
+            for id in &news.pods {
+                match known.pods.get(id) {
+                    Some(pod) => pods.push(pod),
+                    None => left.push(id),
+                }
+            }
+            let data = json!({ "now": now(), "pods": pods, "left": left });
+            batch.push(event("pods", &data));
+        }
+        if !news.marks.is_empty() {
+            let data = json!({ "now": now(), "marks": news.marks });
+            batch.push(event("traffic", &data));
+        }
+        if news.problems {
+            batch.push(event("problems", &json!(known.problems)));
+        }
+        if let Some(status) = news.status {
+            batch.push(event("status", &status));
+        }
+        if !batch.is_empty() {
+            // Nobody listens: then nobody has to know.
+            drop(self.batches.send(batch.concat().into()));
+        }
     }
 
-    fn problems(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
-        self.problems.lock().expect("nobody panics with it")
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().expect("nobody panics with it")
     }
 }
 
@@ -107,17 +172,57 @@ mod tests {
     #[test]
     fn viewers_hear_of_changes_only() {
         let board = Board::new();
-        let (_, mut events) = board.subscribe();
+        let (_, mut batches) = board.subscribe();
+        let mut next = || {
+            board.send_news();
+            let batch = batches.try_recv().ok()?;
+            Some(String::from_utf8(batch.to_vec()).unwrap())
+        };
         board.put("a", json!({ "name": "a", "state": "ready" }));
         board.put("a", json!({ "name": "a", "state": "ready" }));
         board.remove("b");
-        let event = String::from_utf8(events.try_recv().unwrap().to_vec()).unwrap();
+        let event = next().unwrap();
         assert!(event.starts_with("event: pods\ndata: {"), "{event}");
         assert!(event.ends_with("}\n\n"), "{event}");
-        assert!(events.try_recv().is_err(), "nothing has changed since");
+        board.put("a", json!({ "name": "a", "state": "ready" }));
+        assert_eq!(next(), None, "nothing has changed since");
         board.remove("a");
-        assert!(events.try_recv().is_ok());
+        assert!(next().unwrap().contains(r#""left":["a"],"now""#));
         let ([pods, _], _) = board.subscribe();
         assert!(String::from_utf8_lossy(&pods).contains(r#""pods":[]"#));
+    }
+
+    #[test]
+    fn all_that_changes_within_a_batch_is_sent_at_once_and_in_its_last_state() {
+        let board = Board::new();
+        let (_, mut batches) = board.subscribe();
+        for state in ["starting", "ready"] {
+            for n in 0..20 {
+                let id = format!("0/{n}");
+                board.put(&id, json!({ "id": id, "state": state }));
+            }
+        }
+        board.remove("0/7");
+        board.add_mark(json!([1]));
+        board.add_mark(json!([2]));
+        board.set_problem("dns", Some("no answer".to_owned()));
+        board.set_status(json!({ "viewers": 2 }));
+        board.send_news();
+        let batch = String::from_utf8(batches.try_recv().unwrap().to_vec()).unwrap();
+        let events: Vec<&str> = batch.split_terminator("\n\n").collect();
+        let names: Vec<&str> = events
+            .iter()
+            .map(|event| event.lines().next().unwrap())
+            .collect();
+        let expected = ["pods", "traffic", "problems", "status"];
+        assert_eq!(names, expected.map(|name| format!("event: {name}")));
+        let data: Value = serde_json::from_str(&events[0][events[0].find('{').unwrap()..]).unwrap();
+        let pods = data["pods"].as_array().unwrap();
+        assert_eq!(pods.len(), 19, "{data}");
+        assert!(pods.iter().all(|pod| pod["state"] == "ready"), "{data}");
+        assert_eq!(data["left"], json!(["0/7"]));
+        assert!(events[1].contains(r#""marks":[[1],[2]]"#), "{batch}");
+        board.send_news();
+        assert!(batches.try_recv().is_err(), "that was all");
     }
 }

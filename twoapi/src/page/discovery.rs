@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use tokio::time::timeout;
 
 use super::can_be_a_name;
-use crate::client::resolver;
+use crate::client::resolver::Resolver;
 
 /// A DNS server inside the cluster answers in milliseconds.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -15,7 +15,10 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// A sentence, when no name has an address.
-pub(super) async fn addresses(names: &[String], port: u16) -> Result<Vec<IpAddr>, String> {
+pub(super) async fn addresses(
+    resolver: &Resolver,
+    names: &[String],
+) -> Result<Vec<IpAddr>, String> {
     let mut found = Vec::new();
     let mut problem = None;
     for name in names {
@@ -28,7 +31,7 @@ pub(super) async fn addresses(names: &[String], port: u16) -> Result<Vec<IpAddr>
             found.push(ip);
             continue;
         }
-        match timeout(LOOKUP_TIMEOUT, resolver::lookup(name, port)).await {
+        match timeout(LOOKUP_TIMEOUT, resolver.lookup(name, 0)).await {
             Ok(Ok(addresses)) => found.extend(addresses.iter().map(|address| address.ip())),
             Ok(Err(why)) => problem = Some(format!("the name {name} can't be resolved: {why}")),
             Err(_) => problem = Some(format!("the name {name} isn't resolved in time")),
@@ -90,10 +93,11 @@ mod tests {
     async fn names_and_addresses_can_be_mixed() {
         let names = ["127.0.0.3", "localhost", "127.0.0.2", "nobody.invalid"];
         let names = names.map(str::to_owned);
-        let found = addresses(&names, 80).await.unwrap();
+        let resolver = Resolver::default();
+        let found = addresses(&resolver, &names).await.unwrap();
         let expected = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
         assert_eq!(found, expected.map(|ip| ip.parse::<IpAddr>().unwrap()));
-        let why = addresses(&names[3..], 80).await.unwrap_err();
+        let why = addresses(&resolver, &names[3..]).await.unwrap_err();
         assert!(why.starts_with("the name nobody.invalid can't be"), "{why}");
     }
 }

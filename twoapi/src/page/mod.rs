@@ -3,9 +3,11 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /` | the page |
-//! | `GET /page/FILE` | its scripts and styles |
 //! | `GET /page/events?rate=N` | server-sent events, see [`stream`] |
 //! | `POST /page/actions` | starts and ends burns, sets and clears fault switches, see [`actions`] |
+//!
+//! With `BASE_PATH` they answer below that path, too. The page itself has relative URLs alone, and so
+//! needs no setting behind a proxy that takes its prefix away.
 //!
 //! A request's way: [`stream`] registers a viewer with [`viewers`]; the first one starts a [`watch`]
 //! and the last one ends it. A watch finds the pods ([`discovery`]), polls each of them ([`pod`]) and
@@ -28,11 +30,13 @@ use std::{str::FromStr, sync::Arc};
 
 use axum::{
     http::Uri,
+    response::Redirect,
     routing::{get, post},
 };
 use chassis::{Chassis, http::Routes, lifecycle::Life};
 
 use self::{actions::Burns, viewers::Viewers};
+use crate::client::resolver::Resolver;
 
 /// What the page shows and what it may do.
 #[derive(Clone, Debug, clap::Args)]
@@ -66,6 +70,10 @@ pub struct Settings {
     /// Whether the page may start burns and set fault switches: true or false
     #[arg(long, env, default_value = "true", action = clap::ArgAction::Set)]
     pub page_actions: bool,
+
+    /// A path prefix under which the page is served too, for a proxy in front of it that leaves the prefix in its requests, such as /demo
+    #[arg(long, env, value_parser = base_path)]
+    pub base_path: Option<String>,
 
     /// Host names, with commas between them, under which the page takes actions over plain HTTP, such as an Ingress's; IPs, localhost and the cluster's names need not be listed
     #[arg(long, env, value_delimiter = ',', value_parser = origin::host_name)]
@@ -119,6 +127,7 @@ struct Inner {
     hosts: Vec<String>,
     viewers: Viewers,
     burns: Burns,
+    resolver: Resolver,
 }
 
 impl Page {
@@ -152,6 +161,7 @@ impl Page {
             hosts: settings.page_hosts.clone(),
             viewers: Viewers::new(settings.max_viewers.into()),
             burns: Burns::new(),
+            resolver: Resolver::default(),
         }))
     }
 }
@@ -167,15 +177,76 @@ fn can_be_a_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_of_a_name)
 }
 
+/// The paths of the service itself begin with these.
+const TAKEN: [&str; 10] = [
+    "faults",
+    "grpc.health.v1.Health",
+    "info",
+    "livez",
+    "metrics",
+    "page",
+    "probes",
+    "readyz",
+    "startupz",
+    "test",
+];
+
+/// A path without its last slash; an empty one stands for none.
+fn base_path(text: &str) -> Result<String, String> {
+    let path = text.strip_suffix('/').unwrap_or(text);
+    let mut segments = path.split('/');
+    let begins = segments.next() == Some("");
+    let are_names = segments
+        .clone()
+        .all(|segment| segment.contains(|char: char| char != '.') && can_be_a_name(segment));
+    let is_taken = segments.next().is_some_and(|first| TAKEN.contains(&first));
+    if !begins || !are_names {
+        let how = "a base path is written as /demo or /demo/page, of letters, digits, -, _ and .";
+        Err(how.to_owned())
+    } else if is_taken {
+        Err(format!("{path} begins as a path that twoapi itself has"))
+    } else {
+        Ok(path.to_owned())
+    }
+}
+
 /// Adds the page's routes. They are operations: they answer while the service starts, and a fault
 /// switch that breaks the service's ordinary answers doesn't break the page that shows it.
 pub(crate) fn add_routes(routes: Routes, chassis: &Chassis, settings: &Settings) -> Routes {
     let page = Page::new(chassis.life.clone(), settings);
+    let own = add_below(routes, "", &page);
+    match settings.base_path.as_deref() {
+        None | Some("") => own,
+        Some(base) => {
+            let folder = template(base, "/");
+            // The page's URLs are relative to its folder.
+            let redirect = get(async move || Redirect::temporary(folder));
+            add_below(
+                own.add_operations(template(base, ""), redirect),
+                base,
+                &page,
+            )
+        }
+    }
+}
+
+fn add_below(routes: Routes, base: &str, page: &Page) -> Routes {
+    let (events, actions) = (get(stream::events), post(actions::act));
     routes
-        .add_operations("/", get(assets::index))
-        .add_operations("/page/{file}", get(assets::file))
-        .add_operations("/page/events", get(stream::events).with_state(page.clone()))
-        .add_operations("/page/actions", post(actions::act).with_state(page))
+        .add_operations(template(base, "/"), get(assets::index))
+        .add_operations(
+            template(base, "/page/events"),
+            events.with_state(page.clone()),
+        )
+        .add_operations(
+            template(base, "/page/actions"),
+            actions.with_state(page.clone()),
+        )
+}
+
+/// The routes of a service are there from its start to its end, and so are their templates.
+fn template(base: &str, path: &str) -> &'static str {
+    String::leak(format!("{base}{path}"))
 }
 
 #[cfg(test)]
@@ -191,6 +262,36 @@ mod tests {
         assert_eq!("5000,5001".parse(), Ok(ports));
         for text in ["", "5000", "5000,x", "0,1", "1,2,3", "70000,1"] {
             assert!(text.parse::<Ports>().is_err(), "'{text}'");
+        }
+    }
+
+    #[test]
+    fn a_base_path_is_one_that_twoapi_does_not_have() {
+        for (text, path) in [
+            ("/demo", "/demo"),
+            ("/demo/", "/demo"),
+            ("/a-b/c.d_e", "/a-b/c.d_e"),
+            ("/", ""),
+            ("", ""),
+        ] {
+            assert_eq!(base_path(text).as_deref(), Ok(path), "{text}");
+        }
+        for text in [
+            "demo",
+            "//demo",
+            "/demo//a",
+            "/..",
+            "/a/./b",
+            "/{a}",
+            "/a b",
+            "/a?b",
+            "/%41",
+            "/livez",
+            "/page/",
+            "/test/demo",
+            "http://a/demo",
+        ] {
+            assert!(base_path(text).is_err(), "{text}");
         }
     }
 

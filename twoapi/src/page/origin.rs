@@ -4,10 +4,12 @@
 use std::net::IpAddr;
 
 use axum::http::{
-    HeaderMap,
+    HeaderMap, Uri,
     header::{HOST, ORIGIN},
     uri::Authority,
 };
+
+use chassis::text::shown;
 
 use super::can_be_a_name;
 
@@ -23,13 +25,20 @@ const OWN_SUFFIXES: [&str; 3] = [".localhost", ".svc", ".svc.cluster.local"];
 ///
 /// # Errors
 /// A sentence that says why not.
-pub(super) fn check_same_origin(headers: &HeaderMap, listed: &[String]) -> Result<(), String> {
+pub(super) fn check_same_origin(
+    headers: &HeaderMap,
+    uri: &Uri,
+    listed: &[String],
+) -> Result<(), String> {
     let others = "actions are for the page itself; programs ask the pods";
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = text(HOST.as_str()).unwrap_or_default();
-    match (text("sec-fetch-site"), text(ORIGIN.as_str())) {
+    // In HTTP/2 the host stands in the URI.
+    let authority = uri.authority().map(Authority::as_str);
+    let host = authority.or(text(HOST.as_str())).unwrap_or_default();
+    let origin = text(ORIGIN.as_str()).and_then(|origin| origin.split_once("://"));
+    match (text("sec-fetch-site"), origin) {
         (Some("same-origin"), _) => Ok(()),
-        (None, Some(origin)) if origin.split_once("://").is_some_and(|(_, of)| of == host) => {
+        (None, Some((_, origin))) if origin == host => {
             if is_own(host, listed) {
                 Ok(())
             } else {
@@ -38,6 +47,12 @@ pub(super) fn check_same_origin(headers: &HeaderMap, listed: &[String]) -> Resul
                     .to_owned())
             }
         }
+        (None, Some((_, origin))) => Err(format!(
+            "the page that asks is from {}, and the request's Host is {}: \
+             a proxy in front of the page has to keep the Host that the browser has sent",
+            shown(origin),
+            shown(host),
+        )),
         _ => Err(others.to_owned()),
     }
 }
@@ -119,9 +134,33 @@ mod tests {
             (&[("origin", "null"), ("host", "10.0.0.1:5001")], false),
             (&[("host", "10.0.0.1:5001")], false),
         ] {
-            let checked = check_same_origin(&headers(pairs), &[]);
+            let checked = check_same_origin(&headers(pairs), &Uri::default(), &[]);
             assert_eq!(checked.is_ok(), expected, "{pairs:?}");
         }
+    }
+
+    #[test]
+    fn a_host_that_a_proxy_has_changed_is_named_with_what_the_proxy_has_to_keep() {
+        let pairs = [
+            ("origin", "http://lab.example.com"),
+            ("host", "twoapi:5001"),
+        ];
+        let why = check_same_origin(&headers(&pairs), &Uri::default(), &[]).unwrap_err();
+        assert!(why.contains("lab.example.com"), "{why}");
+        assert!(why.contains("twoapi:5001"), "{why}");
+        assert!(why.contains("keep the Host"), "{why}");
+        // A browser that says itself that another site asks needs no proxy to be refused.
+        let pairs = [pairs[0], pairs[1], ("sec-fetch-site", "cross-site")];
+        let why = check_same_origin(&headers(&pairs), &Uri::default(), &[]).unwrap_err();
+        assert!(why.starts_with("actions are for the page itself"), "{why}");
+    }
+
+    #[test]
+    fn over_http2_the_host_stands_in_the_uri() {
+        let uri = "http://10.0.0.1:5001/page/actions".parse().unwrap();
+        let pairs = [("origin", "http://10.0.0.1:5001")];
+        let checked = check_same_origin(&headers(&pairs), &uri, &[]);
+        assert_eq!(checked, Ok(()));
     }
 
     #[test]
@@ -162,7 +201,7 @@ mod tests {
             for (name, value) in pairs {
                 headers.insert(name, value.parse().unwrap());
             }
-            let checked = check_same_origin(&headers, &listed);
+            let checked = check_same_origin(&headers, &Uri::default(), &listed);
             assert_eq!(checked.is_ok(), expected, "{host}");
             if let Err(sentence) = checked {
                 assert!(sentence.contains("PAGE_HOSTS"), "{sentence}");

@@ -183,18 +183,26 @@ mod tests {
         let board = std::sync::Arc::clone(&viewer.board);
         let (sender, mut receiver) = mpsc::channel(BUFFER);
         tokio::spawn(serve(page, viewer, sender));
+        let mut came = String::new();
         let mut next = async || {
-            let event = receiver.recv().await.expect("the stream goes on");
-            let text = String::from_utf8(event.to_vec()).unwrap();
-            let (name, data) = text.split_once("\ndata: ").unwrap_or_default();
+            if came.is_empty() {
+                let events = receiver.recv().await.expect("the stream goes on");
+                came = String::from_utf8(events.to_vec()).unwrap();
+            }
+            let (event, rest) = came.split_once("\n\n").unwrap();
+            let (name, data) = event.split_once("\ndata: ").unwrap_or_default();
             let data: Value = serde_json::from_str(data).unwrap_or_default();
-            (name.to_owned(), data)
+            let event = (name.to_owned(), data);
+            came = rest.to_owned();
+            event
         };
         while next().await.0 != "event: status" {}
         // No await in between, so the viewer has all of it at once to catch up with.
         board.set_problem("test", Some("it is broken".to_owned()));
+        board.send_news();
         for n in 1..=500 {
             board.put("a", json!({ "id": "a", "n": n }));
+            board.send_news();
         }
         let (mut states, mut is_told_of_the_problem) = (Vec::new(), false);
         while states.last() != Some(&500) || !is_told_of_the_problem {

@@ -14,11 +14,14 @@ use serde_json::{Value, json};
 use tokio::{
     sync::{Mutex, Semaphore, mpsc, watch},
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, interval_at, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout_at},
 };
 
 use super::board::{Board, now};
-use crate::load::{Connection, Exchange, Failure, Reuse, Target};
+use crate::{
+    client::resolver::Resolver,
+    load::{Connection, Exchange, Failure, Reuse, Target},
+};
 
 /// The highest rate that a viewer can choose.
 pub(super) const MAX_RATE: u16 = 50;
@@ -32,45 +35,25 @@ const KEPT_CONNECTIONS: usize = 4;
 /// Requests under way at once, of one Service: the highest rate for as long as one may take.
 const MAX_IN_FLIGHT: usize = 100;
 
-/// How often viewers get what has come together.
-const BATCH_INTERVAL: Duration = Duration::from_millis(100);
-
-/// Marks that wait for their batch; two Services at the highest rate make ten.
-pub(super) const MAX_MARKS: usize = 1024;
-
 /// How long to wait with the next attempt to reach a Service.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Collects marks and sends them to the viewers.
-pub(super) async fn publish(board: Arc<Board>, mut marks: mpsc::Receiver<Value>) {
-    let mut tick = interval(BATCH_INTERVAL);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tick.tick().await;
-        let mut batch = Vec::new();
-        while let Ok(mark) = marks.try_recv() {
-            batch.push(mark);
-        }
-        // An empty one too, once a second or so, would say that time goes on; the browser's own
-        // clock does that.
-        if !batch.is_empty() {
-            board.send("traffic", &json!({ "now": now(), "marks": batch }));
-        }
-    }
-}
-
-/// Sends requests to one Service at the rate that the viewers have chosen.
+/// Sends requests to one Service at the rate that the viewers have chosen. Until one has chosen a
+/// rate, not even a connection is opened.
 pub(super) async fn run(
     service: usize,
     url: Uri,
-    rates: watch::Receiver<u16>,
+    resolver: Resolver,
+    mut rates: watch::Receiver<u16>,
     board: Arc<Board>,
-    marks: mpsc::Sender<Value>,
     seen: mpsc::Sender<IpAddr>,
 ) {
+    if rates.wait_for(|rate| *rate > 0).await.is_err() {
+        return;
+    }
     let problem = format!("traffic {service}");
     let target = loop {
-        match Target::find(&url, REQUEST_TIMEOUT).await {
+        match Target::find(resolver.clone(), &url, REQUEST_TIMEOUT).await {
             Ok(target) => break Arc::new(target),
             Err(why) => board.set_problem(&problem, Some(format!("no requests to {url}: {why}"))),
         }
@@ -80,9 +63,9 @@ pub(super) async fn run(
     let sender = Sender {
         service,
         target,
-        kept: std::array::from_fn(|_| Arc::new(Mutex::new(Connection::new(Reuse::Unlimited)))),
+        kept: kept_connections(),
         in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
-        marks,
+        board,
         seen,
     };
     tokio::select! {
@@ -91,12 +74,21 @@ pub(super) async fn run(
     }
 }
 
+/// What becomes of a request that found no connection for so long.
+fn busy() -> Failure {
+    Failure::NotSent("connections busy".into())
+}
+
+fn kept_connections() -> [Arc<Mutex<Connection>>; KEPT_CONNECTIONS] {
+    std::array::from_fn(|_| Arc::new(Mutex::new(Connection::new(Reuse::Unlimited))))
+}
+
 struct Sender {
     service: usize,
     target: Arc<Target>,
     kept: [Arc<Mutex<Connection>>; KEPT_CONNECTIONS],
     in_flight: Arc<Semaphore>,
-    marks: mpsc::Sender<Value>,
+    board: Arc<Board>,
     seen: mpsc::Sender<IpAddr>,
 }
 
@@ -136,32 +128,37 @@ impl Sender {
     fn send(&self, number: usize, requests: &mut JoinSet<()>) {
         let lane = number % 2;
         let start = Instant::now();
+        let deadline = start + REQUEST_TIMEOUT;
         let permit = Arc::clone(&self.in_flight).try_acquire_owned().ok();
         let kept = Arc::clone(&self.kept[number / 2 % KEPT_CONNECTIONS]);
         let (service, target) = (self.service, Arc::clone(&self.target));
-        let (marks, seen) = (self.marks.clone(), self.seen.clone());
+        let (board, seen) = (Arc::clone(&self.board), self.seen.clone());
         requests.spawn(async move {
             let exchange = async {
                 // Dropped when the request is over.
-                let _permit = permit.ok_or(Failure::NotSent("connections busy".into()))?;
-                if lane == 0 {
-                    Connection::new(Reuse::Never).exchange(&target).await
+                let _permit = permit.ok_or_else(busy)?;
+                let mut fresh = Connection::new(Reuse::Never);
+                let mut kept = if lane == 0 {
+                    None
                 } else {
-                    // Those that wait for a busy connection have their turn in order.
-                    kept.lock().await.exchange(&target).await
-                }
+                    // Those that wait for a busy connection have their turn in order. Later than this
+                    // there would be too little time for an answer.
+                    let free = timeout_at(start + REQUEST_TIMEOUT / 2, kept.lock()).await;
+                    Some(free.map_err(|_| busy())?)
+                };
+                let connection = kept.as_deref_mut().unwrap_or(&mut fresh);
+                timeout_at(deadline, connection.exchange(&target))
+                    .await
+                    .unwrap_or_else(|_| Err("timed out".into()))
             };
-            let result = timeout(REQUEST_TIMEOUT, exchange)
-                .await
-                .unwrap_or_else(|_| Err("timed out".into()));
+            let result = exchange.await;
             if let Ok(exchange) = &result
                 && let Some(ip) = address_in(exchange)
             {
                 // Full: others have been seen, and this one will be again.
                 let _ = seen.try_send(ip);
             }
-            let mark = mark(service, lane, start.elapsed(), result);
-            drop(marks.send(mark).await);
+            board.add_mark(mark(service, lane, start.elapsed(), result));
         });
     }
 }
@@ -207,23 +204,44 @@ fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Fa
 }
 
 /// The pod's own address, as its answer tells it: `one api response is ip is 10.244.0.12`. It is going
-/// to be asked, so one that no pod has is none: a node's own services have link-local addresses.
+/// to be asked, so one that no pod has is none: a node's own services have link-local addresses, and a
+/// loopback address is that of the page's own pod.
 fn address_in(exchange: &Exchange) -> Option<IpAddr> {
     let text = std::str::from_utf8(&exchange.body).ok()?;
     let address: IpAddr = text.rsplit_once("ip is ")?.1.trim().parse().ok()?;
-    let is_link_local = match address.to_canonical() {
+    let canonical = address.to_canonical();
+    let is_link_local = match canonical {
         IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
     };
-    (!is_link_local && !address.is_multicast() && !address.is_unspecified()).then_some(address)
+    let is_nobodys = is_link_local
+        || canonical.is_loopback()
+        || canonical.is_multicast()
+        || canonical.is_unspecified();
+    (!is_nobodys).then_some(address)
 }
 
 #[cfg(test)]
 mod tests {
     use axum::{body::Bytes, http::Response};
-    use tokio::net::TcpListener;
+    use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
     use super::*;
+
+    fn start(url: &str, rates: watch::Receiver<u16>) -> (JoinHandle<()>, Arc<Board>) {
+        let (seen, _answered) = mpsc::channel(1);
+        let board = Arc::new(Board::new());
+        let resolver = Resolver::default();
+        let requests = run(
+            0,
+            url.parse().unwrap(),
+            resolver,
+            rates,
+            Arc::clone(&board),
+            seen,
+        );
+        (tokio::spawn(requests), board)
+    }
 
     #[test]
     fn of_what_an_answer_says_of_its_pod_a_mark_has_the_beginning() {
@@ -257,6 +275,12 @@ mod tests {
             "ip is 255.255.255.255",
             "ip is 0.0.0.0",
             "ip is ::",
+            "ip is ::ffff:0.0.0.0",
+            "ip is ::ffff:224.0.0.1",
+            "ip is 127.0.0.1",
+            "ip is 127.0.0.53",
+            "ip is ::1",
+            "ip is ::ffff:127.0.0.1",
             "ip is evil.example",
             "",
         ] {
@@ -269,11 +293,7 @@ mod tests {
         let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", service.local_addr().unwrap());
         let (rate, rates) = watch::channel(MAX_RATE);
-        let (marks, _received) = mpsc::channel(MAX_MARKS);
-        let (seen, _answered) = mpsc::channel(1);
-        let board = Arc::new(Board::new());
-        let requests = run(0, url.parse().unwrap(), rates, board, marks, seen);
-        let requests = tokio::spawn(requests);
+        let (requests, _board) = start(&url, rates);
         service.accept().await.unwrap();
         drop(rate);
         let ended = timeout(Duration::from_secs(5), requests).await;
@@ -281,15 +301,57 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn without_a_rate_not_even_a_connection_is_opened() {
+        let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", service.local_addr().unwrap());
+        let (rate, rates) = watch::channel(0);
+        let (requests, _board) = start(&url, rates);
+        let early = timeout(Duration::from_millis(300), service.accept()).await;
+        assert!(early.is_err(), "nobody wants any request");
+        rate.send_replace(1);
+        timeout(Duration::from_secs(5), service.accept())
+            .await
+            .expect("somebody wants requests now")
+            .unwrap();
+        requests.abort();
+    }
+
+    #[tokio::test]
+    async fn a_request_that_found_no_free_connection_was_not_sent_and_did_not_time_out() {
+        let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", service.local_addr().unwrap());
+        let target =
+            Target::find(Resolver::default(), &url.parse().unwrap(), REQUEST_TIMEOUT).await;
+        let board = Arc::new(Board::new());
+        let (_, mut batches) = board.subscribe();
+        let sender = Sender {
+            service: 0,
+            target: Arc::new(target.unwrap()),
+            kept: kept_connections(),
+            in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            board: Arc::clone(&board),
+            seen: mpsc::channel(1).0,
+        };
+        let _busy = sender.kept[0].lock().await;
+        let mut requests = JoinSet::new();
+        // A fresh connection, which nobody answers, and a kept one, which is busy.
+        for number in 0..2 {
+            sender.send(number, &mut requests);
+        }
+        requests.join_all().await;
+        board.send_news();
+        let batch = String::from_utf8(batches.recv().await.unwrap().to_vec()).unwrap();
+        for expected in [r#",0,0,"timed out","#, r#",0,1,"not sent","#] {
+            assert!(batch.contains(expected), "{expected} is not in {batch}");
+        }
+    }
+
+    #[tokio::test]
     async fn viewers_that_change_the_rate_again_and_again_get_no_more_requests() {
         let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", service.local_addr().unwrap());
         let (rate, rates) = watch::channel(1);
-        let (marks, _received) = mpsc::channel(MAX_MARKS);
-        let (seen, _answered) = mpsc::channel(1);
-        let board = Arc::new(Board::new());
-        let requests = run(0, url.parse().unwrap(), rates, board, marks, seen);
-        let requests = tokio::spawn(requests);
+        let (requests, _board) = start(&url, rates);
         let mut held = vec![service.accept().await.unwrap()];
         for changed in 0..50 {
             rate.send_replace(changed % 2);

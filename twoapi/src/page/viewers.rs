@@ -94,7 +94,7 @@ impl Present {
     fn tell(&self) {
         if let Some(watch) = &self.watch {
             watch.set_rate(self.rate());
-            watch.board.send("status", &self.status());
+            watch.board.set_status(self.status());
         }
     }
 }

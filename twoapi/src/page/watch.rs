@@ -4,14 +4,17 @@
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::{
     sync::{mpsc, watch},
-    task::{AbortHandle, JoinSet},
-    time::{Instant, MissedTickBehavior, interval},
+    task::{AbortHandle, JoinError, JoinSet},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
 use super::{Page, board::Board, discovery, pod, traffic};
@@ -33,14 +36,19 @@ pub(super) struct Watch {
     task: AbortHandle,
 }
 
+/// How long to wait before what has panicked is started again.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
+
 /// What the pollers of one Service's pods share.
 #[derive(Debug)]
 pub(super) struct Listed {
     /// The addresses that DNS has at the moment.
     addresses: Mutex<HashSet<IpAddr>>,
-    /// How many pods are polled, of all Services.
-    pods: watch::Sender<usize>,
+    polled: Polled,
 }
+
+/// How many pods of each Service are polled.
+type Polled = Arc<[AtomicUsize]>;
 
 impl Listed {
     pub(super) fn contains(&self, ip: IpAddr) -> bool {
@@ -48,8 +56,10 @@ impl Listed {
         addresses.contains(&ip)
     }
 
+    /// How many pods are polled, of all Services.
     pub(super) fn pods(&self) -> usize {
-        *self.pods.borrow()
+        let each = self.polled.iter();
+        each.map(|pods| pods.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -58,7 +68,15 @@ impl Watch {
     pub(super) fn start(page: &Page) -> Self {
         let board = Arc::new(Board::new());
         let (rate, rates) = watch::channel(0);
-        let task = tokio::spawn(run(page.clone(), Arc::clone(&board), rates));
+        let task = tokio::spawn({
+            let (page, board) = (page.clone(), Arc::clone(&board));
+            async move {
+                // Panics are logged where they happen; viewers go on with what there is meanwhile.
+                while run(&page, &board, &rates).await.is_err() {
+                    sleep(RESTART_DELAY).await;
+                }
+            }
+        });
         Self {
             board,
             rate,
@@ -81,31 +99,70 @@ impl Drop for Watch {
     }
 }
 
-async fn run(page: Page, board: Arc<Board>, rates: watch::Receiver<u16>) {
+/// Runs until it is dropped, or until a part of it has panicked.
+async fn run(
+    page: &Page,
+    board: &Arc<Board>,
+    rates: &watch::Receiver<u16>,
+) -> Result<(), JoinError> {
     // Dropped with this future, which ends what is in it.
     let mut tasks = JoinSet::new();
-    let (marks, received) = mpsc::channel(traffic::MAX_MARKS);
-    tasks.spawn(traffic::publish(Arc::clone(&board), received));
-    for service in 0..page.0.services.len() {
+    tasks.spawn({
+        let board = Arc::clone(board);
+        async move { board.publish().await }
+    });
+    let services = page.0.services.iter().enumerate();
+    let polled: Polled = services.clone().map(|_| AtomicUsize::new(0)).collect();
+    for (number, service) in services {
         let (seen, answered) = mpsc::channel(64);
-        if let Some(url) = page.0.services[service].traffic.clone() {
-            tasks.spawn(traffic::run(
-                service,
-                url,
-                rates.clone(),
-                Arc::clone(&board),
-                marks.clone(),
-                seen,
-            ));
+        if let Some(url) = service.traffic.clone() {
+            let (resolver, rates) = (page.0.resolver.clone(), rates.clone());
+            let board = Arc::clone(board);
+            tasks.spawn(traffic::run(number, url, resolver, rates, board, seen));
         }
-        tasks.spawn(find_pods(
-            page.clone(),
-            service,
-            Arc::clone(&board),
-            answered,
-        ));
+        let (page, board) = (page.clone(), Arc::clone(board));
+        let polled = Arc::clone(&polled);
+        tasks.spawn(find_pods(page, number, board, polled, answered));
     }
-    while tasks.join_next().await.is_some() {}
+    while let Some(ended) = tasks.join_next().await {
+        ended?;
+    }
+    Ok(())
+}
+
+/// The pollers that run, by the address of their pod.
+#[derive(Debug, Default)]
+struct Pollers {
+    tasks: JoinSet<IpAddr>,
+    ids: HashMap<IpAddr, tokio::task::Id>,
+    /// When a pod left.
+    left: HashMap<IpAddr, Instant>,
+}
+
+impl Pollers {
+    fn start(&mut self, ip: IpAddr, poller: impl Future<Output = IpAddr> + Send + 'static) {
+        self.ids.insert(ip, self.tasks.spawn(poller).id());
+    }
+
+    /// Waits for the next one that ends; for ever if none runs.
+    async fn ended(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(ended) => self.note(ended),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A pod has left; or its poller has panicked, and it is found again with the next look.
+    fn note(&mut self, ended: Result<(tokio::task::Id, IpAddr), JoinError>) {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(panicked) => panicked.id(),
+        };
+        self.ids.retain(|_, poller| *poller != id);
+        if let Ok((_, ip)) = ended {
+            self.left.insert(ip, Instant::now());
+        }
+    }
 }
 
 /// Polls every pod of a Service that DNS names, or that has answered a request: DNS lags.
@@ -113,25 +170,24 @@ async fn find_pods(
     page: Page,
     service: usize,
     board: Arc<Board>,
+    polled: Polled,
     mut answered: mpsc::Receiver<IpAddr>,
 ) {
     let names = &page.0.services[service].pods;
     let own_pod = names == &["localhost"];
     let listed = Arc::new(Listed {
         addresses: Mutex::default(),
-        pods: watch::Sender::new(0),
+        polled,
     });
     let client = pod::client();
-    let mut pollers = JoinSet::new();
-    let mut polled: HashMap<IpAddr, tokio::task::Id> = HashMap::new();
-    let mut left: HashMap<IpAddr, Instant> = HashMap::new();
+    let mut pollers = Pollers::default();
     let mut again = interval(LOOKUP_INTERVAL);
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let mut found = Vec::new();
         tokio::select! {
             _ = again.tick() => {
-                let problem = match discovery::addresses(names, page.0.ports.twoapi).await {
+                let problem = match discovery::addresses(&page.0.resolver, names).await {
                     Ok(addresses) => {
                         *listed.addresses.lock().expect("nobody panics with it") =
                             addresses.iter().copied().collect();
@@ -146,18 +202,13 @@ async fn find_pods(
                     Err(why) => Some(why),
                 };
                 board.set_problem(&format!("pods {service}"), problem);
-                left.retain(|_, at| at.elapsed() < STALE_DNS);
+                pollers.left.retain(|_, at| at.elapsed() < STALE_DNS);
             }
             Some(ip) = answered.recv(), if !own_pod => found.push(ip),
-            Some(ended) = pollers.join_next_with_id(), if !pollers.is_empty() => {
-                if let Ok((id, ip)) = ended {
-                    polled.retain(|_, poller| *poller != id);
-                    left.insert(ip, Instant::now());
-                }
-            }
+            () = pollers.ended() => {}
         }
         for ip in found {
-            if polled.len() >= MAX_PODS || polled.contains_key(&ip) {
+            if pollers.ids.len() >= MAX_PODS || pollers.ids.contains_key(&ip) {
                 continue;
             }
             let poller = pod::Poller {
@@ -168,10 +219,41 @@ async fn find_pods(
                 listed: Arc::clone(&listed),
                 board: Arc::clone(&board),
                 own_pod,
-                must_answer: left.contains_key(&ip) || names.contains(&ip.to_string()),
+                must_answer: pollers.left.contains_key(&ip) || names.contains(&ip.to_string()),
             };
-            polled.insert(ip, pollers.spawn(poller.run()).id());
+            pollers.start(ip, poller.run());
         }
-        listed.pods.send_replace(polled.len());
+        listed.polled[service].store(pollers.ids.len(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pod_whose_poller_has_panicked_can_be_polled_again() {
+        let [left, panicked] = [1, 2].map(|n| IpAddr::from([10, 0, 0, n]));
+        let mut pollers = Pollers::default();
+        pollers.start(left, async move { left });
+        pollers.start(panicked, async { panic!("on purpose") });
+        for _ in 0..2 {
+            pollers.ended().await;
+        }
+        assert!(pollers.ids.is_empty(), "{pollers:?}");
+        assert!(pollers.left.contains_key(&left), "{pollers:?}");
+        assert!(!pollers.left.contains_key(&panicked), "{pollers:?}");
+    }
+
+    #[test]
+    fn the_pods_of_all_services_are_polled_as_often_as_those_of_one() {
+        let polled: Polled = [20, 0, 21].map(AtomicUsize::new).into();
+        let listed = Listed {
+            addresses: Mutex::new([IpAddr::V4(Ipv4Addr::LOCALHOST)].into()),
+            polled,
+        };
+        assert_eq!(listed.pods(), 41);
     }
 }

@@ -1,4 +1,7 @@
-// The page's texts. A browser loads those of one language, and of the other when it is switched to.
+// The page's texts in both languages.
+
+import en from "./en.js";
+import zh from "./zh.js";
 
 /** @type {Record<string, string>} */
 let texts = {};
@@ -19,9 +22,9 @@ export function outcomeName(outcome) {
   return texts["o " + outcome] ?? outcome;
 }
 
-/** Loads a language, makes it that of the document, and writes all texts that stand in the HTML. @param {string} to */
-export async function translate(to) {
-  texts = (await import(`./${to}.js`)).default;
+/** Makes a language that of the document, and writes all texts that stand in the HTML. @param {string} to */
+export function translate(to) {
+  texts = to === "zh" ? zh : en;
   document.documentElement.lang = to;
   document.title = t("title");
   for (const element of document.querySelectorAll("[data-t]")) {

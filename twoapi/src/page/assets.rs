@@ -1,5 +1,5 @@
-//! The page's files, which are part of the program. `build.rs` has compressed them; whoever doesn't
-//! accept gzip gets the plain bytes.
+//! The page itself: one document with its styles and scripts, which is part of the program. `build.rs`
+//! has made and compressed it; whoever doesn't accept gzip gets the plain bytes.
 
 use axum::{
     body::{Body, Bytes},
@@ -12,17 +12,9 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use chassis::http::{Refusal, Segment, prefers_gzip};
+use chassis::http::prefers_gzip;
 
-/// A file of the page.
-struct Asset {
-    name: &'static str,
-    content_type: &'static str,
-    plain: Encoded,
-    gzip: Encoded,
-}
-
-/// One of the two ways in which a file is sent.
+/// One of the two ways in which the document is sent.
 struct Encoded {
     /// In quotes, and different for each of the two: whoever has the one doesn't have the other's
     /// bytes. <https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3>
@@ -30,29 +22,13 @@ struct Encoded {
     bytes: &'static [u8],
 }
 
-// `const ASSETS: &[Asset]`, one entry for each file in the folder `page`.
-include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+// `PLAIN` and `GZIP`, and `POLICY`, which allows what stands in the document and nothing else.
+include!(concat!(env!("OUT_DIR"), "/document.rs"));
 
-/// Everything comes from this server, nothing is inline, nobody may frame the page.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-     img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-);
-
-pub(super) async fn index(headers: HeaderMap) -> Result<Response, Refusal> {
-    serve("index.html", &headers)
-}
-
-pub(super) async fn file(Segment(file): Segment, headers: HeaderMap) -> Result<Response, Refusal> {
-    serve(&file, &headers)
-}
-
-fn serve(name: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
-    let asset = ASSETS.iter().find(|asset| asset.name == name);
-    let asset = asset.ok_or_else(|| Refusal::not_found("the page has no file of that name"))?;
-    let gzip = prefers_gzip(headers);
-    let encoded = if gzip { &asset.gzip } else { &asset.plain };
-    let mut response = if is_known(headers, encoded.etag) {
+pub(super) async fn index(headers: HeaderMap) -> Response {
+    let gzip = prefers_gzip(&headers);
+    let encoded = if gzip { GZIP } else { PLAIN };
+    let mut response = if is_known(&headers, encoded.etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         Body::from(Bytes::from_static(encoded.bytes)).into_response()
@@ -62,13 +38,14 @@ fn serve(name: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
     if gzip && is_whole {
         own.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    own.insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    own.insert(CONTENT_TYPE, html);
     own.insert(ETAG, HeaderValue::from_static(encoded.etag));
     own.insert(VARY, HeaderValue::from_static("accept-encoding"));
     // Always asked for again, and answered with 304: after an update it is the new version's page.
     own.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     protect(own);
-    Ok(response)
+    response
 }
 
 /// Whether `If-None-Match` lists this tag, strong or weak, or has `*`, which stands for any.
@@ -84,7 +61,7 @@ fn is_known(headers: &HeaderMap, etag: &str) -> bool {
 
 /// The headers that keep a browser from doing more with an answer than is meant.
 pub(super) fn protect(headers: &mut HeaderMap) {
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
@@ -94,13 +71,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_small_in_each_language() {
-        for other in ["en.js", "zh.js"] {
-            let assets = || ASSETS.iter().filter(|asset| asset.name != other);
-            let plain: usize = assets().map(|asset| asset.plain.bytes.len()).sum();
-            let gzip: usize = assets().map(|asset| asset.gzip.bytes.len()).sum();
-            assert!(plain < 100_000, "{plain} bytes without {other}");
-            assert!(gzip < 40_000, "{gzip} bytes without {other}, compressed");
+    fn the_page_is_small_with_both_languages() {
+        let (plain, gzip) = (PLAIN.bytes.len(), GZIP.bytes.len());
+        assert!(plain < 106_000, "{plain} bytes");
+        assert!(gzip < 42_000, "{gzip} bytes, compressed");
+    }
+
+    #[test]
+    fn the_page_needs_nothing_but_itself() {
+        let document = std::str::from_utf8(PLAIN.bytes).unwrap();
+        for loaded in [
+            "src=",
+            "import(",
+            "import ",
+            "@import",
+            "url(",
+            "href=\"page",
+        ] {
+            assert!(!document.contains(loaded), "{loaded} loads another file");
         }
+        assert!(document.contains("data:image/svg+xml;base64,"));
+        assert_eq!(
+            POLICY.matches("'sha256-").count(),
+            document.matches("<script").count() + 1
+        );
     }
 }

@@ -191,11 +191,11 @@ const TAKEN: [&str; 10] = [
     "test",
 ];
 
-/// A path without its last slash; an empty one stands for none.
+/// A path without its last slash; of `/` nothing is left, which stands for none.
 fn base_path(text: &str) -> Result<String, String> {
     let path = text.strip_suffix('/').unwrap_or(text);
     let mut segments = path.split('/');
-    let begins = segments.next() == Some("");
+    let begins = segments.next() == Some("") && !text.is_empty();
     let are_names = segments
         .clone()
         .all(|segment| segment.contains(|char: char| char != '.') && can_be_a_name(segment));
@@ -272,11 +272,11 @@ mod tests {
             ("/demo/", "/demo"),
             ("/a-b/c.d_e", "/a-b/c.d_e"),
             ("/", ""),
-            ("", ""),
         ] {
             assert_eq!(base_path(text).as_deref(), Ok(path), "{text}");
         }
         for text in [
+            "",
             "demo",
             "//demo",
             "/demo//a",

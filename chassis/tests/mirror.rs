@@ -102,6 +102,7 @@ async fn people_get_a_table_and_programs_json() {
         "",
         "accept: */*\r\n",
         "accept: application/json;q=0.1, text/plain\r\n",
+        "accept: application/json, */*\r\n", // of kubectl get --raw
     ] {
         let (head, body) = ask(server, "GET /probes", accept).await;
         assert!(

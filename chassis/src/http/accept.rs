@@ -48,7 +48,15 @@ pub fn prefers_json(headers: &HeaderMap) -> bool {
     prefers(headers, JSON, TEXT)
 }
 
-/// The same of OpenMetrics and Prometheus' own text format.
+/// Whether JSON has more weight than plain text. `kubectl get --raw` sends `application/json, */*` whatever
+/// its user wants to read, and gives both the same weight.
+pub(super) fn outweighs_text(headers: &HeaderMap) -> bool {
+    let listed = listed(headers, ACCEPT);
+    let weight = |media_type| preference(&listed, |entry| entry.names(media_type)).weight;
+    weight(JSON) > weight(TEXT)
+}
+
+/// Whether OpenMetrics is preferred to Prometheus' own text format, by the rule of [`prefers_json`].
 pub(super) fn prefers_openmetrics(headers: &HeaderMap) -> bool {
     prefers(headers, OPENMETRICS, PROMETHEUS)
 }
@@ -239,6 +247,21 @@ mod tests {
             "application/json;q=",
         ] {
             assert!(!prefers_json(&accept(&[line])), "{line}");
+        }
+    }
+
+    #[test]
+    fn json_outweighs_text_only_by_its_weight() {
+        for (line, expected) in [
+            ("application/json", true),
+            ("application/json, */*;q=0.1", true),
+            ("application/json;q=0.5, text/plain;q=0.4", true),
+            ("application/json, */*", false), // kubectl
+            ("application/json, text/plain", false),
+            ("*/*", false),
+            ("application/json;q=0", false),
+        ] {
+            assert_eq!(outweighs_text(&accept(&[line])), expected, "{line}");
         }
     }
 

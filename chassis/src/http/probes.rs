@@ -1,4 +1,4 @@
-//! `GET /probes`: the probe mirror as a table, or as JSON for who prefers that.
+//! `GET /probes`: the probe mirror as a table, or as JSON for who gives that more weight.
 
 use std::{fmt::Write, net::IpAddr, sync::Arc};
 
@@ -12,13 +12,13 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{
     TEXT,
-    accept::{VARY_ACCEPT, prefers_json},
+    accept::{VARY_ACCEPT, outweighs_text},
     mirror::{Entry, Mirror, Probe},
 };
 use crate::system::seconds;
 
 pub(super) async fn probes(State(mirror): State<Arc<Mirror>>, headers: HeaderMap) -> Response {
-    if prefers_json(&headers) {
+    if outweighs_text(&headers) {
         (VARY_ACCEPT, Json(Lists(&mirror))).into_response()
     } else {
         let content_type = [(header::CONTENT_TYPE, TEXT)];

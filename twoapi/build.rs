@@ -27,21 +27,14 @@ fn main() {
             let icon = BASE64_STANDARD.encode(read(name).trim());
             document += &format!("<link rel=\"icon\" href=\"data:image/svg+xml;base64,{icon}\">\n");
         } else if let Some(name) = attribute(line, "<script src=\"page/") {
-            let (script, kind) = if name == "main.js" {
-                (
-                    MODULES.iter().map(|module| script(module)).collect(),
-                    " type=\"module\"",
-                )
-            } else {
-                // A library comes as its authors made it.
-                (read(name), "")
-            };
+            assert_eq!(name, "main.js", "the page has one script, of its modules");
+            let script: String = MODULES.iter().map(|module| script(module)).collect();
             assert!(
                 !script.contains("</script") && !script.contains("<!--"),
                 "{name} would end its element"
             );
             policy.scripts.push(hash(&script));
-            document += &format!("<script{kind}>{script}</script>\n");
+            document += &format!("<script type=\"module\">{script}</script>\n");
         } else {
             document += line;
             document.push('\n');

@@ -73,6 +73,24 @@ function pieces(number) {
   return Array.from({ length: count }, (_, i) => [i / count, (i + (count > 1 ? 0.72 : 1)) / count]);
 }
 
+/**
+ * An empty picture as wide as its canvas is shown, in the pixels of the screen; none while it isn't shown.
+ * @param {HTMLCanvasElement} canvas @param {number} height
+ */
+export function fit(canvas, height) {
+  const [width, ratio] = [canvas.clientWidth, devicePixelRatio];
+  const g = canvas.getContext("2d");
+  if (!g || !width) return null;
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+  }
+  g.setTransform(ratio, 0, 0, ratio, 0, 0);
+  g.clearRect(0, 0, width, height);
+  g.font = `12px ${getComputedStyle(canvas).fontFamily}`;
+  return g;
+}
+
 export class Lanes {
   /** @param {HTMLElement} place @param {string} label @param {number} service */
   constructor(place, label, service) {
@@ -91,17 +109,10 @@ export class Lanes {
 
   /** @param {Story} story @param {number} now */
   draw(story, now) {
-    const { canvas, height, service } = this;
-    const [width, ratio] = [canvas.clientWidth, devicePixelRatio];
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-    }
-    const g = canvas.getContext("2d");
-    if (!g || !width) return;
-    g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    g.clearRect(0, 0, width, height);
-    g.font = `12px ${getComputedStyle(canvas).fontFamily}`;
+    const { canvas, service } = this;
+    const g = fit(canvas, this.height);
+    if (!g) return;
+    const width = canvas.clientWidth;
     const x = (/** @type {number} */ time) => width - ((now - time) / WINDOW_MS) * width;
     const lanes = 2 * LANE + GAP;
     g.fillStyle = colour("lane");

@@ -44,7 +44,7 @@ let lanes = [];
 let cards = [];
 /** @type {Pod | null} */
 let target = null;
-const chart = new Chart(by("chart"));
+const chart = new Chart(/** @type {HTMLCanvasElement} */ (by("chart")));
 
 /** Between the time of the server's events and the picture, so that marks come in from the edge. */
 const DELAY_MS = 150;
@@ -343,7 +343,7 @@ async function relabel(to = language()) {
   by("theme").dataset.t = dark ? "light" : "dark";
   write(by("theme"), t(dark ? "light" : "dark"));
   forgetColours();
-  chart.key = listed = "";
+  listed = "";
   if (replay) seek(replay.at);
 }
 
@@ -379,5 +379,5 @@ if (theme) document.documentElement.dataset.theme = theme;
 await relabel(chosen.get("language") === "zh" || !chosen.get("language") && navigator.language.startsWith("zh") ? "zh" : "en");
 stream.open(rate);
 // For tests and for the curious.
-Object.assign(window, { page: { live, stream } });
+Object.assign(window, { page: { live, stream, chart } });
 requestAnimationFrame(frame);

@@ -73,8 +73,8 @@ mod tests {
     #[test]
     fn the_page_is_small_with_both_languages() {
         let (plain, gzip) = (PLAIN.bytes.len(), GZIP.bytes.len());
-        assert!(plain < 106_000, "{plain} bytes");
-        assert!(gzip < 42_000, "{gzip} bytes, compressed");
+        assert!(plain < 54_500, "{plain} bytes");
+        assert!(gzip < 19_000, "{gzip} bytes, compressed");
     }
 
     #[test]

@@ -1,0 +1,190 @@
+// The chart's pixels: known requests in a real browser, and what is drawn for them.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, view } from "./browser.mjs";
+import { Fakes } from "./fakes.mjs";
+
+const PATIENCE = 60_000;
+let browser, fakes;
+
+before(async () => {
+  browser = await launch();
+  fakes = await new Fakes(66, 3).start();
+});
+after(async () => {
+  await browser?.close();
+  await fakes?.end();
+});
+
+/** A page that has chosen to see no requests, so that all of them are the test's. */
+async function quiet(options) {
+  const seen = await view(browser, fakes.url + "/", options);
+  await seen.page.waitForFunction(() => window.page, null, { timeout: PATIENCE });
+  await seen.page.evaluate(() => document.querySelector("[name=rate]").click());
+  return seen;
+}
+
+/** The test reads the pixels more often than the browser likes. */
+const unexpected = (complaints) => complaints.filter((complaint) => !complaint.includes("willReadFrequently"));
+
+const answer = (secondsAgo, version, pod, outcome = "ok") => ({ secondsAgo, version, pod, outcome });
+const many = (count, ...of) => Array.from({ length: count }, () => answer(...of));
+
+/**
+ * Draws these requests and looks at the result: for each of these seconds the colours of its bar from
+ * below, with their heights; the texts and where they stand; and the colours that the style sheet has.
+ */
+async function drawn(page, requests, seconds, by = "version") {
+  return page.evaluate(({ requests, seconds, by }) => {
+    const { live, chart } = window.page;
+    const story = new live.constructor(["a"]);
+    // The middle of a second.
+    const now = Math.floor(Date.now() / 1000) * 1000 + 500;
+    const of = ({ secondsAgo, ...request }) => ({ t: now - secondsAgo * 1000, took: 1, service: 0, lane: 0, late: null, ...request });
+    story.hear({ t: now, marks: requests.map(of) });
+    const texts = [];
+    const own = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+      texts.push({ text, x, y });
+      own.call(this, text, x, y);
+    };
+    const before = chart.by;
+    chart.by = by;
+    chart.draw(story, now);
+    chart.by = before;
+    CanvasRenderingContext2D.prototype.fillText = own;
+    const { canvas } = chart;
+    const ratio = canvas.width / canvas.clientWidth;
+    const g = canvas.getContext("2d");
+    const probe = document.body.appendChild(document.createElement("i"));
+    const colours = Object.fromEntries(["v0", "v1", "v2", "v3", "failure", "muted", "ground", "line"].map((name) => {
+      probe.style.color = `var(--${name})`;
+      return [name, getComputedStyle(probe).color];
+    }));
+    probe.remove();
+    const nameOf = (data, i) => (data[i + 3] === 0 ? "nothing" : Object.keys(colours).find((name) => colours[name] === `rgb(${data[i]}, ${data[i + 1]}, ${data[i + 2]})`) ?? "mixed");
+    const left = texts.find(({ text }) => text === "-120 s").x;
+    const bars = seconds.map((second) => {
+      const x = left + ((120 - second + 0.5) / 120) * (canvas.clientWidth - left);
+      const { data } = g.getImageData(Math.floor(x * ratio), 0, 1, canvas.height);
+      const bar = [];
+      // From the axis upwards: its number stands 4 px lower than its line.
+      for (let y = Math.round((texts.find(({ text }) => text === "0").y - 4) * ratio) - 1; y >= 0; y--) {
+        const name = nameOf(data, y * 4);
+        if (bar.at(-1)?.name === name) bar.at(-1).height += 1 / ratio;
+        else bar.push({ name, height: 1 / ratio });
+      }
+      // Without the lines of the axis.
+      return bar.filter(({ name }) => name !== "nothing" && name !== "line");
+    });
+    return { bars, texts, colours, label: canvas.getAttribute("aria-label"), width: canvas.width, shown: canvas.clientWidth };
+  }, { requests, seconds, by });
+}
+
+/** Where the axis has a number: its text stands round its line. */
+const heightOf = (texts, number) => texts.find(({ text }) => text === "0").y - texts.find(({ text }) => text === String(number)).y;
+
+function assertBar(bar, expected, full) {
+  assert.deepEqual(bar.map(({ name }) => name), expected.map(([name]) => name), JSON.stringify(bar));
+  bar.forEach(({ height }, i) => {
+    const wanted = expected[i][1] * full;
+    assert.ok(Math.abs(height - wanted) <= 1.5, `${bar[i].name} is ${height} px high, and not ${wanted}`);
+  });
+}
+
+for (const look of [{ colorScheme: "light" }, { colorScheme: "dark", deviceScaleFactor: 2, width: 390, height: 844 }]) {
+  test(`each second is a bar of its answers and failures, as high as the axis says: ${JSON.stringify(look)}`, { timeout: 180_000 }, async () => {
+    const { page, context, complaints } = await quiet(look);
+    const requests = [
+      ...many(20, 60, "1.0", "a"), ...many(12, 60, "1.1", "b"), ...many(8, 60, "", "", "reset"),
+      ...many(10, 30, "1.0", "a"),
+      ...many(4, 1, "1.1", "b"),
+      // Of seconds that aren't over and those that the axis hasn't.
+      ...many(40, 0, "1.0", "a"), ...many(40, 121, "1.0", "a"),
+    ];
+    const { bars, texts, colours, label, width, shown } = await drawn(page, requests, [60, 59, 30, 1, 120]);
+    assert.deepEqual(texts.map(({ text }) => text), ["0", "10", "20", "30", "40", "-120 s", "-90 s", "-60 s", "-30 s"]);
+    // The uppermost number stands a little lower, so as not to be cut off.
+    const full = heightOf(texts, 30) / 0.75;
+    assert.ok(full > 100, `${full} px`);
+    assertBar(bars[0], [["v0", 0.5], ["v1", 0.3], ["failure", 0.2]], full);
+    assertBar(bars[1], [], full);
+    assertBar(bars[2], [["v0", 0.25]], full);
+    assertBar(bars[3], [["v1", 0.1]], full);
+    assertBar(bars[4], [], full);
+    assert.equal(new Set(Object.values(colours)).size, Object.keys(colours).length, "all colours differ");
+    assert.match(label, /: 1\.0, 1\.1$/);
+    assert.equal(width, Math.round(shown * (look.deviceScaleFactor ?? 1)));
+    assert.deepEqual(unexpected(complaints), []);
+    await context.close();
+  });
+}
+
+test("answers of twenty pods, of two hundred, and of forty versions are all in the sum", { timeout: 180_000 }, async () => {
+  const { page, context } = await quiet();
+  for (const [count, by, named] of [[20, "pod", 8], [200, "pod", 8], [40, "version", 8], [3, "pod", 3]]) {
+    const requests = Array.from({ length: count }, (_, i) => many(2, 40, `1.${i}`, `pod-${i}`)).flat();
+    const { bars: [bar], texts, label } = await drawn(page, [...requests, ...many(count * 2, 50, "1.0", "pod-0")], [40], by);
+    const sum = bar.reduce((all, { height }) => all + height, 0);
+    const numbers = texts.map(({ text }) => Number(text)).filter((number) => number >= 0);
+    const full = (heightOf(texts, numbers.at(-2)) / numbers.at(-2)) * count * 2;
+    // Between bands of pods there are lines of the ground.
+    assert.ok(Math.abs(sum - full) <= 2 + (by === "pod" ? Math.min(count, 62) : 0), `${count} by ${by}: ${sum} px of ${full}`);
+    assert.ok(!bar.some(({ name }) => name === "failure"), "nothing failed");
+    assert.equal(label.split(": ")[1].split(", ").filter((name) => name !== "…").length, named, label);
+  }
+  await context.close();
+});
+
+test("one failure among two hundred answers is seen", { timeout: 180_000 }, async () => {
+  const { page, context } = await quiet();
+  const { bars: [bar] } = await drawn(page, [...many(200, 40, "1.0", "a"), answer(40, "", "", "refused")], [40]);
+  assert.ok(bar.at(-1).name === "failure" && bar.at(-1).height >= 2, JSON.stringify(bar.at(-1)));
+  await context.close();
+});
+
+test("the page draws what happens, in the theme that is chosen, as wide as the window, and again after it was hidden", { timeout: 180_000 }, async () => {
+  const { page, context, complaints } = await view(browser, fakes.url + "/", { colorScheme: "light" });
+  await page.waitForFunction(() => window.page, null, { timeout: PATIENCE });
+  await page.getByText("50", { exact: true }).click();
+  /** Whether a colour of the style sheet, as it is now, is in the chart. */
+  const has = (name) => page.waitForFunction((name) => {
+    const canvas = document.getElementById("chart");
+    const probe = document.body.appendChild(document.createElement("i"));
+    probe.style.color = `var(--${name})`;
+    const wanted = getComputedStyle(probe).color;
+    probe.remove();
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    for (let i = 0; i < data.length; i += 4) if (data[i + 3] && `rgb(${data[i]}, ${data[i + 1]}, ${data[i + 2]})` === wanted) return true;
+    return false;
+  }, name, { timeout: PATIENCE });
+  await has("v0");
+  const light = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  await page.locator("#theme").click();
+  assert.notEqual(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), light);
+  await has("v0");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.waitForFunction(() => {
+    const { width, clientWidth } = document.getElementById("chart");
+    return clientWidth < 390 && width === clientWidth;
+  }, null, { timeout: PATIENCE });
+  await has("v0");
+  // A browser asks for no frames of a page that is hidden.
+  await page.evaluate(() => {
+    window.shown = window.requestAnimationFrame;
+    window.requestAnimationFrame = (frame) => void (window.waiting = frame);
+  });
+  await page.waitForFunction(() => window.waiting, null, { polling: 50 });
+  const failed = await page.evaluate(() => window.page.live.side(0).failed);
+  for (const pod of fakes.pods) pod.answer = (request, response) => request.url === "/test/calloneapi" && response.writeHead(500).end();
+  await page.waitForFunction((before) => window.page.live.side(0).failed > before + 20, failed, { polling: 100, timeout: PATIENCE });
+  for (const pod of fakes.pods) delete pod.answer;
+  await page.evaluate(() => {
+    window.requestAnimationFrame = window.shown;
+    requestAnimationFrame(window.waiting);
+  });
+  await has("failure");
+  assert.deepEqual(unexpected(complaints), []);
+  await context.close();
+});

@@ -80,15 +80,17 @@ export class Cards {
     write(this.empty, pods.length || this.places.some((place) => place.pod) ? "" : t("noPods", { names }));
   }
 
-  /** Has the free places stand behind the others. */
+  /** Has the free places stand behind the others, as many as there are others: an update may need them. */
   moveUp() {
     const taken = this.places.filter((place) => place.pod);
-    if (taken.every((place, i) => place === this.places[i])) return;
     const free = this.places.filter((place) => !place.pod);
-    const before = taken.map(({ item }) => item.getBoundingClientRect());
+    const inOrder = taken.every((place, i) => place === this.places[i]);
+    const before = inOrder ? [] : taken.map(({ item }) => item.getBoundingClientRect());
+    for (const { item } of free.splice(taken.length)) item.remove();
+    this.places = [...taken, ...free];
+    if (inOrder) return;
     // The free ones are moved, so that a button in one of the others keeps the focus.
     this.list.append(...free.map(({ item }) => item));
-    this.places = [...taken, ...free];
     if (calm()) return;
     taken.forEach(({ item }, i) => {
       const { x, y } = item.getBoundingClientRect();

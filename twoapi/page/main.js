@@ -49,6 +49,9 @@ const chart = new Chart(/** @type {HTMLCanvasElement} */ (by("chart")));
 /** Between the time of the server's events and the picture, so that marks come in from the edge. */
 const DELAY_MS = 150;
 
+/** An event isn't late by more: the server lets go of who takes none for ten seconds. */
+const CLOCK_SET_MS = 5_000;
+
 const stream = new Stream({
   onState(name, { pod, why = "" }) {
     // Also from one pod to the next, whose requests begin anew.
@@ -57,13 +60,18 @@ const stream = new Stream({
     state = { name, pod: pod.split("-").at(-1) ?? "", why };
   },
   onEvent(name, data) {
+    // How far the server's clock is ahead, by the event that took the shortest time. Either clock may
+    // be set meanwhile.
+    const ahead = data.now - Date.now();
+    if (name === "hello" || ahead > offset || ahead < offset - CLOCK_SET_MS) offset = ahead;
     if (name === "hello") {
-      offset = data.now - Date.now();
       actions = data.actions;
       if (JSON.stringify(services) !== JSON.stringify(data.services)) lay(data.services);
     } else if (name === "status") viewers = data.viewers;
     else if (name === "problems") problems = data;
     const heard = entry(name, data, offset);
+    // Also while the page isn't shown, when the browser asks for no frame.
+    if (heard) live.tick(heard.t);
     if (heard) live.hear(heard);
   },
 });
@@ -173,7 +181,8 @@ function sentence(v) {
 
 function verdicts() {
   const going = live.sides.some((side) => side.open);
-  const key = [language(), going, live.changes.length, live.changes[0]?.begin].join();
+  const replays = live.changes.filter((change) => change.tape.length).length;
+  const key = [language(), going, replays, live.changes.length, live.changes[0]?.begin].join();
   if (key === listed) return;
   listed = key;
   const items = live.changes.map((change) => {
@@ -182,8 +191,9 @@ function verdicts() {
     const cut = text.search(/[,，]/);
     const line = make("p", "", make("strong", "", text.slice(0, cut)));
     line.append(text.slice(cut));
-    item.append(line, button(t("replay"), () => begin(change)), copyButton("copy", text));
-    item.append(copyButton("copyJson", JSON.stringify(change.verdict, null, 2)));
+    item.append(line);
+    if (change.tape.length) item.append(button(t("replay"), () => begin(change)));
+    item.append(copyButton("copy", text), copyButton("copyJson", JSON.stringify(change.verdict, null, 2)));
     return item;
   });
   if (going) items.unshift(make("li", "note", t("going")));
@@ -292,6 +302,11 @@ function open(pod) {
   target = pod;
   write(by("dialog-title"), pod ? t("actOn", { pod: pod.name ?? pod.ip }) : t("allPods", { service: services[0]?.label }));
   write(by("answer"), actions ? "" : t("noActions"));
+  // Where no container allows fault switches, or it isn't known, the answer says so.
+  const allowing = (pod ? [pod] : live.podsOf(0)).flatMap((one) => one.allows_faults ?? []);
+  const containers = [.../** @type {HTMLSelectElement} */ (by("container")).options];
+  for (const option of containers) option.disabled = allowing.length > 0 && !allowing.includes(option.value);
+  (containers.find((option) => !option.disabled) ?? containers[0]).selected = true;
   for (const element of document.querySelectorAll("[data-do]")) /** @type {HTMLButtonElement} */ (element).disabled = !actions;
   /** @type {HTMLDialogElement} */ (by("dialog")).showModal();
 }

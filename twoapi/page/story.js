@@ -8,29 +8,46 @@
  *   stop: { since_signal_seconds: number, drain_seconds: number, deadline_seconds: number } | null,
  *   burns: { id: number, millicores: number, left: number }[],
  *   probes: { container: string, kind: string, status: number, every: number | null }[],
- *   faults: { container: string, name: string, left: number | null }[] }} Pod
+ *   faults: { container: string, name: string, left: number | null }[],
+ *   allows_faults: string[] | null }} Pod
  * @typedef {{ t: number, took: number, service: number, lane: number, outcome: string,
  *   pod: string, version: string, late: number | null }} Mark
  * @typedef {{ t: number, service: number, kind: string, pod: string, version: string }} Moment
  * @typedef {{ t: number, pods?: Pod[], left?: string[], all?: boolean, marks?: Mark[],
- *   blind?: boolean }} Entry
+ *   blind?: boolean, bytes?: number }} Entry
  * @typedef {{ service: number, label: string, kind: string, from: string[], to: string[],
  *   before: number, pods: number, stuck: number, seconds: number, requests: number, failed: number,
  *   outcomes: Record<string, number>, late: number, longest_gap_ms: number | null,
  *   unobserved_seconds: number, at: string }} Verdict
- * @typedef {{ verdict: Verdict, begin: number, end: number, tape: Entry[] }} Change
+ * @typedef {{ verdict: Verdict, begin: number, end: number, tape: Entry[], bytes: number }} Change
  * @typedef {{ ok: number, failed: number, late: number, outcomes: Record<string, number>, gap: number,
  *   lastOk: number, open: null | { begin: number, last: number, active: number, from: Pod[] } }} Side
  */
 
-/** For how long everything is kept, and longer while a change goes on, whose verdict counts it all. */
+/** For how long requests and moments are kept, and longer while a change goes on, whose verdict counts
+ * them all. */
 const KEEP_MS = 180_000;
 
-/** A change that doesn't come to rest is judged after that long, and what follows is another one. */
-const LONGEST_MS = 600_000;
+/** For how long everything is kept from which a replay could be made, and longer while a change goes on. */
+const KEEP_TAPE_MS = 60_000;
 
-/** A change has come to rest when nothing has happened for longer than a request may take. */
-const REST_MS = 2_500;
+/** Roughly what a request, and each value that has changed in a pod, takes in memory. */
+const MARK_BYTES = 100, VALUE_BYTES = 50;
+
+/** A change that doesn't come to rest is judged after that long, or when its replay takes so many
+ * bytes, and what follows is another one: ten minutes of 40 pods and 100 requests a second. */
+const LONGEST_MS = 600_000, MAX_TAPE_BYTES = 12e6;
+
+/** The replays of all changes take so many bytes at most: the oldest ones go first, and their verdicts
+ * stay. */
+const MAX_KEPT_BYTES = 16e6;
+
+/** What begins so soon after the last moment belongs to the change. */
+const AFTER_MS = 500;
+
+/** A change has come to rest when nothing has happened for so long: a request that began within
+ * AFTER_MS is over by then, since it may take two seconds. */
+const REST_MS = 3_000;
 
 /** … and when it is stuck, for that long. */
 const STUCK_MS = 12_000;
@@ -45,6 +62,13 @@ const UNSEEN_MS = 4_000;
 const FIRST_LOOK_MS = 1_500;
 
 const MAX_CHANGES = 20;
+
+/** So many names of pods and versions are kept, for requests that repeat them. */
+const MAX_NAMES = 1_000;
+
+/** A signal is taken to be no older: a pod may claim whatever it likes, and the change that the signal
+ * belongs to begins with it. */
+const MAX_SINCE_SIGNAL_SECONDS = KEEP_TAPE_MS / 1000;
 
 /** More versions than that are no rollout; a pod may claim whatever it likes. */
 const MAX_VERSIONS = 16;
@@ -63,6 +87,10 @@ export class Story {
     this.changes = [];
     /** @type {Entry[]} */
     this.tape = [];
+    /** What the tape takes in memory. */
+    this.bytes = 0;
+    /** @type {Map<string, string>} */
+    this.names = new Map();
     /** @type {string[]} in the order of their appearance */
     this.versions = [];
     /** @type {Set<string>} "service version" that have answered */
@@ -93,12 +121,32 @@ export class Story {
 
   /** Takes what has been heard. @param {Entry} entry */
   hear(entry) {
+    // Once, by the story that is told first and not by a replay of it.
+    this.bytes += entry.bytes ??= this.share(entry);
     this.tape.push(entry);
     if (entry.blind) this.lookAway(entry.t);
     if (entry.pods) this.takePods(entry);
     for (const mark of entry.marks ?? []) this.takeMark(mark);
     this.heard = entry.t;
     this.forget(entry.t);
+  }
+
+  /** Has an entry take all that it repeats from what is known, and returns what it takes in memory. @param {Entry} entry */
+  share(entry) {
+    const { marks = [] } = entry;
+    for (const mark of marks) [mark.pod, mark.version] = [this.once(mark.pod), this.once(mark.version)];
+    let values = 1;
+    entry.pods = entry.pods?.map((pod) => shared(this.pods.get(pod.id), pod, () => (values += 1)));
+    return MARK_BYTES * marks.length + VALUE_BYTES * values;
+  }
+
+  /** The same name as it was first heard. @param {string} name */
+  once(name) {
+    const first = this.names.get(name);
+    if (first !== undefined) return first;
+    if (this.names.size >= MAX_NAMES) this.names.clear();
+    this.names.set(name, name);
+    return name;
   }
 
   /** From now on nobody looks, until the next whole picture. @param {number} t */
@@ -156,7 +204,10 @@ export class Story {
     if (before && pod.restarts > before.restarts) this.moment(t, pod, "restart");
     if (before?.state === pod.state) return;
     if (pod.state === "ready" && (before || !this.settling(t))) this.moment(t, pod, "isReady");
-    if (pod.state === "stopping") this.moment(t - (pod.stop?.since_signal_seconds ?? 0) * 1000, pod, "signal");
+    if (pod.state === "stopping") {
+      const since = Math.min(Math.max(pod.stop?.since_signal_seconds ?? 0, 0), MAX_SINCE_SIGNAL_SECONDS);
+      this.moment(t - since * 1000, pod, "signal");
+    }
     if (before?.state === "ready" && /not ready|no answer|starting/.test(pod.state)) this.moment(t, pod, "unready");
   }
 
@@ -218,15 +269,27 @@ export class Story {
       const quiet = now - side.open.last;
       const rest = pods.every((pod) => pod.state === "ready") ? REST_MS : STUCK_MS;
       const { open } = side;
-      if (now - open.begin < LONGEST_MS && (quiet < rest || pods.some((pod) => pod.state === "stopping"))) return;
+      const fits = now - open.begin < LONGEST_MS && this.bytes < MAX_TAPE_BYTES;
+      if (fits && (quiet < rest || pods.some((pod) => pod.state === "stopping"))) return;
       side.open = null;
-      const end = open.last + 500;
-      /** @type {Entry[]} */
-      const tape = [{ t: open.begin - LEAD_MS, all: true, pods: open.from }];
-      for (const entry of this.tape) if (entry.t > open.begin - LEAD_MS) tape.push(entry);
-      this.changes.unshift({ verdict: this.judge(service, open, pods, end), begin: open.begin - LEAD_MS, end: end + LEAD_MS, tape });
-      this.changes.length = Math.min(this.changes.length, MAX_CHANGES);
+      this.close(service, open, pods);
     });
+  }
+
+  /** @param {number} service @param {NonNullable<Side["open"]>} open @param {Pod[]} pods */
+  close(service, open, pods) {
+    const [begin, end] = [open.begin - LEAD_MS, open.last + AFTER_MS];
+    // Those that ended later belong to it if they began in time.
+    const marks = this.marks.filter((mark) => mark.service === service && mark.t >= open.begin && mark.t - mark.took <= end);
+    const tape = this.tape.filter((entry) => entry.t > begin);
+    let bytes = tape.reduce((sum, entry) => sum + (entry.bytes ?? 0), 0);
+    const last = Math.max(end, marks.at(-1)?.t ?? 0);
+    const verdict = this.judge(service, open, pods, end, marks);
+    tape.unshift({ t: begin, all: true, pods: open.from });
+    this.changes.unshift({ verdict, begin, end: last + LEAD_MS, tape, bytes });
+    this.changes.length = Math.min(this.changes.length, MAX_CHANGES);
+    bytes = 0;
+    this.changes = this.changes.map((change) => ((bytes += change.bytes) > MAX_KEPT_BYTES ? { ...change, tape: [] } : change));
   }
 
   /**
@@ -234,9 +297,10 @@ export class Story {
    * @param {NonNullable<Side["open"]>} open
    * @param {Pod[]} pods
    * @param {number} end
+   * @param {Mark[]} marks
    * @returns {Verdict}
    */
-  judge(service, open, pods, end) {
+  judge(service, open, pods, end, marks) {
     const versions = (/** @type {Pod[]} */ list) => [...new Set(list.flatMap((pod) => pod.version ?? []))].sort();
     const names = (/** @type {Pod[]} */ list) => new Set(list.map((pod) => pod.name));
     const [from, to, old] = [versions(open.from), versions(pods), names(open.from)];
@@ -247,7 +311,6 @@ export class Story {
     if (from.join() !== to.join() && from.length && to.length) [kind, count] = ["update", fresh];
     else if (fresh !== gone) [kind, count] = ["scale", pods.length];
     else if (fresh) [kind, count] = ["replace", fresh];
-    const marks = this.marks.filter((mark) => mark.service === service && mark.t >= open.begin && mark.t <= end);
     /** @type {Record<string, number>} */
     const outcomes = {};
     for (const { outcome } of marks) if (outcome !== "ok") outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
@@ -288,15 +351,39 @@ export class Story {
 
   /** @param {number} now */
   forget(now) {
-    const old = Math.min(now - KEEP_MS, ...this.sides.map(({ open }) => (open?.begin ?? now) - LEAD_MS));
-    for (const list of [this.marks, this.moments, this.tape]) {
-      let count = 0;
-      while (count < list.length && list[count].t < old) count += 1;
-      // Not for every single one.
-      if (count > 100) list.splice(0, count);
-    }
+    const begin = Math.min(now, ...this.sides.map(({ open }) => (open?.begin ?? now) - LEAD_MS));
+    const old = Math.min(now - KEEP_MS, begin);
+    drop(this.marks, old);
+    drop(this.moments, old);
+    for (const { bytes = 0 } of drop(this.tape, Math.min(now - KEEP_TAPE_MS, begin))) this.bytes -= bytes;
     this.blind = this.blind.filter(([, end]) => end > old);
   }
+}
+
+/** Takes what is older out of a list, though not for every single one. @template {{ t: number }} T @param {T[]} list @param {number} old */
+function drop(list, old) {
+  let count = 0;
+  while (count < list.length && list[count].t < old) count += 1;
+  return count > 100 ? list.splice(0, count) : [];
+}
+
+/**
+ * A value with all that is as it was before taken from there, so that it is in memory once.
+ * @param {any} before
+ * @param {any} now
+ * @param {() => void} onNew called for each value that is another one
+ * @returns {any}
+ */
+function shared(before, now, onNew) {
+  if (now === before) return before;
+  if (now && typeof now === "object") {
+    const keys = Object.keys(now);
+    for (const key of keys) now[key] = shared(before?.[key], now[key], onNew);
+    const isSame = before && typeof before === "object" && keys.length === Object.keys(before).length;
+    if (isSame && keys.every((key) => now[key] === before[key])) return before;
+  }
+  onNew();
+  return now;
 }
 
 /**

@@ -2,12 +2,23 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Story, entry } from "../../page/story.js";
 
 const pod = (name, state, version = "1.0", more = {}) => ({
   id: `0/${name}`, service: 0, ip: "10.0.0.1", name, version, state, restarts: 0, stop: null, ...more,
 });
 const ok = (t, version = "1.0", more = {}) => ({ t, took: 1, service: 0, lane: 0, outcome: "ok", pod: "a", version, late: null, ...more });
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc");
+
+/** The megabytes that are in use after a collection. */
+function heap() {
+  collectGarbage();
+  return process.memoryUsage().heapUsed / 1e6;
+}
 
 /** A story that has looked at one pod for a while. */
 function begun(names = ["a"]) {
@@ -172,4 +183,90 @@ test("a pod that claims another version with each answer can't fill the page", (
   assert.ok(story.versions.length <= 16, `${story.versions.length} versions`);
   assert.ok(story.moments.length <= 32, `${story.moments.length} moments`);
   assert.ok(story.version("1.4999") >= 0, "each has a colour");
+});
+
+/** An event as the server sends it, told to a story. */
+function told(story, name, data) {
+  const heard = entry(name, JSON.parse(JSON.stringify(data)), 0);
+  story.tick(heard.t);
+  story.hear(heard);
+}
+
+/** What a pod of three says of itself while it runs, with a new figure of its CPU each time. */
+function running(number, t, state = "ready") {
+  const probes = ["liveness", "readiness", "startup"].flatMap((kind) =>
+    ["oneapi", "twoapi"].map((container) => ({ container, kind, at: new Date(t - (t % 5000)).toISOString(), status: 200, took: 0.001, every: 5 })));
+  return pod(`chesterdeployment-5d79c7596-lgds${number}`, state, "1.0", { cpu: t % 97, limit: 1000, node: "kind-worker", burns: [], faults: [], probes, started: "2026-01-01T00:00:00.000Z" });
+}
+
+test("three hours of a pod that flaps are twenty verdicts in a few megabytes", () => {
+  const before = heap();
+  const story = new Story(["service"]);
+  const start = Date.parse("2026-01-01T00:00:00Z");
+  told(story, "pods", { now: start, all: true, pods: [1, 2, 3].map((number) => running(number, start)) });
+  for (let t = start + 2000; t < start + 210 * 60_000; t += 2000) {
+    const marks = Array.from({ length: 40 }, (_, i) => [t + i * 50, 1.3, 0, i % 2, "ok", `chesterdeployment-5d79c7596-lgds${i % 3}`, "1.0", null]);
+    told(story, "traffic", { now: t, marks });
+    told(story, "pods", { now: t, pods: [running(1, t, t % 4000 ? "not ready" : "ready"), running(2, t), running(3, t)] });
+  }
+  const grown = heap() - before;
+  assert.equal(story.changes.length, 20, "no verdict is lost");
+  assert.ok(story.changes.every(({ verdict }) => verdict.requests > 10_000), "and each is of ten minutes");
+  assert.ok(story.changes[0].tape.length > 500, "the last change can be replayed");
+  assert.ok(grown < 40, `${grown.toFixed(0)} MB are kept`);
+});
+
+test("of changes that don't fit together, the oldest ones have no replay", () => {
+  const story = begun();
+  const much = (t, many) => story.hear({ t, marks: Array.from({ length: many }, () => ok(t)) });
+  for (let n = 0; n < 6; n++) {
+    const t = 100_000 * (n + 1);
+    story.hear({ t, pods: [pod("a", n % 2 ? "ready" : "not ready")] });
+    much(t + 100, 50_000);
+    story.tick(t + 20_000);
+  }
+  assert.deepEqual(story.changes.map(({ tape }) => tape.length > 0), [true, true, true, false, false, false]);
+  assert.deepEqual(story.changes.map(({ verdict }) => verdict.requests), Array(6).fill(50_000), "their verdicts stay");
+});
+
+test("what doesn't change in a pod is kept once, and a replay changes nothing of it", () => {
+  const story = begun();
+  told(story, "pods", { now: 3000, pods: [running(1, 3000)] });
+  told(story, "pods", { now: 4000, pods: [running(1, 4001)] });
+  const [first, second] = story.tape.slice(-2).map(({ pods }) => pods[0]);
+  assert.notEqual(first.cpu, second.cpu);
+  assert.equal(first.probes, second.probes, "one list, and not two that are equal");
+  const [bytes, text] = [story.bytes, JSON.stringify(story.tape)];
+  const replay = new Story(["service"]);
+  for (const heard of [...story.tape, ...story.tape]) replay.hear(heard);
+  assert.equal(JSON.stringify(story.tape), text);
+  assert.equal(story.bytes, bytes);
+});
+
+test("a request that began within a change and failed after it belongs to it", () => {
+  const story = begun();
+  story.hear({ t: 2000, pods: [pod("a", "not ready")] });
+  story.hear({ t: 3000, pods: [pod("a", "ready")] });
+  story.tick(5300);
+  story.hear({ t: 5300, marks: [ok(5300, "", { outcome: "timed out", took: 2000 }), ok(5300)] });
+  story.tick(6000);
+  const { verdict, end } = story.changes[0];
+  assert.deepEqual([verdict.requests, verdict.failed], [1, 1], "the one that was under way, and not the later one");
+  assert.ok(end > 5300, "the replay shows it");
+});
+
+test("several pods in one event, of which some have left, are told as they are", () => {
+  const story = begun(["a", "b"]);
+  story.hear({ t: 5000, pods: [pod("c", "ready"), pod("b", "not ready")], left: ["0/a", "0/never-seen"] });
+  assert.deepEqual([...story.pods.values()].map(({ name, state }) => [name, state]), [["b", "not ready"], ["c", "ready"]]);
+  assert.deepEqual(story.moments.map(({ kind, pod: name }) => [kind, name]), [["appeared", "c"], ["isReady", "c"], ["unready", "b"], ["end", "a"]]);
+});
+
+test("a pod that claims to have been stopping for a century begins no change of a century", () => {
+  for (const [claimed, seconds] of [[3e9, 60], [-3e9, 0], [1.5, 1.5]]) {
+    const story = begun();
+    const t = 100_000;
+    story.hear({ t, pods: [pod("a", "stopping", "1.0", { stop: { since_signal_seconds: claimed, drain_seconds: 2, deadline_seconds: 9 } })] });
+    assert.deepEqual(story.moments.map(({ kind, t: at }) => [kind, t - at]), [["signal", seconds * 1000]]);
+  }
 });

@@ -1,4 +1,5 @@
-// The chart's pixels: known requests in a real browser, and what is drawn for them.
+// The chart's pixels: known requests in a real browser, and what is drawn for them. And what the page does
+// while it is hidden.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -185,6 +186,50 @@ test("the page draws what happens, in the theme that is chosen, as wide as the w
     requestAnimationFrame(window.waiting);
   });
   await has("failure");
+  assert.deepEqual(unexpected(complaints), []);
+  await context.close();
+});
+
+test("an hour of a change in a hidden tab is judged and forgotten", { timeout: 180_000 }, async (t) => {
+  const { page, context, complaints } = await quiet();
+  const debug = await context.newCDPSession(page);
+  await debug.send("Performance.enable");
+  const heap = async () => {
+    await debug.send("HeapProfiler.collectGarbage");
+    const { metrics } = await debug.send("Performance.getMetrics");
+    return metrics.find(({ name }) => name === "JSHeapUsedSize").value / 1e6;
+  };
+  const before = await heap();
+  await page.evaluate(() => {
+    const { live, stream } = window.page;
+    window.requestAnimationFrame = (frame) => void (window.waiting = frame);
+    // From here on the events and the time are the test's.
+    const { listener } = stream;
+    stream.listener = { onEvent() {}, onState() {} };
+    let now = Date.now();
+    Date.now = () => now;
+    const say = (name, data) => listener.onEvent(name, JSON.parse(JSON.stringify({ now, ...data })));
+    const pod = (i, state) => ({
+      id: `0/10.0.0.${i}`, service: 0, ip: `10.0.0.${i}`, name: `chesterdeployment-5d79c7596-lgds${i}`, version: "1.0", node: "kind-worker", namespace: "chesterns",
+      state, why: "", restarts: 0, started: "2026-01-01T00:00:00Z", cpu: Math.round(now / 1000) % 97, limit: 1000, stop: null, burns: [], probes: [], faults: [], allows_faults: ["twoapi"],
+    });
+    say("pods", { all: true, pods: [1, 2, 3].map((i) => pod(i, "ready")) });
+    for (let second = 0; second < 3600; second++) {
+      now += 1000;
+      say("traffic", { marks: Array.from({ length: 50 }, (_, i) => [now - i * 20, 1.5, 0, i % 2, "ok", `chesterdeployment-5d79c7596-lgds${i % 3}`, "1.0", null]) });
+      say("pods", { pods: [pod(1, second % 4 < 2 ? "not ready" : "ready"), pod(2, "ready"), pod(3, "ready")] });
+    }
+    return live.changes.length;
+  });
+  const grown = (await heap()) - before;
+  const changes = await page.evaluate(() => window.page.live.changes.map(({ verdict }) => verdict.seconds));
+  t.diagnostic(`${grown.toFixed(1)} MB more after an hour; verdicts of ${changes} s`);
+  assert.ok(changes.length >= 5 && changes.every((seconds) => seconds <= 600), `verdicts of ${changes} s`);
+  assert.ok(grown < 20, `${grown} MB are kept`);
+  // The dialog offers what the pods allow.
+  await page.locator("#all").click();
+  assert.equal(await page.locator("#container").inputValue(), "twoapi");
+  assert.deepEqual(await page.locator("#container option:disabled").allTextContents(), ["oneapi"]);
   assert.deepEqual(unexpected(complaints), []);
   await context.close();
 });

@@ -130,7 +130,7 @@ test("what pods say of themselves is text, whatever it is", { timeout: 120_000 }
     for (const command of commands) assert.match(command, /^kubectl [\w ./=-]+$/, "a command to copy into a shell");
     await page.locator("#lessons [value=close]").click();
     const longest = await page.evaluate(() => Math.max(...window.page.live.marks.map((mark) => Math.max(mark.pod.length, mark.version.length))));
-    assert.ok(longest <= 120, `a mark has a name of ${longest} characters`);
+    assert.ok(longest <= 256, `a mark has a name of ${longest} characters`);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(wide <= 0, `the page is ${wide} px too wide`);
     assert.deepEqual(complaints, []);

@@ -14,6 +14,7 @@ mod metrics;
 mod mirror;
 mod probes;
 mod refusal;
+mod request_body;
 mod routes;
 mod segment;
 mod service;
@@ -23,6 +24,7 @@ pub use self::{
     app::App,
     body::Answer,
     refusal::{Refusal, TEXT},
+    request_body::RequestBody,
     routes::Routes,
     segment::Segment,
     service::AppService,

@@ -11,15 +11,12 @@ mod stream;
 mod watch;
 mod wire;
 
-use std::time::Duration;
-
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use tokio::time::timeout;
 
 pub(super) use self::reflection::reflect;
 use self::{
@@ -38,9 +35,6 @@ use crate::{
     lifecycle::Life,
     server::Peer,
 };
-
-/// How long a request's message may take to come in, as long as its headers may.
-const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -144,13 +138,7 @@ pub(super) async fn watch(State(health): State<Health>, request: Request) -> Res
 async fn read(request: Request) -> Result<Option<Service>, Response> {
     let asked = request.extensions().get::<Asked>().cloned();
     check_protocol(&request).map_err(IntoResponse::into_response)?;
-    let name = match timeout(MESSAGE_TIMEOUT, wire::read_service(request.into_body())).await {
-        Ok(name) => name,
-        Err(_) => Err(Failure::new(
-            Code::DeadlineExceeded,
-            "the message did not come in time",
-        )),
-    };
+    let name = wire::read_service(request.into_body()).await;
     let service = Service::named(&name.map_err(IntoResponse::into_response)?);
     if let (Some(asked), Some(service)) = (asked, service) {
         asked.is_for(service.switch().as_str());

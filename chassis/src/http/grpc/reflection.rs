@@ -16,12 +16,12 @@ use hyper::body::{Body as _, Frame};
 use tokio::time::timeout;
 
 use super::{
-    GRPC, MESSAGE_TIMEOUT, check_protocol,
+    GRPC, check_protocol,
     stream::{Parts, Stream},
     trailers,
     wire::{self, Code, Failure},
 };
-use crate::lifecycle::Life;
+use crate::{http::request_body::BODY_TIMEOUT, lifecycle::Life};
 
 const SERVICE: &str = "grpc.health.v1.Health";
 const FILE: &str = "grpc/health/v1/health.proto";
@@ -87,7 +87,7 @@ impl Answers {
             }
             let frame = poll_fn(|cx| Pin::new(&mut self.questions).poll_frame(cx));
             let more = tokio::select! {
-                more = timeout(MESSAGE_TIMEOUT, frame) => more,
+                more = timeout(BODY_TIMEOUT, frame) => more,
                 // Nobody who looks on may hold up a stop.
                 _ = self.life.stop_requested() => {
                     return Err(Failure::new(Code::Unavailable, "stopping"));

@@ -3,7 +3,6 @@
 //! <https://protobuf.dev/programming-guides/encoding/>
 
 use std::{
-    future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -12,9 +11,10 @@ use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, StatusCode},
 };
-use hyper::body::{Body as _, Frame};
+use hyper::body::Frame;
 
 use super::{data, trailers};
+use crate::http::request_body::{self, Unread};
 
 /// In front of a message: whether it is compressed, and four bytes of length.
 const PREFIX: usize = 5;
@@ -89,21 +89,18 @@ const TOO_LONG: Failure = Failure {
 };
 
 /// Reads a request's only message, a `HealthCheckRequest`, to its end.
-pub(super) async fn read_service(mut body: Body) -> Result<String, Failure> {
-    let broken = Failure::new(Code::Internal, "the request broke off");
-    let mut bytes = Vec::new();
-    loop {
-        let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
-        let Some(frame) = next.transpose().map_err(|_| broken)? else {
-            break;
-        };
-        if let Some(data) = frame.data_ref() {
-            bytes.extend_from_slice(data);
+pub(super) async fn read_service(body: Body) -> Result<String, Failure> {
+    let mut bytes = match request_body::read(body, PREFIX + MAX_MESSAGE).await {
+        Ok(bytes) => Vec::from(bytes),
+        Err(Unread::TooLong) => return Err(TOO_LONG),
+        Err(Unread::TooSlow) => {
+            let sentence = "the message did not come in time";
+            return Err(Failure::new(Code::DeadlineExceeded, sentence));
         }
-        if bytes.len() > PREFIX + MAX_MESSAGE {
-            return Err(TOO_LONG);
+        Err(Unread::BrokenOff) => {
+            return Err(Failure::new(Code::Internal, "the request broke off"));
         }
-    }
+    };
     if bytes.len() < PREFIX {
         return Err(Failure::new(Code::Internal, "a message is missing"));
     }

@@ -265,3 +265,19 @@ async fn a_body_that_nobody_wants_is_not_waited_for() {
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(4), "{took:?}");
 }
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_bad_input_at_once() {
+    let server = start().await;
+    let begun = Instant::now();
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream
+        .write_all(&request("POST /read", 100, 99))
+        .await
+        .unwrap();
+    stream.shutdown().await.unwrap();
+    let text = rest(&mut stream).await;
+    assert!(text.starts_with("http/1.1 400"), "{text}");
+    assert!(text.ends_with("the body broke off"), "{text}");
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}

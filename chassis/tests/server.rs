@@ -35,6 +35,7 @@ use tokio::{
 const TIMEOUTS: Timeouts = Timeouts {
     header: Duration::from_millis(400),
     idle: Duration::from_millis(1200),
+    stalled: Duration::from_millis(1000),
     latecomer: Duration::from_millis(50),
     half_closed: Duration::from_millis(100),
     linger: Duration::from_millis(500),
@@ -46,7 +47,11 @@ const LONG: Duration = Duration::from_secs(20);
 /// More than the sockets' buffers hold, so that it can't be written in one go.
 const BIG: usize = 16 << 20;
 
-/// A server that answers `/fast` at once, `/big` with much, `/late` after 50 ms, and `/never` never.
+/// Longer than anything that has a time-out may take.
+const SLOW: Duration = Duration::from_millis(1500);
+
+/// A server that answers `/fast` at once, `/big` with much, `/late` after 50 ms, `/slow` after longer than
+/// any time-out, and `/never` never.
 struct Fixture {
     address: SocketAddr,
     signal: UnboundedSender<Signal>,
@@ -101,6 +106,10 @@ async fn start_with_drain(drain_delay: Duration) -> Fixture {
                             asked.notify_one();
                             go.notified().await;
                             Bytes::from_static(b"late")
+                        }
+                        "/slow" => {
+                            sleep(SLOW).await;
+                            Bytes::from_static(b"slow")
                         }
                         "/never" => {
                             let _tells = TellsWhenDropped(tell);
@@ -248,8 +257,7 @@ async fn a_client_that_closes_its_sending_side_gets_its_answers_and_then_the_end
         &["/fast", "/late"],
         &["/late", "/fast"],
         &["/fast"; 1000], // more than come in, and are answered, in one go
-        // Together they take longer than one may.
-        &["/late"; 4],
+        &["/slow", "/fast", "/slow"],
     ] {
         let mut client = server.connect().await;
         let requests: String = paths.iter().map(|path| request(path)).collect();
@@ -257,7 +265,8 @@ async fn a_client_that_closes_its_sending_side_gets_its_answers_and_then_the_end
         client.shutdown().await.unwrap();
         let begun = Instant::now();
         let text = rest(&mut client).await;
-        let took = begun.elapsed();
+        let slow = paths.iter().filter(|path| **path == "/slow").count();
+        let took = begun.elapsed() - SLOW * slow as u32;
         let bodies: Vec<_> = paths.iter().map(|path| &path[1..]).collect();
         let answers = text.split("HTTP/1.1 200").skip(1);
         let answered: Vec<_> = answers.map(|one| &one[one.len() - 4..]).collect();
@@ -291,9 +300,60 @@ async fn a_client_that_leaves_ends_its_request_whatever_it_has_sent_besides() {
         let dropped = server.dropped().await;
         let took = dropped.saturating_duration_since(left);
         assert!(
-            took < TIMEOUTS.half_closed + Duration::from_millis(200),
+            took < Duration::from_millis(200),
             "besides {what}: {took:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_noticed_behind_more_than_the_kernel_takes() {
+    // Early, and after the server has looked for the first times.
+    for stays in [Duration::ZERO, TIMEOUTS.header * 5] {
+        let mut server = start().await;
+        let mut client = server.connect().await;
+        send(&mut client, &request("/never")).await;
+        timeout(LONG, server.asked.notified()).await.unwrap();
+        let more = vec![b'x'; 64 << 20];
+        let all = timeout(stays + Duration::from_millis(200), client.write_all(&more));
+        assert!(all.await.is_err(), "the kernel takes all of it");
+        let left = Instant::now();
+        drop(client);
+        let dropped = server.dropped().await;
+        let took = dropped.saturating_duration_since(left);
+        // It looks after one, two, four times and so on.
+        assert!(took < TIMEOUTS.header * 5, "after {stays:?}: {took:?}");
+    }
+}
+
+/// By its first byte, which is sent early, a client that has left is told from one that waits.
+#[tokio::test]
+async fn an_answer_of_which_a_part_was_sent_early_is_whole() {
+    let server = start().await;
+    for (head, more) in [
+        ("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n", 0),
+        ("GET /slow HTTP/1.0\r\n\r\n", 0),
+        (
+            "GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+            30_000,
+        ),
+    ] {
+        let mut client = server.connect().await;
+        send(&mut client, &format!("{head}{}", "x".repeat(more))).await;
+        if more == 0 {
+            client.shutdown().await.unwrap();
+        }
+        let mut first = [0];
+        let begun = Instant::now();
+        client.read_exact(&mut first).await.unwrap();
+        assert!(begun.elapsed() < SLOW / 2, "it comes early");
+        let text = format!("{}{}", first[0] as char, rest(&mut client).await);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with("HTTP/1.") && head[8..].starts_with(" 200 OK\r\n"),
+            "{head}"
+        );
+        assert_eq!(body, "slow");
     }
 }
 
@@ -516,9 +576,34 @@ async fn http2_that_lets_no_answer_come_is_given_up() {
     assert!(frames.contains(&0x88), "it was answered: {frames:?}");
     let took = begun.elapsed();
     assert!(
-        (TIMEOUTS.idle..TIMEOUTS.idle * 2).contains(&took),
+        (TIMEOUTS.stalled..TIMEOUTS.stalled * 2).contains(&took),
         "{took:?}"
     );
+}
+
+#[tokio::test]
+async fn http2_that_lets_one_of_its_answers_not_come_is_given_up() {
+    let server = start().await;
+    let begun = Instant::now();
+    let mut client = server.connect().await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let settings = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0"; // INITIAL_WINDOW_SIZE 0
+    let mut bytes = [&preface[..], settings].concat();
+    // One that is answered late, as a Watch, and one whose answer can't come.
+    for (stream, block) in [
+        (1, &b"\x82\x86\x04\x06/never\x01\x01x"[..]),
+        (3, b"\x82\x86\x04\x05/fast\x01\x01x"),
+    ] {
+        bytes.extend([0, 0, block.len() as u8, 1, 5, 0, 0, 0, stream]);
+        bytes.extend(block);
+    }
+    client.write_all(&bytes).await.unwrap();
+    let mut frames = Vec::new();
+    let read = timeout(LONG, client.read_to_end(&mut frames)).await;
+    let _ = read.expect("it is closed");
+    let took = begun.elapsed();
+    let latest = TIMEOUTS.stalled * 2 + TIMEOUTS.header * 2;
+    assert!((TIMEOUTS.stalled..latest).contains(&took), "{took:?}");
 }
 
 /// Walks the frames: length in three bytes, type, flags, stream.

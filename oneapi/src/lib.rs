@@ -94,7 +94,7 @@ pub fn routes(chassis: &Chassis, settings: &Settings) -> Routes {
     let highcpu = get(highcpu::highcpu).head(highcpu::head);
     let mut routes = Routes::new()
         .add_text("/test", move || Ok(sentence.get()))
-        .add("/test/highcpu", highcpu.with_state(oneapi.clone()));
+        .add_with_peer("/test/highcpu", highcpu.with_state(oneapi.clone()));
     for (template, methods) in [
         (
             "/burns",

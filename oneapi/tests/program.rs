@@ -273,6 +273,32 @@ fn a_client_cannot_fill_the_log() {
 }
 
 #[test]
+fn a_burn_ends_a_second_after_its_client_has_closed_its_sending_side() {
+    let program = Program::start(oneapi(&[]));
+    for (minutes, expected) in [("1", "ended after 1."), ("0.01", "ok")] {
+        let path = format!("/test/highcpu?minutes={minutes}&millicores=1");
+        let stream = program.ask(&path);
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let answer = text(stream);
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(body.starts_with(expected), "{answer}");
+    }
+}
+
+#[test]
+fn a_burn_whose_client_has_left_ends_at_once() {
+    let mut program = Program::start(oneapi(&[]));
+    let client = program.ask("/test/highcpu?minutes=1&millicores=1");
+    program.wait_for("burn started");
+    let left = Instant::now();
+    drop(client);
+    program.wait_for("burn ended");
+    let took = left.elapsed();
+    assert!(took < Duration::from_millis(500), "{took:?}");
+}
+
+#[test]
 fn each_line_of_the_log_says_which_service_wrote_it() {
     let program = Program::start(oneapi(&["--log-format", "json"]));
     program.signal("TERM");

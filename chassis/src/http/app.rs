@@ -56,6 +56,7 @@ struct Route {
     /// The kind of a request that only reads.
     reading: Kind,
     text: Option<Text>,
+    with_peer: bool,
     metrics: Arc<RouteMetrics>,
 }
 
@@ -82,6 +83,7 @@ impl App {
             kind,
             reading,
             text,
+            with_peer,
         } in added
         {
             paths
@@ -93,6 +95,7 @@ impl App {
                 kind,
                 reading,
                 text,
+                with_peer,
                 metrics,
             });
         }
@@ -105,6 +108,7 @@ impl App {
                 kind: Kind::Unmatched,
                 reading: Kind::Unmatched,
                 text: None,
+                with_peer: false,
                 metrics: metrics.route("unmatched"),
             },
             life,
@@ -162,6 +166,8 @@ impl App {
         layers::late_requests::note(life, kind);
         if kind == Kind::Probe(Probe::Grpc) {
             layers::mirror::ask_for_service(&mut reflection, &mut request);
+        }
+        if route.with_peer {
             request.extensions_mut().insert(peer.clone());
         }
         // Handed on by reference: a future that is moved into another one is there twice.

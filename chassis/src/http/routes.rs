@@ -65,6 +65,7 @@ pub(super) struct Added {
     /// The kind of a request that only reads.
     pub(super) reading: Kind,
     pub(super) text: Option<Text>,
+    pub(super) with_peer: bool,
 }
 
 /// A text that is there at once.
@@ -93,6 +94,17 @@ impl Routes {
     #[must_use]
     pub fn add(self, template: &'static str, methods: MethodRouter) -> Self {
         self.add_as(Kind::Ordinary, template, methods)
+    }
+
+    /// As [`add`](Self::add), and the handlers find out who asks by an extension, a
+    /// [`Peer`](crate::server::Peer).
+    #[must_use]
+    pub fn add_with_peer(self, template: &'static str, methods: MethodRouter) -> Self {
+        let mut routes = self.add(template, methods);
+        if let Some(added) = routes.added.last_mut() {
+            added.with_peer = true;
+        }
+        routes
     }
 
     /// Adds a route whose `GET` answers a text that is there at once, whatever the request says. It
@@ -150,6 +162,7 @@ impl Routes {
             kind,
             reading: kind,
             text: None,
+            with_peer: kind == Kind::Probe(Probe::Grpc),
         });
         self
     }

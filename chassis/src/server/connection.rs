@@ -33,7 +33,7 @@ use tracing::debug;
 use super::{
     Peer, Timeouts,
     progress::{Progress, Remaining, State},
-    socket::Socket,
+    socket::{Client, Socket},
 };
 use crate::lifecycle::{Life, Phase};
 
@@ -75,7 +75,7 @@ pub(super) async fn serve<S, B>(
     let http2 = version == Version::Http2;
     let progress = Arc::new(Progress::new(shared.epoch, http2));
     let socket = Socket::new(stream, Arc::clone(&progress), shared.timeouts.linger);
-    let client_closed = socket.client_closed();
+    let client = socket.client();
     let service = Tracked {
         service: service_for(Peer::new(address, socket.to_reset())),
         progress: Arc::clone(&progress),
@@ -86,10 +86,14 @@ pub(super) async fn serve<S, B>(
     let ended = match version {
         Version::Http1 => {
             let connection = http1::Builder::new()
+                // A client that has closed its sending side may wait for its answer. hyper reads nothing
+                // while a handler is at work, and whether the client has left is found out here.
+                .half_close(true)
                 .header_read_timeout(None)
                 .max_buf_size(MAX_HEADERS_SIZE)
                 .serve_connection(io, service);
-            drive(pin!(connection), version, client_closed, &progress, &shared).await
+            let client_left = client.has_left();
+            drive(pin!(connection), version, client_left, &client, &shared).await
         }
         Version::Http2 => {
             let connection = http2::Builder::new(TokioExecutor::new())
@@ -99,14 +103,12 @@ pub(super) async fn serve<S, B>(
             // Boxed, so that an HTTP/1.1 connection doesn't take the memory that this one needs.
             let mut connection = Box::pin(connection);
             let connection = connection.as_mut();
-            Box::pin(drive(
-                connection,
-                version,
-                client_closed,
-                &progress,
-                &shared,
-            ))
-            .await
+            // HTTP/2 can't be used by one that sends nothing: it can take no long answer, for one.
+            let client_left = async {
+                client.has_closed_sending().await;
+                sleep(shared.timeouts.half_closed).await;
+            };
+            Box::pin(drive(connection, version, client_left, &client, &shared)).await
         }
     };
     match ended {
@@ -197,17 +199,18 @@ where
 /// Lets hyper do its work, and beside it keeps the time-outs and listens for the stop.
 ///
 /// It is polled for each request, so whatever takes a lock is polled only when it has news: the
-/// phase when its number has changed, the timer when it has elapsed, the client's closing while a
+/// phase when its number has changed, the timer when it has elapsed, the client's leaving while a
 /// request is being answered.
 async fn drive<C: Connection>(
     mut connection: Pin<&mut C>,
     version: Version,
-    client_closed: impl Future<Output = ()>,
-    progress: &Arc<Progress>,
+    client_left: impl Future<Output = ()>,
+    client: &Client,
     shared: &Shared,
 ) -> Ended {
     enum Event {
         Ended(hyper::Result<()>),
+        ClientLeft,
         PhaseChanged,
         Answered,
         TimerElapsed,
@@ -215,16 +218,16 @@ async fn drive<C: Connection>(
     let Timeouts {
         header,
         idle,
-        half_closed,
+        stalled,
         latecomer,
         linger,
+        ..
     } = shared.timeouts;
+    let progress = client.progress();
     let mut sleep = pin!(sleep_until((progress.since() + header).into()));
     let mut timer = Timer::new(sleep.as_mut());
-    let mut client_closed = pin!(client_closed);
-    let mut client_closed_at = None;
-    // Each answer has that time, also one of several that have been asked for together.
-    let give_up_at = |closed_at: Instant, since: Instant| closed_at.max(since) + half_closed;
+    let mut client_left = pin!(client_left);
+    let (mut looks, mut turned_at) = (0_u32, Instant::now());
     // In HTTP/2: when the client was told to go; or else when it will be, and whether that is only if
     // it asks for nothing until then: once there are more answers than so many, another time is set.
     let mut shutdown_at = None;
@@ -246,14 +249,8 @@ async fn drive<C: Connection>(
                 let since = progress.since();
                 let state = progress.state();
                 if state == State::Busy {
-                    if client_closed_at.is_none()
-                        && (progress.has_client_closed()
-                            || client_closed.as_mut().poll(cx).is_ready())
-                    {
-                        client_closed_at = Some(Instant::now());
-                    }
-                    if let Some(at) = client_closed_at {
-                        timer.set_if_earlier(give_up_at(at, since));
+                    if client_left.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(Event::ClientLeft);
                     }
                 } else if state == State::ReceivingHeaders {
                     timer.set_if_earlier(since + header);
@@ -276,6 +273,7 @@ async fn drive<C: Connection>(
         let now = Instant::now();
         let tell_to_go = match event {
             Event::Ended(result) => return Ended::ByItself(result),
+            Event::ClientLeft => return Ended::ClientLeft,
             Event::PhaseChanged => {
                 let phase = *phase.borrow_and_update();
                 let closing = matches!(phase, Phase::Closing(_));
@@ -317,9 +315,18 @@ async fn drive<C: Connection>(
             }
             Event::TimerElapsed => {
                 let (state, since) = (progress.state(), progress.since());
-                let given_up = client_closed_at.is_some_and(|at| give_up_at(at, since) <= now);
-                if progress.is_busy() && given_up {
-                    return Ended::ClientLeft;
+                if version == Version::Http2 && now >= turned_at + stalled {
+                    turned_at = now;
+                    if progress.turn() {
+                        return Ended::TimedOut(State::Stalled);
+                    }
+                }
+                if (version, state) == (Version::Http1, State::Busy) {
+                    looks += 1;
+                    // Less and less often, since there is one byte for each.
+                    if looks.is_power_of_two() {
+                        client.look_behind_unread_input();
+                    }
                 }
                 let tell_at = tell_at.filter(|_| unless_answered.is_none() || !progress.is_busy());
                 let deadline = match (state, shutdown_at, tell_at) {
@@ -327,7 +334,8 @@ async fn drive<C: Connection>(
                     (State::ReceivingHeaders, ..) => since + header,
                     // A client that doesn't close in its turn holds nothing up.
                     (State::Idle, Some(at), _) => since.max(at) + linger,
-                    (State::Idle, None, None) | (State::Stalled, ..) => since + idle,
+                    (State::Idle, None, None) => since + idle,
+                    (State::Stalled, ..) => since + stalled,
                     // Looks again then.
                     (State::Busy, Some(_), _) => now + linger,
                     (State::Busy, None, None) => now + header,
@@ -449,7 +457,12 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Ok(mut response) = ready!(this.answer.poll(cx));
+        let Poll::Ready(Ok(mut response)) = this.answer.poll(cx) else {
+            if let Some(InFlight(progress)) = this.in_flight {
+                progress.answer_awaited();
+            }
+            return Poll::Pending;
+        };
         let http2 = *this.version == hyper::Version::HTTP_2;
         // HTTP/2 has a frame for what `Connection: close` says, and no such header.
         if !http2 && this.life.is_stopping() {
@@ -462,6 +475,9 @@ where
             }
         }
         let in_flight = this.in_flight.take();
+        if let Some(InFlight(progress)) = &in_flight {
+            progress.answer_begins();
+        }
         Poll::Ready(Ok(response.map(|body| {
             let mut held = Held {
                 body,
@@ -490,20 +506,25 @@ pin_project_lite::pin_project! {
 }
 
 /// From the moment at which a part of an answer could be taken until the next one is asked for.
-struct WaitingForClient(Arc<Progress>);
+struct WaitingForClient {
+    progress: Arc<Progress>,
+    turn: u8,
+}
 
 impl WaitingForClient {
     /// None in HTTP/1.1, where the socket knows whether the client takes what is written.
     fn new(http2: bool, in_flight: Option<&InFlight>) -> Option<Self> {
         let InFlight(progress) = in_flight.filter(|_| http2)?;
-        progress.answer_held_back();
-        Some(Self(Arc::clone(progress)))
+        Some(Self {
+            progress: Arc::clone(progress),
+            turn: progress.answer_held_back(),
+        })
     }
 }
 
 impl Drop for WaitingForClient {
     fn drop(&mut self) {
-        self.0.answer_let_go();
+        self.progress.answer_let_go(self.turn);
     }
 }
 

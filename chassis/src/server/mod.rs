@@ -41,13 +41,14 @@ use crate::lifecycle::{Life, Stoppable, WaitsFor};
 pub struct Timeouts {
     /// From a request's first byte, or the connection's start, to the end of the headers.
     pub header: Duration,
-    /// Between two requests, and between two bytes that a client takes of its answer.
+    /// Between two requests.
     pub idle: Duration,
+    /// Between two parts of an answer that a client takes.
+    pub stalled: Duration,
     /// A connection that comes out of the backlog while the listener closes has this long to send
     /// something.
     pub latecomer: Duration,
-    /// How long an answer may take whose client has closed its sending side. It may have left, or
-    /// wait for the answer; only writing to it would tell.
+    /// How long answers may take whose client speaks HTTP/2 and has closed its sending side.
     pub half_closed: Duration,
     /// After an answer, how long to wait for the client to have read it and closed in its turn. A
     /// socket that is closed with unread input resets, and a pod's network goes with its last
@@ -62,9 +63,11 @@ impl Default for Timeouts {
             // Longer than the 90 s after which common clients' pools (Go's, reqwest's) give an idle
             // connection up, so that it is the client that closes, and no request crosses it.
             idle: Duration::from_secs(120),
+            // A client that takes nothing for so long has most likely hung.
+            stalled: Duration::from_secs(120),
             // A client that connects to ask does so within a round trip.
             latecomer: Duration::from_millis(50),
-            // Ample for any answer that is there at once, and a burn whose client has left ends soon.
+            // Ample for any answer that is there at once.
             half_closed: Duration::from_millis(100),
             linger: Duration::from_secs(1),
         }

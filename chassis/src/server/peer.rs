@@ -10,6 +10,8 @@ use std::{
 use socket2::SockRef;
 use tokio::net::{TcpStream, tcp::OwnedWriteHalf};
 
+use super::socket::closed_sending;
+
 /// The client's side of a connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
@@ -30,6 +32,14 @@ impl Peer {
     /// Its address; one of IPv4 as such, though an IPv6 socket took it.
     pub fn ip(&self) -> IpAddr {
         self.address.ip().to_canonical()
+    }
+
+    /// Waits until it has closed its sending side. It may have left, or wait for its answer.
+    pub async fn closed_sending(&self) {
+        match self.socket.upgrade() {
+            Some(socket) => closed_sending(&socket).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Resets the connection: the client sees `ECONNRESET`, and nothing that is written from now on

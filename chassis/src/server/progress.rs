@@ -8,7 +8,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
@@ -39,11 +39,18 @@ pub(super) struct Progress {
     /// so the end of a request is one operation.
     requests: AtomicU64,
     /// Of those, how many have an answer that the client doesn't let come: in HTTP/2 it may open no
-    /// window, and nothing is written then.
-    held_back: AtomicU32,
+    /// window, and nothing is written then. They are counted in two turns, see [`turn`](Self::turn).
+    held_back: [AtomicU32; 2],
+    /// In which of the two answers that are held back now are counted.
+    turn: AtomicU8,
+    /// Whether a handler is at work, and nothing of its answer is there.
+    awaits_answer: AtomicBool,
+    /// How often somebody has doubted that the client of the answer is still there, and how many bytes
+    /// of the answer it has been sent ahead to find out.
+    doubts: AtomicU8,
+    sent_ahead: AtomicU8,
     receiving_headers: AtomicBool,
     stalled: AtomicBool,
-    client_closed: AtomicBool,
     /// Whether anybody waits for a request to end.
     awaited: AtomicBool,
     waiting: Mutex<Waiting>,
@@ -70,10 +77,13 @@ impl Progress {
         Self {
             bytes_are_requests: !http2,
             requests: AtomicU64::new(0),
-            held_back: AtomicU32::new(0),
+            held_back: Default::default(),
+            turn: AtomicU8::new(0),
+            awaits_answer: AtomicBool::new(false),
+            doubts: AtomicU8::new(0),
+            sent_ahead: AtomicU8::new(0),
             receiving_headers: AtomicBool::new(!http2),
             stalled: AtomicBool::new(false),
-            client_closed: AtomicBool::new(false),
             awaited: AtomicBool::new(false),
             waiting: Mutex::default(),
             events: AtomicU32::new(1), // the first look sees that as news
@@ -85,8 +95,9 @@ impl Progress {
 
     pub(super) fn state(&self) -> State {
         let in_flight = self.in_flight();
-        let all_held_back = self.held_back.load(Ordering::Relaxed) == in_flight;
-        if self.stalled.load(Ordering::Relaxed) || (in_flight > 0 && all_held_back) {
+        let [this, last] = &self.held_back;
+        let held_back = this.load(Ordering::Relaxed) + last.load(Ordering::Relaxed);
+        if self.stalled.load(Ordering::Relaxed) || (in_flight > 0 && held_back == in_flight) {
             State::Stalled
         } else if in_flight > 0 {
             State::Busy
@@ -172,16 +183,72 @@ impl Progress {
         }
     }
 
-    /// An answer waits for the client to let it come.
-    pub(super) fn answer_held_back(&self) {
-        self.held_back.fetch_add(1, Ordering::Relaxed);
+    /// An answer waits for the client to let it come. It is counted in the turn that is returned.
+    pub(super) fn answer_held_back(&self) -> u8 {
+        let turn = self.turn.load(Ordering::Relaxed);
+        self.held_back[usize::from(turn)].fetch_add(1, Ordering::Relaxed);
         self.note();
+        turn
     }
 
     /// It waits no more.
-    pub(super) fn answer_let_go(&self) {
-        self.held_back.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn answer_let_go(&self, turn: u8) {
+        self.held_back[usize::from(turn)].fetch_sub(1, Ordering::Relaxed);
         self.note();
+    }
+
+    /// Begins the other turn, which has what is held back from now on. Returns whether an answer is left
+    /// there from before: it has been held back for the whole of the turn that ends.
+    pub(super) fn turn(&self) -> bool {
+        let other = 1 - self.turn.load(Ordering::Relaxed);
+        self.turn.store(other, Ordering::Relaxed);
+        self.held_back[usize::from(other)].load(Ordering::Relaxed) > 0
+    }
+
+    /// A handler is at work.
+    pub(super) fn answer_awaited(&self) {
+        self.awaits_answer.store(true, Ordering::Relaxed);
+    }
+
+    /// Its answer begins.
+    pub(super) fn answer_begins(&self) {
+        self.awaits_answer.store(false, Ordering::Relaxed);
+    }
+
+    /// Somebody doubts that the client is still there.
+    pub(super) fn doubt(&self) {
+        let doubts = self.doubts.load(Ordering::Relaxed);
+        self.doubts
+            .store(doubts.saturating_add(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.doubts.load(Ordering::Relaxed) > 0
+    }
+
+    /// The next byte of an answer that begins like that, if it can be sent and there is a doubt that it
+    /// would settle.
+    pub(super) fn next_ahead(&self, start: &[u8]) -> Option<u8> {
+        let sent = self.sent_ahead.load(Ordering::Relaxed);
+        let is_due = sent < self.doubts.load(Ordering::Relaxed)
+            && self.awaits_answer.load(Ordering::Relaxed);
+        start.get(usize::from(sent)).copied().filter(|_| is_due)
+    }
+
+    pub(super) fn bytes_sent_ahead(&self, bytes: usize) {
+        let sent = self.sent_ahead() + bytes;
+        self.sent_ahead.store(sent as u8, Ordering::Relaxed); // a few at most
+    }
+
+    /// How many bytes of an answer the client has before it is written.
+    pub(super) fn sent_ahead(&self) -> usize {
+        self.sent_ahead.load(Ordering::Relaxed).into()
+    }
+
+    /// So many of them have been written a second time, to nobody.
+    pub(super) fn caught_up(&self, bytes: usize) {
+        let left = self.sent_ahead() - bytes;
+        self.sent_ahead.store(left as u8, Ordering::Relaxed);
     }
 
     /// The client's side takes no more bytes, for now.
@@ -202,11 +269,13 @@ impl Progress {
         }
     }
 
-    /// The client sends no more. Pending while a request is being answered: the reader is woken up
-    /// when it ends.
+    /// The client sends no more. In HTTP/2 it is pending while a request is being answered: the reader
+    /// is woken up when it ends.
     pub(super) fn poll_client_closed(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.bytes_are_requests {
+            return Poll::Ready(()); // HTTP/1 reads when it wants something
+        }
         self.waiting().reader = Some(cx.waker().clone());
-        self.client_closed.store(true, Ordering::Relaxed);
         self.awaited.store(true, Ordering::SeqCst);
         if self.requests.load(Ordering::SeqCst) as u32 > 0 {
             Poll::Pending
@@ -217,10 +286,6 @@ impl Progress {
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn has_client_closed(&self) -> bool {
-        self.client_closed.load(Ordering::Relaxed)
     }
 }
 
@@ -274,7 +339,7 @@ mod tests {
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
         let cx = Context::from_waker(&waker);
-        let progress = Progress::new(Instant::now(), false);
+        let progress = Progress::new(Instant::now(), true);
         progress.request_begins();
         assert!(progress.poll_client_closed(&cx).is_pending());
         assert!(!woken.0.load(Ordering::Relaxed), "the request goes on");

@@ -1,11 +1,13 @@
 //! A connection's socket as hyper sees it. It notes what comes and goes in the connection's
-//! [`Progress`]; it keeps from hyper, which would drop the request, that a client has closed its
-//! sending side while it may still wait for the answer; and it ends in two steps: it tells the
-//! client that there is no more, and then waits for the client to close too.
+//! [`Progress`]; it finds out whether a client that has closed its sending side has left or waits for
+//! its answer; and it ends in two steps: it tells the client that there is no more, and then waits for
+//! the client to close too.
 
 use std::{
+    future::poll_fn,
     io,
-    pin::Pin,
+    mem::MaybeUninit,
+    pin::{Pin, pin},
     sync::{Arc, Weak},
     task::{Context, Poll, ready},
     time::Duration,
@@ -13,7 +15,7 @@ use std::{
 
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
@@ -23,7 +25,10 @@ use tokio::{
 
 use super::progress::Progress;
 
-/// Both halves, the writing one shared with [`ClientClosed`].
+/// What each answer of HTTP/1 begins with, whatever it is.
+const START_OF_ANSWER: &[u8] = b"HTTP/1.";
+
+/// Both halves, the writing one shared with [`Client`].
 pub(super) struct Socket {
     read: OwnedReadHalf,
     write: Arc<OwnedWriteHalf>,
@@ -49,21 +54,26 @@ impl Socket {
         Arc::downgrade(&self.write)
     }
 
-    /// Waits until the client has closed its sending side, whether or not anybody reads: it may have
-    /// sent more than is wanted before.
-    pub(super) fn client_closed(&self) -> impl Future<Output = ()> + Send + use<> {
-        let socket = Arc::clone(&self.write);
-        async move {
-            // `PRIORITY` stands for urgent data, which nobody sends, and for the end of the input.
-            #[cfg(target_os = "linux")]
-            let _ = socket.ready(tokio::io::Interest::PRIORITY).await;
-            // Elsewhere only reading tells.
-            #[cfg(not(target_os = "linux"))]
-            {
-                let _ = socket;
-                std::future::pending::<()>().await;
-            }
+    /// Who is at its other end.
+    pub(super) fn client(&self) -> Client {
+        Client {
+            socket: Arc::clone(&self.write),
+            progress: Arc::clone(&self.progress),
         }
+    }
+
+    /// Writes what follows on the bytes that the client has been sent ahead.
+    #[cold]
+    fn poll_write_behind(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let ahead = self.progress.sent_ahead().min(bytes.len());
+        let rest = &bytes[ahead..];
+        let written = if rest.is_empty() {
+            0
+        } else {
+            ready!(self.poll_writing(cx, |socket| socket.try_write(rest), rest.len()))?
+        };
+        self.progress.caught_up(ahead);
+        Poll::Ready(Ok(ahead + written))
     }
 
     /// Tries to write, and waits for the client to take something if it takes nothing now.
@@ -92,6 +102,84 @@ impl Socket {
     }
 }
 
+/// Who is at the other end of a connection, for as long as a request is being answered. Nobody reads
+/// the socket then.
+pub(super) struct Client {
+    socket: Arc<OwnedWriteHalf>,
+    progress: Arc<Progress>,
+}
+
+impl Client {
+    /// Waits until the client of HTTP/1 has left.
+    ///
+    /// A client that has left has closed its sending side, but one that waits for the answer may have
+    /// done so too: only writing to it tells, since the machine of one that has left then resets the
+    /// connection. So it is sent the first byte of its answer, which is always the same.
+    pub(super) async fn has_left(&self) {
+        let Self { socket, progress } = self;
+        let mut closed_sending = pin!(closed_sending(socket));
+        let mut reset = pin!(socket.ready(Interest::ERROR));
+        let mut has_closed_sending = false;
+        poll_fn(|cx| {
+            if !has_closed_sending && closed_sending.as_mut().poll(cx).is_ready() {
+                has_closed_sending = true;
+                progress.doubt();
+            }
+            if !progress.is_doubtful() {
+                return Poll::Pending;
+            }
+            if reset.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if let Some(next) = progress.next_ahead(START_OF_ANSWER) {
+                match socket.try_write(&[next]) {
+                    Ok(written) => progress.bytes_sent_ahead(written),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => return Poll::Ready(()),
+                }
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    pub(super) fn progress(&self) -> &Arc<Progress> {
+        &self.progress
+    }
+
+    /// Waits until it has closed its sending side.
+    pub(super) async fn has_closed_sending(&self) {
+        closed_sending(&self.socket).await;
+    }
+
+    /// Asks once more whether it is there, if it has sent something that nobody has read: behind that
+    /// it may have closed, and nothing tells.
+    pub(super) fn look_behind_unread_input(&self) {
+        let stream: &TcpStream = self.socket.as_ref().as_ref();
+        let peeked = SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
+        if peeked.is_ok_and(|bytes| bytes > 0) {
+            self.progress.doubt();
+        }
+    }
+}
+
+/// Waits until the client has closed its sending side, or the connection has failed, whether or not
+/// anybody reads: it may have sent more than is wanted before.
+pub(super) async fn closed_sending(socket: &OwnedWriteHalf) {
+    // `PRIORITY` stands for urgent data, which nobody sends, and for the end of the input.
+    #[cfg(target_os = "linux")]
+    let _ = socket.ready(Interest::PRIORITY).await;
+    // Elsewhere only looking tells, and not behind input that nobody has read.
+    #[cfg(not(target_os = "linux"))]
+    {
+        const NEXT_LOOK: Duration = Duration::from_millis(100);
+        let stream: &TcpStream = socket.as_ref();
+        while stream.peek(&mut [0]).await.is_ok_and(|bytes| bytes > 0) {
+            tokio::time::sleep(NEXT_LOOK).await;
+        }
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -103,7 +191,7 @@ impl AsyncRead for Socket {
         if buffer.filled().len() > before {
             self.progress.bytes_received();
         } else if buffer.remaining() > 0 {
-            // Until the answer is there, the connection keeps time.
+            // Until the answers are there: HTTP/2 would drop all requests.
             ready!(self.progress.poll_client_closed(cx));
         }
         Poll::Ready(Ok(()))
@@ -116,6 +204,9 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.progress.sent_ahead() > 0 {
+            return self.poll_write_behind(cx, bytes);
+        }
         self.poll_writing(cx, |socket| socket.try_write(bytes), bytes.len())
     }
 
@@ -124,6 +215,10 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.progress.sent_ahead() > 0 {
+            let first = slices.iter().find(|slice| !slice.is_empty());
+            return self.poll_write_behind(cx, first.map_or(&[], |slice| &**slice));
+        }
         let length = slices.iter().map(|slice| slice.len()).sum();
         self.poll_writing(cx, |socket| socket.try_write_vectored(slices), length)
     }

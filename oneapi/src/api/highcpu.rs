@@ -3,21 +3,23 @@
 
 use std::{
     fmt::Write,
+    pin::pin,
     time::{Duration, Instant},
 };
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{RawQuery, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chassis::{
     http::{Refusal, TEXT, VARY_ACCEPT, prefers_json},
+    server::Peer,
     system::{container::Throttling, seconds},
 };
 use serde::Serialize;
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::time::{MissedTickBehavior, interval_at, sleep};
 use tracing::info;
 
 use super::query;
@@ -28,6 +30,7 @@ use crate::{
 
 pub(crate) async fn highcpu(
     State(oneapi): State<Oneapi>,
+    Extension(client): Extension<Peer>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, CannotBurn> {
@@ -37,7 +40,14 @@ pub(crate) async fn highcpu(
         return Ok(Report::of_nothing(&request).response(End::Completed, json));
     }
     let handle = oneapi.burns.start(request)?;
-    let end = attend(&oneapi, &handle).await;
+    let mut attended = pin!(attend(&oneapi, &handle));
+    let end = tokio::select! {
+        end = &mut attended => end,
+        () = client_closed(&client) => {
+            handle.cancel();
+            attended.await
+        }
+    };
     Ok(Report::of(&oneapi.burns, &handle.burn).response(end, json))
 }
 
@@ -126,6 +136,16 @@ async fn stop_before_completion(oneapi: &Oneapi, burn: &Burn) {
         return;
     }
     std::future::pending().await
+}
+
+/// Waits until the client has closed its sending side, and a little longer. It may still wait for the
+/// answer, but behind a proxy one that has left looks the same.
+async fn client_closed(client: &Peer) {
+    /// Long enough for a burn that somebody asks for with `nc -N` to try it, and short enough for nobody
+    /// to wonder about the CPU time.
+    const STILL_BURNS: Duration = Duration::from_secs(1);
+    client.closed_sending().await;
+    sleep(STILL_BURNS).await;
 }
 
 /// Logs a burn's start, and its end when dropped: completed, cancelled, or its client gone.

@@ -10,8 +10,8 @@ use crate::{
     faults::{self, Faults},
     http::{App, Routes},
     lifecycle::{self, HeldSignals, Life, Signals, stop_in_order, termination},
-    server::{Gate, Server, Timeouts, bind},
-    system::{address::Address, container, memory},
+    server::{self, Gate, Server, Timeouts, bind},
+    system::{address::Address, container, descriptors, memory},
     telemetry::{Identity, Metrics, identity, log},
 };
 
@@ -26,6 +26,10 @@ pub struct Settings {
     /// How long starting and stopping take.
     #[command(flatten)]
     pub lifecycle: lifecycle::Settings,
+
+    /// How many connections, and for how long.
+    #[command(flatten)]
+    pub server: server::Settings,
 
     /// Fault switches.
     #[command(flatten)]
@@ -44,6 +48,7 @@ pub struct Settings {
 impl CheckConflicts for Settings {
     fn conflicts(&self) -> Vec<String> {
         let mut conflicts = self.lifecycle.conflicts();
+        conflicts.extend(self.server.conflicts());
         conflicts.extend(self.faults.conflicts());
         conflicts
     }
@@ -103,6 +108,7 @@ fn or_exit_when_it_panics<T>(build: impl FnOnce() -> T) -> T {
 /// Reads the command line and the environment; wrong settings end the process with 2. What is wrong
 /// is also the container's termination message.
 pub fn parse<C: CommandFactory + FromArgMatches + CheckConflicts>() -> C {
+    descriptors::raise_limit(); // before anybody asks how many there are
     config::parse(termination::write)
 }
 
@@ -187,7 +193,15 @@ impl Chassis {
         let app = self.app(routes);
         let service_for = move |peer| app.service(peer);
         let (gate, life) = (Gate::shut_while(self.faults.deaf()), self.life.clone());
-        let server = Server::start(listener, gate, service_for, life, Timeouts::default());
+        let timeouts = Timeouts {
+            idle: self.settings.server.idle_timeout,
+            ..Timeouts::default()
+        };
+        let max_connections = self.settings.server.max_connections();
+        let server = Server::start(listener, gate, service_for, life, timeouts, max_connections);
+        let census = server.census();
+        self.metrics
+            .register(|registry| registry.register_collector(Box::new(census)));
         let (metrics, turnover) = (self.metrics.clone(), server.turnover());
         let activity = move || metrics.requests() + turnover.count();
         tokio::spawn(memory::release_when_quiet(activity));

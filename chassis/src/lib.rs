@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | [`app`] | puts the rest together and runs it | all below |
 //! | [`http`] | routes, `/livez`, `/readyz`, `/startupz`, `/probes`, `/faults`, `/metrics`, `/info`, refusals, and the layers round every route | `server`, `faults`, `lifecycle`, `telemetry`, `system`, `text` |
-//! | [`server`] | the listener, the accept loop, and each connection from its first byte to its end | `lifecycle` |
+//! | [`server`] | the listener, the accept loop, and each connection from its first byte to its end | `lifecycle`, `config`, `system` |
 //! | [`faults`] | the fault switches: how they are read, when they end, what they do to the process | `lifecycle`, `config`, `system`, `text` |
 //! | [`cli`] | subcommands for images without a shell | `config`, `text` |
 //! | [`telemetry`] | logs, metrics, and who this is | `config`, `system`, `text` |

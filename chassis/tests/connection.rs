@@ -11,13 +11,22 @@ use chassis::{
     lifecycle::Signals,
     server,
 };
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
 
 async fn start() -> std::net::SocketAddr {
+    start_with(|_| ()).await
+}
+
+async fn start_with(set: impl FnOnce(&mut chassis::Settings)) -> std::net::SocketAddr {
     let mut settings: chassis::Settings = defaults();
+    set(&mut settings);
     settings.identity.pod_name = Some("pod-1".into());
     let chassis = Chassis::new(Build::new("service", "1.0", Some("7.8"), None), settings);
     let listener = server::bind("[::]:0".parse().unwrap()).unwrap();
@@ -130,4 +139,133 @@ async fn a_port_that_is_taken_is_named() {
         )),
         "{said}"
     );
+}
+
+/// What comes until the service closes.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut text)).await;
+    read.expect("it closes").unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_of_http_1_1_says_its_host_once() {
+    let address = start().await;
+    for (request, status) in [
+        ("GET /livez HTTP/1.1\r\n\r\n", 400),
+        ("GET /nothing HTTP/1.1\r\naccept: */*\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nhost: x\r\nhost: x\r\n\r\n", 400),
+        (
+            "GET /livez HTTP/1.1\r\nhost: x\r\na: b\r\nHost: y\r\n\r\n",
+            400,
+        ),
+        ("HEAD /livez HTTP/1.1\r\n\r\n", 400),
+        ("POST /nothing HTTP/1.1\r\ncontent-length: 9\r\n\r\n", 400),
+        ("GET http://x/livez HTTP/1.1\r\n\r\n", 400),
+        (
+            "GET /livez HTTP/1.1\r\na: b\r\na: c\r\nhost: x\r\n\r\n",
+            200,
+        ),
+        ("GET /livez HTTP/1.1\r\nhost:\r\n\r\n", 200),
+        ("GET /livez HTTP/1.0\r\n\r\n", 200),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let text = say(&mut stream, request.as_bytes()).await;
+        let answered = text.split(' ').nth(1).unwrap();
+        assert_eq!(answered, status.to_string(), "{request}: {text}");
+        let sentence = "\r\n\r\na request of HTTP/1.1 has one header Host";
+        let is_refused = status == 400 && !request.starts_with("HEAD");
+        assert_eq!(text.ends_with(sentence), is_refused, "{request}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_idle_for_as_long_as_the_setting_says() {
+    let address = start_with(|settings| {
+        settings.server.idle_timeout = Duration::from_millis(300);
+    })
+    .await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let begun = Instant::now();
+    say(&mut stream, b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(rest(&mut stream).await, "");
+    let took = begun.elapsed();
+    assert!(
+        (Duration::from_millis(300)..Duration::from_secs(5)).contains(&took),
+        "{took:?}"
+    );
+}
+
+#[tokio::test]
+async fn beyond_the_most_connections_only_probes_are_answered() {
+    let address = start_with(|settings| settings.server.max_connections = Some(3)).await;
+    let ask = async |path: &str| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        rest(&mut stream).await.to_lowercase()
+    };
+    let mut kept = Vec::new();
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let text = say(&mut stream, b"GET /info HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        kept.push(stream);
+    }
+    // More than are let in besides, and they say nothing.
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    for path in ["/info", "/nothing"] {
+        let text = ask(path).await;
+        assert!(text.starts_with("http/1.1 503"), "{text}");
+        assert!(text.contains("connection: close"), "{text}");
+        assert!(
+            text.contains("as many connections as max_connections allows"),
+            "{text}"
+        );
+    }
+    for path in ["/livez", "/readyz", "/startupz"] {
+        let text = ask(path).await;
+        assert!(text.starts_with("http/1.1 200"), "{path}: {text}");
+        assert!(text.contains("connection: close"), "{text}");
+    }
+    let health = grpc_check(address).await;
+    assert_eq!(health, [0, 0, 0, 0, 2, 8, 1], "serving");
+    // Those that have a place keep it.
+    let metrics = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    kept[0].write_all(metrics).await.unwrap();
+    let text = rest(&mut kept[0]).await;
+    assert!(text.contains("\nconnections_open 3\n"), "{text}");
+    assert!(text.contains("\nconnections_surplus_total 306\n"), "{text}");
+    drop(kept);
+    // Now there are places again, whatever the silent ones do.
+    while !ask_once_more(address).await.starts_with("HTTP/1.1 200") {
+        tokio::task::yield_now().await;
+    }
+    drop(silent);
+}
+
+async fn ask_once_more(address: std::net::SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    say(&mut stream, b"GET /info HTTP/1.1\r\nhost: x\r\n\r\n").await
+}
+
+/// The message of the answer to a gRPC probe.
+async fn grpc_check(address: std::net::SocketAddr) -> Vec<u8> {
+    let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let uri = format!("http://{address}/grpc.health.v1.Health/Check");
+    let request = hyper::Request::post(uri)
+        .header("content-type", "application/grpc")
+        .body(Full::new(Bytes::from_static(&[0; 5])))
+        .unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    let body = response.into_body().collect().await.unwrap();
+    body.to_bytes().to_vec()
 }

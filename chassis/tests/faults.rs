@@ -713,7 +713,7 @@ async fn switches_can_be_set_from_the_start() {
 async fn the_bounds_are_those_of_the_settings() {
     let chassis = chassis(|settings| {
         settings.max_fault_memory = 8;
-        settings.max_fault_files = 5;
+        settings.max_fault_files = Some(5);
         settings.max_fault_delay = Duration::from_secs(3);
     });
     let app = chassis.app(routes());

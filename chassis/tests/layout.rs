@@ -32,7 +32,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
             "text",
         ],
     ),
-    ("server", &["lifecycle"]),
+    ("server", &["lifecycle", "config", "system"]),
     ("faults", &["lifecycle", "config", "system", "text"]),
     ("cli", &["config", "text"]),
     ("telemetry", &["config", "system", "text"]),

@@ -130,6 +130,7 @@ async fn start_with_drain(drain_delay: Duration) -> Fixture {
         service_for,
         life.clone(),
         TIMEOUTS,
+        usize::MAX,
     );
     let settings = Settings {
         drain_delay,

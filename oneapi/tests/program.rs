@@ -287,6 +287,45 @@ fn a_burn_ends_a_second_after_its_client_has_closed_its_sending_side() {
 }
 
 #[test]
+fn a_low_soft_limit_of_files_keeps_no_probe_out() {
+    chassis::system::descriptors::raise_limit(); // this process has as many
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "ulimit -S -n 1024 && ulimit -H -n 4096 && exec \"$0\"",
+        PROGRAM,
+    ]);
+    let mut program = Program::start(shell);
+    let kept: Vec<_> = (0..1100)
+        .map(|_| {
+            let mut stream = program.ask_and_keep("/test");
+            assert!(stream.read(&mut [0; 1000]).unwrap() > 0);
+            stream
+        })
+        .collect();
+    let livez = text(program.ask("/livez"));
+    assert!(livez.starts_with("HTTP/1.1 200"), "{livez}");
+    let metrics = text(program.ask("/metrics"));
+    assert!(metrics.contains("\nprocess_max_fds 4096\n"), "{metrics}");
+    assert!(metrics.contains("\nconnections_open 1101\n"), "{metrics}");
+    drop(kept);
+    program.signal("TERM");
+    program.wait_for("exit");
+}
+
+#[test]
+fn more_connections_than_files_are_refused_at_the_start() {
+    let mut shell = Command::new("sh");
+    let script = "ulimit -n 300 && exec \"$0\" --max-connections 50";
+    let output = shell.args(["-c", script, PROGRAM]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let expected = "MAX_CONNECTIONS (or --max-connections) can't be 50: the process may have 300 files \
+                    open, of which 256 are for other things, so it can be 44";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
 fn a_burn_whose_client_has_left_ends_at_once() {
     let mut program = Program::start(oneapi(&[]));
     let client = program.ask("/test/highcpu?minutes=1&millicores=1");
@@ -453,6 +492,13 @@ fn a_wrong_setting_is_told_what_is_allowed() {
             "99999999999",
             "it is a whole number from 1 to 4294967295",
         ),
+        (
+            "MAX_CONNECTIONS",
+            "0",
+            "it is a whole number from 1 to 1000000",
+        ),
+        ("IDLE_TIMEOUT", "0s", "it must be longer than 0s"),
+        ("IDLE_TIMEOUT", "600", "a length of time is written as"),
         // These would be targets that nobody logs to, and so would turn the log off.
         ("RUST_LOG", "wran", log),
         ("RUST_LOG", "oneapi[burn]=debug", log),

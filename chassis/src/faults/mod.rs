@@ -22,6 +22,7 @@ pub use self::{
 };
 use crate::{
     config::{CheckConflicts, duration, whole_number},
+    system::descriptors,
     text::shown,
 };
 
@@ -43,10 +44,10 @@ pub struct Settings {
     #[arg(long, env, default_value = "1024", value_parser = whole_number(1..=u32::MAX))]
     pub max_fault_memory: u32,
 
-    /// The most file descriptors that the fault switch `files` may take
-    // 4096: more than the 1024 that a process gets by default, and few beside a node's million.
-    #[arg(long, env, default_value = "4096", value_parser = whole_number(1..=u32::MAX))]
-    pub max_fault_files: u32,
+    /// The most file descriptors that the fault switch `files` may take [default: all that the process may have]
+    // Else the switch could not show what a lack of them is like.
+    #[arg(long, env, value_parser = whole_number(1..=u32::MAX))]
+    pub max_fault_files: Option<u32>,
 
     /// The longest time that a fault switch may hold an answer or a signal back
     // 10 min: longer than any probe's time-out and any grace period of a lesson.
@@ -86,7 +87,9 @@ impl Settings {
     fn bounds(&self) -> Bounds {
         Bounds {
             memory: self.max_fault_memory,
-            files: self.max_fault_files,
+            files: self
+                .max_fault_files
+                .unwrap_or_else(|| u32::try_from(descriptors::limit()).unwrap_or(u32::MAX)),
             delay: self.max_fault_delay,
         }
     }

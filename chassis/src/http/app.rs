@@ -192,6 +192,38 @@ impl App {
         layers::metrics::end_with_body(record, response)
     }
 
+    /// Whether this is for who keeps the pod going.
+    pub(super) fn is_probe<B>(&self, request: &Request<B>) -> bool {
+        matches!(self.0.route_of(request.uri().path()).kind, Kind::Probe(_))
+    }
+
+    /// Answers a request that is not looked at any further.
+    #[cold]
+    pub(super) fn refuse<B>(
+        &self,
+        peer: &Peer,
+        request: &Request<B>,
+        refusal: Refusal,
+    ) -> Response<Answer> {
+        let Inner {
+            life,
+            mirror,
+            headers,
+            ..
+        } = &*self.0;
+        let route = self.0.route_of(request.uri().path());
+        let record = layers::metrics::begin(&route.metrics, request);
+        let reflection = layers::mirror::begin(mirror, route.kind, request, peer);
+        let mut response = refusal.into_content();
+        if request.method() == Method::HEAD {
+            layers::head::remove_body(&mut response);
+        }
+        headers.insert_into(&mut response);
+        layers::stopping::insert_into(life, &mut response);
+        layers::mirror::end(reflection, &response);
+        layers::metrics::end_with_body(record, response)
+    }
+
     /// Answers a request whose answer needs no waiting, with the layers that don't wait either; none
     /// if it isn't one. So `/test` takes 10,700 instructions in all and not 12,700, of which bare
     /// hyper takes 7,900: nothing is boxed, and the headers are copied instead of hashed.

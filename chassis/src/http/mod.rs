@@ -5,9 +5,11 @@
 mod accept;
 mod app;
 mod body;
+mod connections;
 mod faults;
 mod grpc;
 mod health;
+mod host;
 mod info;
 mod layers;
 mod metrics;

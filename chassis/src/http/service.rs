@@ -10,7 +10,7 @@ use std::{
 use axum::http::{Request, Response};
 use hyper::{body::Incoming, service::Service};
 
-use super::{app::App, body::Answer};
+use super::{app::App, body::Answer, host, refusal::Refusal};
 use crate::server::Peer;
 
 /// Answers the requests of one connection.
@@ -30,6 +30,16 @@ impl Service<Request<Incoming>> for AppService {
 
     fn call(&self, request: Request<Incoming>) -> Answering {
         let (app, peer) = &*self.0;
+        if !host::is_said(&request) {
+            let refusal = Refusal::bad_input("a request of HTTP/1.1 has one header Host");
+            return Answering::AtOnce(Some(app.refuse(peer, &request, refusal)));
+        }
+        if peer.is_surplus() && !app.is_probe(&request) {
+            let refusal = Refusal::unavailable(
+                "there are as many connections as MAX_CONNECTIONS allows; try again later",
+            );
+            return Answering::AtOnce(Some(app.refuse(peer, &request, refusal)));
+        }
         if let Some(response) = app.answer_at_once(peer, &request) {
             return Answering::AtOnce(Some(response));
         }

@@ -48,6 +48,9 @@ const MAX_STREAMS: u32 = 256;
 // 50 ms: a round trip within a region, and the client's own time.
 const ANSWER_IS_READ: Duration = Duration::from_millis(50);
 
+/// How often the time-outs of a connection are looked at, at most: the wake-ups cost CPU time.
+const MIN_LOOK: Duration = Duration::from_millis(100);
+
 /// What all connections of a server share.
 pub(super) struct Shared {
     pub(super) life: Life,
@@ -64,20 +67,25 @@ pub(super) async fn serve<S, B>(
     address: SocketAddr,
     service_for: impl FnOnce(Peer) -> S,
     shared: Arc<Shared>,
+    is_surplus: bool,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    let Some(version) = first_bytes(&stream, &shared).await else {
+    let timeouts = match is_surplus {
+        false => shared.timeouts,
+        true => shared.timeouts.of_surplus(),
+    };
+    let Some(version) = first_bytes(&stream, &shared.life, &timeouts).await else {
         return;
     };
     let http2 = version == Version::Http2;
     let progress = Arc::new(Progress::new(shared.epoch, http2));
-    let socket = Socket::new(stream, Arc::clone(&progress), shared.timeouts.linger);
+    let socket = Socket::new(stream, Arc::clone(&progress), timeouts.linger);
     let client = socket.client();
     let service = Tracked {
-        service: service_for(Peer::new(address, socket.to_reset())),
+        service: service_for(Peer::new(address, socket.to_reset(), is_surplus)),
         progress: Arc::clone(&progress),
         life: shared.life.clone(),
     };
@@ -89,11 +97,20 @@ pub(super) async fn serve<S, B>(
                 // A client that has closed its sending side may wait for its answer. hyper reads nothing
                 // while a handler is at work, and whether the client has left is found out here.
                 .half_close(true)
+                .keep_alive(!is_surplus)
                 .header_read_timeout(None)
                 .max_buf_size(MAX_HEADERS_SIZE)
                 .serve_connection(io, service);
             let client_left = client.has_left();
-            drive(pin!(connection), version, client_left, &client, &shared).await
+            drive(
+                pin!(connection),
+                version,
+                client_left,
+                &client,
+                &shared,
+                &timeouts,
+            )
+            .await
         }
         Version::Http2 => {
             let connection = http2::Builder::new(TokioExecutor::new())
@@ -106,9 +123,17 @@ pub(super) async fn serve<S, B>(
             // HTTP/2 can't be used by one that sends nothing: it can take no long answer, for one.
             let client_left = async {
                 client.has_closed_sending().await;
-                sleep(shared.timeouts.half_closed).await;
+                sleep(timeouts.half_closed).await;
             };
-            Box::pin(drive(connection, version, client_left, &client, &shared)).await
+            Box::pin(drive(
+                connection,
+                version,
+                client_left,
+                &client,
+                &shared,
+                &timeouts,
+            ))
+            .await
         }
     };
     match ended {
@@ -127,7 +152,7 @@ enum Version {
 
 /// Waits for the client to say something, and looks at it without taking it: HTTP/2 begins with a
 /// method that no other request has. None if nothing comes in time.
-async fn first_bytes(stream: &TcpStream, shared: &Shared) -> Option<Version> {
+async fn first_bytes(stream: &TcpStream, life: &Life, timeouts: &Timeouts) -> Option<Version> {
     const METHOD: &[u8] = b"PRI";
     /// A client that sends its first bytes one by one is rare, and need not be served fast.
     const NEXT_LOOK: Duration = Duration::from_millis(5);
@@ -142,12 +167,12 @@ async fn first_bytes(stream: &TcpStream, shared: &Shared) -> Option<Version> {
             }
         }
     };
-    let mut phase = shared.life.phase();
+    let mut phase = life.phase();
     let closing = async {
         let _ = phase
             .wait_for(|phase| matches!(phase, Phase::Closing(_)))
             .await;
-        sleep(shared.timeouts.latecomer).await;
+        sleep(timeouts.latecomer).await;
     };
     let in_time = async {
         tokio::select! {
@@ -156,10 +181,7 @@ async fn first_bytes(stream: &TcpStream, shared: &Shared) -> Option<Version> {
             () = closing => None,
         }
     };
-    timeout(shared.timeouts.header, in_time)
-        .await
-        .ok()
-        .flatten()
+    timeout(timeouts.header, in_time).await.ok().flatten()
 }
 
 /// How a connection came to its end.
@@ -207,6 +229,7 @@ async fn drive<C: Connection>(
     client_left: impl Future<Output = ()>,
     client: &Client,
     shared: &Shared,
+    timeouts: &Timeouts,
 ) -> Ended {
     enum Event {
         Ended(hyper::Result<()>),
@@ -222,9 +245,11 @@ async fn drive<C: Connection>(
         latecomer,
         linger,
         ..
-    } = shared.timeouts;
+    } = *timeouts;
     let progress = client.progress();
-    let mut sleep = pin!(sleep_until((progress.since() + header).into()));
+    // An idle time that is shorter than that of headers is kept too, though not to the millisecond.
+    let look = header.min(idle).max(MIN_LOOK);
+    let mut sleep = pin!(sleep_until((progress.since() + look).into()));
     let mut timer = Timer::new(sleep.as_mut());
     let mut client_left = pin!(client_left);
     let (mut looks, mut turned_at) = (0_u32, Instant::now());
@@ -338,7 +363,7 @@ async fn drive<C: Connection>(
                     (State::Stalled, ..) => since + stalled,
                     // Looks again then.
                     (State::Busy, Some(_), _) => now + linger,
-                    (State::Busy, None, None) => now + header,
+                    (State::Busy, None, None) => now + look,
                 };
                 // The client is told, so that no request of its crosses the end.
                 let tell_to_go = version == Version::Http2

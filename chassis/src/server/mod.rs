@@ -3,11 +3,13 @@
 //! user: time-outs, a bound on what a client may hold, and an end in good order.
 
 mod accept;
+mod census;
 mod connection;
 mod gate;
 mod listen;
 mod peer;
 mod progress;
+mod settings;
 mod socket;
 
 use std::{
@@ -30,9 +32,11 @@ use tokio_util::task::TaskTracker;
 
 use self::progress::Remaining;
 pub use self::{
+    census::Census,
     gate::Gate,
     listen::{BindError, bind},
     peer::Peer,
+    settings::Settings,
 };
 use crate::lifecycle::{Life, Stoppable, WaitsFor};
 
@@ -56,13 +60,23 @@ pub struct Timeouts {
     pub linger: Duration,
 }
 
+impl Timeouts {
+    /// Those of a connection for which there is no place: who has a probe to ask for does so at once.
+    fn of_surplus(self) -> Self {
+        const SURPLUS: Duration = Duration::from_secs(1);
+        Self {
+            header: self.header.min(SURPLUS),
+            idle: self.idle.min(SURPLUS),
+            ..self
+        }
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
             header: Duration::from_secs(10),
-            // Longer than the 90 s after which common clients' pools (Go's, reqwest's) give an idle
-            // connection up, so that it is the client that closes, and no request crosses it.
-            idle: Duration::from_secs(120),
+            idle: Duration::from_secs(120), // see `Settings`
             // A client that takes nothing for so long has most likely hung.
             stalled: Duration::from_secs(120),
             // A client that connects to ask does so within a round trip.
@@ -81,6 +95,7 @@ pub struct Server {
     connections: TaskTracker,
     turnover: Turnover,
     remaining: Remaining,
+    census: Census,
 }
 
 /// How many connections have come and gone.
@@ -107,6 +122,7 @@ impl Server {
         service_for: M,
         life: Life,
         timeouts: Timeouts,
+        max_connections: usize,
     ) -> Self
     where
         M: Fn(Peer) -> S + Clone + Send + 'static,
@@ -118,8 +134,10 @@ impl Server {
     {
         let (connections, turnover) = (TaskTracker::new(), Turnover::default());
         let remaining = Remaining::default();
+        let census = Census::new(max_connections);
         let serve = {
             let (connections, turnover) = (connections.clone(), turnover.clone());
+            let census = census.clone();
             let shared = Arc::new(connection::Shared {
                 life: life.clone(),
                 timeouts,
@@ -130,10 +148,16 @@ impl Server {
                 let (shared, service_for) = (Arc::clone(&shared), service_for.clone());
                 let turnover = turnover.clone();
                 turnover.add_one();
-                connections.spawn(async move {
-                    connection::serve(stream, address, service_for, shared).await;
+                let place = census.place();
+                let is_surplus = place.is_none();
+                let task = connections.spawn(async move {
+                    connection::serve(stream, address, service_for, shared, is_surplus).await;
                     turnover.add_one();
+                    drop(place);
                 });
+                if is_surplus {
+                    census.add_surplus(task.abort_handle());
+                }
             }
         };
         Self {
@@ -141,7 +165,13 @@ impl Server {
             connections,
             turnover,
             remaining,
+            census,
         }
+    }
+
+    /// How many connections there are.
+    pub fn census(&self) -> Census {
+        self.census.clone()
     }
 
     /// How many connections have come and gone, from now on.

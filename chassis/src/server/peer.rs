@@ -17,16 +17,27 @@ use super::socket::closed_sending;
 pub struct Peer {
     address: SocketAddr,
     socket: Weak<OwnedWriteHalf>,
+    is_surplus: bool,
 }
 
 impl Peer {
-    pub(super) fn new(address: SocketAddr, socket: Weak<OwnedWriteHalf>) -> Self {
-        Self { address, socket }
+    pub(super) fn new(address: SocketAddr, socket: Weak<OwnedWriteHalf>, is_surplus: bool) -> Self {
+        Self {
+            address,
+            socket,
+            is_surplus,
+        }
     }
 
     /// The peer of a request that came over no connection, as in a test.
     pub fn none() -> Self {
-        Self::new((Ipv4Addr::UNSPECIFIED, 0).into(), Weak::new())
+        Self::new((Ipv4Addr::UNSPECIFIED, 0).into(), Weak::new(), false)
+    }
+
+    /// Whether it came when there were as many connections as there may be: only what keeps the pod going
+    /// should be answered.
+    pub fn is_surplus(&self) -> bool {
+        self.is_surplus
     }
 
     /// Its address; one of IPv4 as such, though an IPv6 socket took it.

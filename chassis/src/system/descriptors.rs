@@ -18,6 +18,11 @@ pub fn raise_limit() -> u64 {
             let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
         }
     }
+    limit()
+}
+
+/// How many there can be.
+pub fn limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 

@@ -1,0 +1,99 @@
+//! How many connections there may be, and for how long one that is idle.
+
+use std::time::Duration;
+
+use crate::{
+    config::{CheckConflicts, positive_duration, whole_number},
+    system::{container, descriptors},
+};
+
+/// How many connections there may be, and for how long.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[group(skip)]
+pub struct Settings {
+    /// How many connections there may be at once; beyond it new ones get 503, unless they ask for a probe [default: by the memory limit and the file descriptors]
+    // A million: what a process can have open at most on most machines.
+    #[arg(long, env, value_parser = whole_number(1..=1_000_000_u32))]
+    pub max_connections: Option<u32>,
+
+    /// How long a connection may be idle between two requests
+    // 120 s: longer than the 90 s after which common clients' pools (Go's, reqwest's) give an idle
+    // connection up, so that it is the client that closes, and no request crosses it. Load balancers
+    // keep connections for 600 s and more: behind one, it should be longer than that.
+    #[arg(long, env, default_value = "120s", value_parser = positive_duration)]
+    pub idle_timeout: Duration,
+}
+
+/// What an idle connection takes: 14 kB were measured, and the kernel has some more for its socket.
+const MEMORY_OF_ONE: u64 = 16 << 10;
+
+/// Where neither memory nor descriptors bound it: so many take a quarter of a gigabyte.
+const MOST: u64 = 16_384;
+
+/// File descriptors that are for other things than connections: those beyond the bound, which may be
+/// probes (128), the calls of another service, the log, and the kernel's objects of the runtime.
+const SPARE_FILES: u64 = 256;
+
+impl Settings {
+    /// As many as were asked for; else as many as take half of the memory limit and leave some file
+    /// descriptors.
+    pub fn max_connections(&self) -> usize {
+        let found = || most(container::limits().memory_bytes, descriptors::limit());
+        let connections = self.max_connections.map_or_else(found, u64::from);
+        usize::try_from(connections).unwrap_or(usize::MAX)
+    }
+}
+
+fn most(memory: Option<u64>, files: u64) -> u64 {
+    let by_memory = memory.map_or(MOST, |bytes| bytes / 2 / MEMORY_OF_ONE);
+    let by_files = files.saturating_sub(SPARE_FILES);
+    by_memory.min(by_files).clamp(1, MOST)
+}
+
+impl CheckConflicts for Settings {
+    fn conflicts(&self) -> Vec<String> {
+        let files = descriptors::limit();
+        let most = files.saturating_sub(SPARE_FILES).max(1);
+        let too_many = self
+            .max_connections
+            .filter(|asked| u64::from(*asked) > most);
+        let conflict = too_many.map(|asked| {
+            format!(
+                "MAX_CONNECTIONS (or --max-connections) can't be {asked}: the process may have {files} \
+                 files open, of which {SPARE_FILES} are for other things, so it can be {most}"
+            )
+        });
+        conflict.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::defaults;
+
+    #[test]
+    fn there_are_as_many_connections_as_there_is_room_for() {
+        for (mib, files, expected) in [
+            (Some(64), 1 << 20, 2048),
+            (Some(64), 1024, 768),
+            (Some(1), 100, 1),
+            (None, 4096, 3840),
+            (None, u64::MAX, MOST),
+            (Some(1 << 20), 1 << 20, MOST),
+        ] {
+            let memory = mib.map(|mib: u64| mib << 20);
+            assert_eq!(most(memory, files), expected, "{mib:?} MiB, {files} files");
+        }
+    }
+
+    #[test]
+    fn more_connections_than_files_conflict_with_them() {
+        let mut settings: Settings = defaults();
+        assert!(settings.conflicts().is_empty());
+        settings.max_connections = Some(u32::MAX);
+        let conflicts = settings.conflicts();
+        let expected = format!("so it can be {}", descriptors::limit() - SPARE_FILES);
+        assert!(conflicts[0].contains(&expected), "{conflicts:?}");
+    }
+}

@@ -316,12 +316,12 @@ fn a_low_soft_limit_of_files_keeps_no_probe_out() {
 #[test]
 fn more_connections_than_files_are_refused_at_the_start() {
     let mut shell = Command::new("sh");
-    let script = "ulimit -n 300 && exec \"$0\" --max-connections 50";
+    let script = "ulimit -n 300 && exec \"$0\" --max-connections 200";
     let output = shell.args(["-c", script, PROGRAM]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
-    let expected = "MAX_CONNECTIONS (or --max-connections) can't be 50: the process may have 300 files \
-                    open, of which 256 are for other things, so it can be 44";
+    let expected = "MAX_CONNECTIONS (or --max-connections) can't be 200: the process may have 300 files \
+                    open, of which 150 are for other things, so it can be 150";
     assert!(said.contains(expected), "{said}");
 }
 
@@ -386,8 +386,8 @@ fn a_burn_that_would_be_over_in_time_goes_on_and_one_that_would_not_ends_at_once
 #[test]
 fn a_stop_waits_for_posted_burns_that_would_be_over_in_time_and_ends_the_others_at_once() {
     let mut program = Program::start(oneapi(&["--stop-timeout", "20s"]));
-    let short = text(program.send("POST", "/burns?minutes=0.02&millicores=10")); // 1.2 s
     let begun = Instant::now();
+    let short = text(program.send("POST", "/burns?minutes=0.02&millicores=10")); // 1.2 s
     assert!(short.starts_with("HTTP/1.1 201"), "{short}");
     let long = text(program.send("POST", "/burns?minutes=5&millicores=10"));
     assert!(long.contains("location: /burns/2"), "{long}");
@@ -641,17 +641,8 @@ fn running_out_of_file_descriptors_is_survived() {
     let (code, events) = program.events();
     assert_eq!(code, Some(0));
     let warned = "cannot accept connections, waiting for resources";
-    assert_eq!(
-        events[0]["message"], warned,
-        "and it said so, once: {events:?}"
-    );
-    assert_eq!(
-        events
-            .iter()
-            .filter(|event| event["message"] == warned)
-            .count(),
-        1
-    );
+    let warnings = events.iter().filter(|event| event["message"] == warned);
+    assert_eq!(warnings.count(), 1, "it said so, once: {events:?}");
 }
 
 #[test]
@@ -659,16 +650,19 @@ fn what_waits_in_the_backlog_is_served_though_file_descriptors_run_out_in_the_la
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 40; exec \"$0\"", PROGRAM]);
     let mut program = Program::start(command);
-    // More than can be accepted: the others wait in the backlog, each with its request sent.
-    let mut clients: Vec<_> = (0..60).map(|_| program.ask_and_keep("/test")).collect();
-    let served = clients.iter_mut().position(|client| !has_answer(client));
-    let waiting = clients.split_off(served.expect("40 descriptors are not enough for 60"));
+    // Those that say nothing take all descriptors, some of them beyond MAX_CONNECTIONS. The others wait in
+    // the backlog, each with its request sent.
+    let connect = |_| TcpStream::connect(program.address).unwrap();
+    let silent: Vec<_> = (0..40).map(connect).collect();
+    let waiting: Vec<_> = (0..20).map(|_| program.ask_and_keep("/test")).collect();
+    program.wait_for("cannot accept connections, waiting for resources");
     program.signal("TERM");
     program.wait_for("signal received");
-    drop(clients); // descriptors are free again
+    drop(silent); // descriptors are free again
     for client in waiting {
         let text = text(client);
-        assert!(text.contains("ip is "), "{text}");
+        let is_answer = text.contains("ip is ") || text.contains("as MAX_CONNECTIONS allows");
+        assert!(is_answer, "{text}");
     }
 }
 

@@ -212,8 +212,9 @@ impl App {
             ..
         } = &*self.0;
         let route = self.0.route_of(request.uri().path());
-        let record = layers::metrics::begin(&route.metrics, request);
-        let reflection = layers::mirror::begin(mirror, route.kind, request, peer);
+        let kind = route.kind_of(request.method());
+        let record = layers::metrics::begin(&route.metrics, kind, request);
+        let reflection = layers::mirror::begin(mirror, kind, request, peer);
         let mut response = refusal.into_content();
         if request.method() == Method::HEAD {
             layers::head::remove_body(&mut response);

@@ -32,6 +32,7 @@ const MOST: u64 = 16_384;
 
 /// File descriptors that are for other things than connections: those beyond the bound, which may be
 /// probes (128), the calls of another service, the log, and the kernel's objects of the runtime.
+/// Where there are few, half of them.
 const SPARE_FILES: u64 = 256;
 
 impl Settings {
@@ -46,21 +47,25 @@ impl Settings {
 
 fn most(memory: Option<u64>, files: u64) -> u64 {
     let by_memory = memory.map_or(MOST, |bytes| bytes / 2 / MEMORY_OF_ONE);
-    let by_files = files.saturating_sub(SPARE_FILES);
-    by_memory.min(by_files).clamp(1, MOST)
+    by_memory.min(files - spare(files)).clamp(1, MOST)
+}
+
+fn spare(files: u64) -> u64 {
+    SPARE_FILES.min(files / 2)
 }
 
 impl CheckConflicts for Settings {
     fn conflicts(&self) -> Vec<String> {
         let files = descriptors::limit();
-        let most = files.saturating_sub(SPARE_FILES).max(1);
+        let spare = spare(files);
+        let most = files - spare;
         let too_many = self
             .max_connections
             .filter(|asked| u64::from(*asked) > most);
         let conflict = too_many.map(|asked| {
             format!(
                 "MAX_CONNECTIONS (or --max-connections) can't be {asked}: the process may have {files} \
-                 files open, of which {SPARE_FILES} are for other things, so it can be {most}"
+                 files open, of which {spare} are for other things, so it can be {most}"
             )
         });
         conflict.into_iter().collect()
@@ -77,7 +82,9 @@ mod tests {
         for (mib, files, expected) in [
             (Some(64), 1 << 20, 2048),
             (Some(64), 1024, 768),
-            (Some(1), 100, 1),
+            (Some(1), 100, 32),
+            (None, 100, 50),
+            (None, 40, 20),
             (None, 4096, 3840),
             (None, u64::MAX, MOST),
             (Some(1 << 20), 1 << 20, MOST),
@@ -93,7 +100,10 @@ mod tests {
         assert!(settings.conflicts().is_empty());
         settings.max_connections = Some(u32::MAX);
         let conflicts = settings.conflicts();
-        let expected = format!("so it can be {}", descriptors::limit() - SPARE_FILES);
+        let expected = format!(
+            "so it can be {}",
+            descriptors::limit() - spare(descriptors::limit())
+        );
         assert!(conflicts[0].contains(&expected), "{conflicts:?}");
     }
 }

@@ -9,13 +9,12 @@ use std::{
 
 use axum::{
     Json,
-    body::{Body, to_bytes},
     extract::{RawQuery, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chassis::{
-    http::{Refusal, Segment},
+    http::{Refusal, RequestBody, Segment},
     system::seconds,
     text::shown,
 };
@@ -74,9 +73,12 @@ pub(crate) async fn list(
 pub(crate) async fn start(
     State(oneapi): State<Oneapi>,
     RawQuery(query): RawQuery,
-    body: Body,
+    body: RequestBody,
 ) -> Result<Response, CannotBurn> {
-    if to_bytes(body, 0).await.is_err() {
+    if let Err(refusal) = body.read(0).await {
+        if refusal.status != StatusCode::PAYLOAD_TOO_LARGE {
+            return Err(refusal.into());
+        }
         // As `curl -d minutes=1` sends it: a burn of no time would be no answer to that.
         let sentence =
             "a burn's parameters stand in the query, as in /burns?minutes=1, and not in a body";

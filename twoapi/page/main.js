@@ -115,7 +115,7 @@ function frame() {
 function show(story, now) {
   const status = by("status");
   status.className = state.name;
-  const text = t({ live: "connected", loading: "loading" }[state.name] ?? state.name, state);
+  const text = t(state.name, state);
   write(status, state.name === "live" && viewers > 1 ? `${text} · ${t("viewers", { n: viewers })}` : text);
   write(by("problem"), state.name === "lost" ? state.why || t("lostWhy") : Object.values(problems).join(" "));
   services.forEach((service, i) => cards[i].show(story.podsOf(i), story, now, service.pods));
@@ -348,15 +348,16 @@ function commands() {
 }
 
 /** After a choice of language or theme. @param {string} to the language */
-async function relabel(to = language()) {
-  try { await translate(to); } catch { /* from a pod that has just stopped: the texts of before are kept */ }
+function relabel(to = language()) {
+  translate(to);
   const zh = language() === "zh";
   const other = by("language");
   other.lang = zh ? "en" : "zh";
   other.textContent = zh ? "English" : "中文";
-  const dark = getComputedStyle(document.body).colorScheme === "dark" || (document.documentElement.dataset.theme ?? "") === "" && matchMedia("(prefers-color-scheme: dark)").matches;
-  by("theme").dataset.t = dark ? "light" : "dark";
-  write(by("theme"), t(dark ? "light" : "dark"));
+  const { theme } = document.documentElement.dataset;
+  const dark = theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const toggle = by("theme").dataset.t = dark ? "light" : "dark";
+  write(by("theme"), t(toggle));
   forgetColours();
   listed = "";
   if (replay) seek(replay.at);
@@ -367,8 +368,9 @@ by("language").onclick = () => {
   relabel(by("language").lang);
 };
 by("theme").onclick = () => {
-  document.documentElement.dataset.theme = by("theme").dataset.t;
-  chosen.set("theme", by("theme").dataset.t ?? "");
+  const to = by("theme").dataset.t ?? "";
+  document.documentElement.dataset.theme = to;
+  chosen.set("theme", to);
   relabel();
 };
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => relabel());
@@ -391,7 +393,7 @@ for (const number of RATES) {
 }
 const theme = chosen.get("theme");
 if (theme) document.documentElement.dataset.theme = theme;
-await relabel(chosen.get("language") === "zh" || !chosen.get("language") && navigator.language.startsWith("zh") ? "zh" : "en");
+relabel(chosen.get("language") === "zh" || !chosen.get("language") && navigator.language.startsWith("zh") ? "zh" : "en");
 stream.open(rate);
 // For tests and for the curious.
 Object.assign(window, { page: { live, stream, chart } });

@@ -4,7 +4,7 @@
 export default {
   title: "Pod 与请求实况",
   loading: "正在加载……",
-  connected: "实时，由 Pod {pod} 提供",
+  live: "实时，由 Pod {pod} 提供",
   viewers: "{n} 个观看者",
   moved: "Pod {pod} 正在停止，正在转到另一个……",
   lost: "连接已断开，每秒重试一次。",
@@ -72,7 +72,7 @@ export default {
   pause: "暂停",
   step: "前进一步",
   back: "后退一步",
-  live: "返回实况",
+  toLive: "返回实况",
   copy: "复制",
   copyJson: "复制 JSON",
   copied: "已复制",

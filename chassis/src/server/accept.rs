@@ -24,8 +24,8 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 
 /// A client is connected as soon as it has heard from here, and this process learns of that half a
 /// round trip later. So for the time of a round trip within a region nobody new may begin to connect
-/// before the listener closes; those who have begun are served. It is short, since whoever tries
-/// meanwhile tries again a second later, and is refused only then.
+/// before the listener closes, and those who have begun are served. Whoever tries meanwhile tries again a
+/// second later, and is refused then: so it is short.
 const LAST_HANDSHAKES: Duration = Duration::from_millis(20);
 
 /// The last sweep lets others work after so many connections.
@@ -80,6 +80,8 @@ pub(super) async fn accept(
     }
     // Closing a listener resets what is in its backlog, and what becomes part of it in that moment; and
     // those clients did nothing wrong.
+    let take_last =
+        move |accepted: Accepted| take(accepted.inspect(|(stream, _)| listen::hear_all(stream)));
     if listen::admit_nobody_new(&listener) {
         let over = sleep(LAST_HANDSHAKES);
         tokio::pin!(over);
@@ -89,12 +91,18 @@ pub(super) async fn accept(
                 () = &mut over => break,
                 accepted = listener.accept() => accepted,
             };
-            if let Some(error) = take(accepted) {
+            if let Some(error) = take_last(accepted) {
                 shortage.wait(&error).await;
             }
         }
     }
-    sweep(&listener, listen::BACKLOG as usize, &mut shortage, take).await;
+    sweep(
+        &listener,
+        listen::BACKLOG as usize,
+        &mut shortage,
+        take_last,
+    )
+    .await;
 }
 
 /// Takes what waits in the backlog; `most` of it, since there may always be one more where clients

@@ -48,6 +48,11 @@ const MAX_STREAMS: u32 = 256;
 // 50 ms: a round trip within a region, and the client's own time.
 const ANSWER_IS_READ: Duration = Duration::from_millis(50);
 
+/// A connection that was accepted while the listener closed has so long to send something: its first
+/// bytes may have been dropped, and most systems send them again after 200 to 300 ms. See
+/// [`admit_nobody_new`](super::listen::admit_nobody_new).
+const SENT_AGAIN: Duration = Duration::from_millis(500);
+
 /// How often the time-outs of a connection are looked at, at most: the wake-ups cost CPU time.
 const MIN_LOOK: Duration = Duration::from_millis(100);
 
@@ -168,11 +173,14 @@ async fn first_bytes(stream: &TcpStream, life: &Life, timeouts: &Timeouts) -> Op
         }
     };
     let mut phase = life.phase();
+    let is_closing = |phase: &Phase| matches!(phase, Phase::Closing(_));
+    let patience = match is_closing(&phase.borrow()) {
+        true => SENT_AGAIN,
+        false => timeouts.latecomer,
+    };
     let closing = async {
-        let _ = phase
-            .wait_for(|phase| matches!(phase, Phase::Closing(_)))
-            .await;
-        sleep(timeouts.latecomer).await;
+        let _ = phase.wait_for(is_closing).await;
+        sleep(patience).await;
     };
     let in_time = async {
         tokio::select! {

@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, Socket, TcpKeepalive, Type};
-use tokio::net::TcpListener;
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream};
 
 /// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
 pub(super) const BACKLOG: i32 = 4096;
@@ -100,37 +100,56 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Has the kernel drop what begins a connection, and nothing else; the client tries again a second
-/// later. Says whether it could be done: only Linux can, not every
-/// sandbox that looks like it, and some kernels want a capability for it.
-#[cfg(target_os = "linux")]
+/// Has the kernel drop what begins a connection; the client tries again a second later. It is the check
+/// of [RFC 5082](https://www.rfc-editor.org/rfc/rfc5082), which needs no privilege: systems send
+/// with a lower hop limit than the highest, and each router takes one from it. Who has begun to connect is
+/// admitted all the same, but the new socket has the check, too: see [`hear_all`].
+///
+/// Says whether it could be done: only Linux can, and not every sandbox that looks like it.
 pub(super) fn admit_nobody_new(listener: &TcpListener) -> bool {
-    use socket2::{SockFilter, SockRef};
+    let set = set_least_hops(SockRef::from(listener), u8::MAX);
+    if let Err(error) = &set {
+        tracing::debug!(%error, "the kernel goes on admitting connections until the close");
+    }
+    set.is_ok()
+}
 
-    /// Of a TCP segment, where its flags are, and the one that begins a connection.
-    /// <https://www.rfc-editor.org/rfc/rfc9293#section-3.1>
-    const FLAGS: u32 = 13;
-    const SYN: u32 = 2;
-    const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
-    const SKIP_IF_ANY: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
-    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-    let program = [
-        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
-        SockFilter::new(SKIP_IF_ANY, 0, 1, SYN),
-        SockFilter::new(RETURN, 0, 0, 0),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-    ];
-    match SockRef::from(listener).attach_filter(&program) {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::debug!(%error, "the kernel goes on admitting connections until the close");
-            false
+/// Undoes the check for a connection that was accepted after [`admit_nobody_new`].
+pub(super) fn hear_all(stream: &TcpStream) {
+    // What can't be undone was not done.
+    let _ = set_least_hops(SockRef::from(stream), 0);
+}
+
+#[cfg(target_os = "linux")]
+fn set_least_hops(socket: SockRef<'_>, least: u8) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    let least = libc::c_int::from(least);
+    let set = |level, option| {
+        let size = size_of_val(&least) as libc::socklen_t;
+        // SAFETY: `least` is an int, as these options want it, and outlives the call.
+        #[allow(unsafe_code)]
+        let result = unsafe {
+            let value = std::ptr::from_ref(&least).cast();
+            libc::setsockopt(socket.as_raw_fd(), level, option, value, size)
+        };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
         }
+    };
+    // A socket for both has a check for each.
+    let both = socket.local_addr()?.is_ipv6();
+    set(libc::IPPROTO_IP, libc::IP_MINTTL)?;
+    if both {
+        set(libc::IPPROTO_IPV6, libc::IPV6_MINHOPCOUNT)
+    } else {
+        Ok(())
     }
 }
 
-/// Nothing else than Linux can.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn admit_nobody_new(_: &TcpListener) -> bool {
-    false
+fn set_least_hops(_: SockRef<'_>, _: u8) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

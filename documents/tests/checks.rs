@@ -75,7 +75,7 @@ fn programs() -> Programs {
         ("oneapi", "GET", "/livez"),
         ("oneapi", "POST", "/grpc.health.v1.Health/Check"),
         ("twoapi", "GET", "/"),
-        ("twoapi", "GET", "/page/{file}"),
+        ("twoapi", "GET", "/page/events"),
         ("twoapi", "GET", "/livez"),
         ("twoapi", "POST", "/grpc.health.v1.Health/Check"),
     ];

@@ -36,6 +36,15 @@ pub(super) struct Answered {
     pub(super) version: String,
 }
 
+impl From<&'static str> for Answered {
+    fn from(pod: &'static str) -> Self {
+        Self {
+            pod: pod.to_owned(),
+            version: String::new(),
+        }
+    }
+}
+
 /// A whole answer.
 #[derive(Debug)]
 pub(crate) struct Exchange {

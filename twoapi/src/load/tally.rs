@@ -11,6 +11,12 @@ use super::{
     latencies::Latencies,
 };
 
+/// How many pods and kinds of failure are told apart: who answers may call itself something else each time.
+const MAX_NAMES: usize = 500;
+
+/// What all further ones are counted as.
+const OTHERS: &str = "others";
+
 /// What has been counted so far. One lock, held for less than a microsecond a request.
 #[derive(Debug, Default)]
 pub(super) struct Tally(Mutex<Counts>);
@@ -37,15 +43,11 @@ pub(super) struct Count {
 impl Tally {
     pub(super) fn add(&self, latency: Duration, answer: Result<Answered, Failure>) {
         let second = &mut self.counts().second;
-        let count = match answer {
-            Ok(answered) => second.ok.entry(answered).or_default(),
-            Err(Failure::OfService(words)) => second.failed.entry(words).or_default(),
-            Err(Failure::NotSent(words)) => {
-                *second.not_sent.entry(words).or_default() += 1;
-                return;
-            }
-        };
-        *count += 1;
+        match answer {
+            Ok(answered) => add(&mut second.ok, answered, 1),
+            Err(Failure::OfService(words)) => add(&mut second.failed, words, 1),
+            Err(Failure::NotSent(words)) => return add(&mut second.not_sent, words, 1),
+        }
         second.latencies.add(latency);
     }
 
@@ -70,13 +72,13 @@ impl Tally {
 impl Count {
     fn merge(&mut self, other: &Self) {
         for (answered, count) in &other.ok {
-            *self.ok.entry(answered.clone()).or_default() += count;
+            add(&mut self.ok, answered.clone(), *count);
         }
         for (words, count) in &other.failed {
-            *self.failed.entry(words.clone()).or_default() += count;
+            add(&mut self.failed, words.clone(), *count);
         }
         for (words, count) in &other.not_sent {
-            *self.not_sent.entry(words.clone()).or_default() += count;
+            add(&mut self.not_sent, words.clone(), *count);
         }
         self.latencies.merge(&other.latencies);
     }
@@ -103,9 +105,32 @@ impl Count {
     }
 }
 
+fn add<N: Ord + From<&'static str>>(counts: &mut BTreeMap<N, u64>, name: N, count: u64) {
+    let is_known = counts.len() < MAX_NAMES || counts.contains_key(&name);
+    let name = if is_known { name } else { OTHERS.into() };
+    *counts.entry(name).or_default() += count;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_another_name_each_time_takes_no_more_memory() {
+        let tally = Tally::default();
+        for second in 0..4 {
+            for n in 0..400 {
+                let pod = format!("pod-{second}-{n}");
+                let version = "1.0".to_owned();
+                tally.add(Duration::ZERO, Ok(Answered { pod, version }));
+            }
+            tally.take_second();
+        }
+        let all = tally.take_all();
+        assert_eq!(all.ok(), 1600, "each is counted");
+        assert_eq!(all.ok.len(), MAX_NAMES + 1);
+        assert_eq!(all.ok[&OTHERS.into()], 1600 - MAX_NAMES as u64);
+    }
 
     #[test]
     fn a_second_is_counted_once_and_all_seconds_in_all() {

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used)] // a test may
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use chassis::{
     Chassis,
@@ -12,19 +15,26 @@ use chassis::{
     server,
 };
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::{
+    body::Bytes,
+    client::conn::http2::{SendRequest, handshake},
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    task::JoinHandle,
+    time::{sleep, timeout},
 };
 
-async fn start() -> std::net::SocketAddr {
+/// Much longer than anything here takes when all is well.
+const LONG: Duration = Duration::from_secs(20);
+
+async fn start() -> SocketAddr {
     start_with(|_| ()).await
 }
 
-async fn start_with(set: impl FnOnce(&mut chassis::Settings)) -> std::net::SocketAddr {
+async fn start_with(set: impl FnOnce(&mut chassis::Settings)) -> SocketAddr {
     let mut settings: chassis::Settings = defaults();
     set(&mut settings);
     settings.identity.pod_name = Some("pod-1".into());
@@ -144,7 +154,7 @@ async fn a_port_that_is_taken_is_named() {
 /// What comes until the service closes.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
-    let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut text)).await;
+    let read = timeout(LONG, stream.read_to_end(&mut text)).await;
     read.expect("it closes").unwrap();
     String::from_utf8(text).unwrap()
 }
@@ -218,6 +228,10 @@ async fn beyond_the_most_connections_only_probes_are_answered() {
     for _ in 0..300 {
         silent.push(TcpStream::connect(address).await.unwrap());
     }
+    // The oldest went for the newest, long before it had said nothing for too long.
+    let mut nothing = [0];
+    let oldest = timeout(Duration::from_millis(500), silent[0].read(&mut nothing)).await;
+    assert!(!matches!(oldest.expect("it is closed"), Ok(1)));
     for path in ["/info", "/nothing"] {
         let text = ask(path).await;
         assert!(text.starts_with("http/1.1 503"), "{text}");
@@ -242,24 +256,94 @@ async fn beyond_the_most_connections_only_probes_are_answered() {
     assert!(text.contains("\nconnections_surplus_total 306\n"), "{text}");
     drop(kept);
     // Now there are places again, whatever the silent ones do.
-    while !ask_once_more(address).await.starts_with("HTTP/1.1 200") {
-        tokio::task::yield_now().await;
-    }
+    until_there_is_a_place(address).await;
     drop(silent);
 }
 
-async fn ask_once_more(address: std::net::SocketAddr) -> String {
+async fn until_there_is_a_place(address: SocketAddr) {
+    let asking = async {
+        while !ask_once_more(address).await.starts_with("HTTP/1.1 200") {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, asking).await.expect("a place");
+}
+
+async fn ask_once_more(address: SocketAddr) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     say(&mut stream, b"GET /info HTTP/1.1\r\nhost: x\r\n\r\n").await
 }
 
-/// The message of the answer to a gRPC probe.
-async fn grpc_check(address: std::net::SocketAddr) -> Vec<u8> {
+/// A connection of HTTP/2, and its end.
+async fn http2(
+    address: SocketAddr,
+) -> (
+    SendRequest<Full<Bytes>>,
+    JoinHandle<Result<(), hyper::Error>>,
+) {
     let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
-    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
-        .await
-        .unwrap();
-    tokio::spawn(connection);
+    let (sender, connection) = handshake(TokioExecutor::new(), io).await.unwrap();
+    (sender, tokio::spawn(connection))
+}
+
+fn get(path: &str) -> hyper::Request<Full<Bytes>> {
+    let uri = format!("http://x{path}");
+    hyper::Request::get(uri).body(Full::default()).unwrap()
+}
+
+#[tokio::test]
+async fn a_surplus_connection_of_http2_is_told_to_go_after_its_answer() {
+    let address = start_with(|settings| settings.server.max_connections = Some(1)).await;
+    let mut kept = TcpStream::connect(address).await.unwrap();
+    say(&mut kept, b"GET /info HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    for (path, expected) in [("/info", 503), ("/livez", 200)] {
+        let (mut sender, ended) = http2(address).await;
+        let status = sender.send_request(get(path)).await.unwrap().status();
+        assert_eq!(status, expected, "{path}");
+        // Whoever goes on asking would get 503 for ever.
+        let asking = async {
+            while sender.send_request(get(path)).await.is_ok() {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(LONG, asking).await.expect("it is told to go");
+        let ended = timeout(LONG, ended).await.expect("it ends");
+        ended.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_connection_of_http2_takes_as_many_places_as_it_may_have_requests() {
+    let address = start_with(|settings| settings.server.max_connections = Some(20)).await;
+    let (mut sender, _) = http2(address).await;
+    let status = sender.send_request(get("/info")).await.unwrap().status();
+    assert_eq!(status, 200);
+    let mut kept = Vec::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let text = say(&mut stream, b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        let open = format!("\nconnections_open {}\n", kept.len() + 2);
+        assert!(text.contains(&open), "{text}");
+        kept.push(stream);
+    }
+    assert!(ask_once_more(address).await.starts_with("HTTP/1.1 503"));
+    drop(sender);
+    until_there_is_a_place(address).await;
+    // One that finds fewer places than it takes is surplus, and answers probes.
+    let (mut sender, _) = http2(address).await;
+    let status = sender.send_request(get("/info")).await.unwrap().status();
+    assert_eq!(status, 200);
+    let (mut surplus, _) = http2(address).await;
+    let status = surplus.send_request(get("/info")).await.unwrap().status();
+    assert_eq!(status, 503);
+    assert_eq!(grpc_check(address).await, [0, 0, 0, 0, 2, 8, 1], "serving");
+    drop((sender, kept));
+}
+
+/// The message of the answer to a gRPC probe.
+async fn grpc_check(address: SocketAddr) -> Vec<u8> {
+    let (mut sender, _) = http2(address).await;
     let uri = format!("http://{address}/grpc.health.v1.Health/Check");
     let request = hyper::Request::post(uri)
         .header("content-type", "application/grpc")

@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::body::Bytes;
@@ -30,7 +30,7 @@ use tokio::{
     net::TcpStream,
     sync::mpsc::{self, UnboundedSender},
     task::JoinHandle,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 /// Much longer than anything here takes when all is well.
@@ -277,6 +277,24 @@ async fn reflection_takes_no_message_that_is_long_compressed_or_broken_off() {
         &next(&mut answers).await.unwrap(),
         "there is no such thing"
     ));
+}
+
+#[tokio::test]
+async fn reflection_waits_ten_seconds_for_a_message_however_many_parts_it_has() {
+    let server = start(Duration::ZERO).await;
+    let (questions, mut answers) = reflect(&server, "v1").await;
+    let begun = Instant::now();
+    let trickle = async {
+        while questions.send(vec![0]).is_ok() && begun.elapsed() < LONG {
+            sleep(Duration::from_secs(3)).await;
+        }
+    };
+    let ended = tokio::select! {
+        ended = next(&mut answers) => ended,
+        () = trickle => panic!("it is not given up"),
+    };
+    assert_eq!(ended, Err("4".to_owned()), "DEADLINE_EXCEEDED");
+    assert_eq!(begun.elapsed().as_secs(), 10);
 }
 
 #[tokio::test]

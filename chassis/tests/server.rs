@@ -555,6 +555,51 @@ async fn http2_that_is_idle_is_told_to_go_away() {
     assert!(begun.elapsed() >= TIMEOUTS.idle, "{:?}", begun.elapsed());
 }
 
+/// A client that sends PINGs and answers none.
+#[tokio::test]
+async fn pings_keep_no_connection_open_and_hold_up_no_stop() {
+    for stops in [false, true] {
+        let server = start().await;
+        let mut client = server.connect().await;
+        let begun = Instant::now();
+        client.write_all(PREFACE_AND_SETTINGS).await.unwrap();
+        client.write_all(&http2_get("/fast")).await.unwrap();
+        if stops {
+            server.stop().await;
+        }
+        let pinging = async {
+            while client
+                .write_all(b"\0\0\x08\x06\0\0\0\0\0pingpong")
+                .await
+                .is_ok()
+            {
+                sleep(TIMEOUTS.idle / 20).await;
+            }
+        };
+        timeout(LONG, pinging).await.expect("it is closed");
+        let took = begun.elapsed();
+        let latest = TIMEOUTS.idle + TIMEOUTS.linger * 2;
+        assert!(took < latest, "{took:?}");
+        if stops {
+            let ended = timeout(LONG, server.ended).await;
+            ended.expect("it stops").unwrap();
+            assert!(begun.elapsed() < latest, "{:?}", begun.elapsed());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_begins_as_http2_does_is_one_of_http1() {
+    let server = start().await;
+    for method in ["P", "PR", "PRI", "PRINT", "PRI*"] {
+        let mut client = server.connect().await;
+        send(&mut client, &format!("{method} /fast HTTP/1.1\r\n")).await;
+        send(&mut client, "host: x\r\n\r\n").await;
+        let text = answer(&mut client).await;
+        assert!(text.starts_with("HTTP/1.1 200"), "{method}: {text}");
+    }
+}
+
 #[tokio::test]
 async fn http2_that_lets_no_answer_come_is_given_up() {
     let server = start().await;

@@ -1,6 +1,6 @@
 //! What a service answers: its own routes, the shared ones beside them, and one stack of layers
-//! round all of them. The server hands a request to [`App::answer`]; how it got there, and how the
-//! answer gets back, is not known here.
+//! round all of them. The server hands each connection's requests to an [`AppService`]; how they got
+//! there, and how the answers get back, is not known here.
 
 mod accept;
 mod app;

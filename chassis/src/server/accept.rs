@@ -4,6 +4,7 @@
 use std::{
     io,
     net::SocketAddr,
+    pin::pin,
     task::Poll,
     time::{Duration, Instant},
 };
@@ -15,8 +16,8 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::{gate::Gate, listen};
-use crate::lifecycle::{Life, Phase};
+use super::{gate::Gate, listen, seldom::Seldom};
+use crate::lifecycle::Life;
 
 /// How long to wait when the process can't accept because it is out of file descriptors or
 /// memory: long enough not to spin, short enough not to be noticed once there are some again.
@@ -31,11 +32,8 @@ const LAST_HANDSHAKES: Duration = Duration::from_millis(20);
 /// The last sweep lets others work after so many connections.
 const SWEPT_AT_ONCE: usize = 64;
 
-/// For how long the backlog is tried for, in all, when the process is out of file descriptors.
+/// How long the last sweep may take, in all, when the process is out of file descriptors.
 const LAST_SWEEP: Duration = Duration::from_secs(1);
-
-/// A shortage is told of once in a while: it can come and go with every connection.
-const WARN_AGAIN: Duration = Duration::from_secs(10);
 
 /// Accepts until the life's phase is `Closing`, then takes what waits in the backlog, and closes.
 pub(super) async fn accept(
@@ -44,13 +42,7 @@ pub(super) async fn accept(
     life: Life,
     serve: impl Fn(TcpStream, SocketAddr),
 ) {
-    let mut phase = life.phase();
-    let closing = async {
-        let _ = phase
-            .wait_for(|phase| matches!(phase, Phase::Closing(_)))
-            .await;
-    };
-    tokio::pin!(closing);
+    let mut closing = pin!(life.closing());
     // What can't be accepted for want of something is returned.
     let take = move |accepted: Accepted| match accepted {
         Ok((stream, address)) => {
@@ -83,8 +75,7 @@ pub(super) async fn accept(
     let take_last =
         move |accepted: Accepted| take(accepted.inspect(|(stream, _)| listen::hear_all(stream)));
     if listen::admit_nobody_new(&listener) {
-        let over = sleep(LAST_HANDSHAKES);
-        tokio::pin!(over);
+        let mut over = pin!(sleep(LAST_HANDSHAKES));
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -153,13 +144,12 @@ async fn waiting(listener: &TcpListener) -> Option<Accepted> {
 /// Being out of what it takes to accept a connection.
 #[derive(Default)]
 struct Shortage {
-    warned: Option<Instant>,
+    warned: Seldom,
 }
 
 impl Shortage {
     async fn wait(&mut self, error: &io::Error) {
-        if self.warned.is_none_or(|at| at.elapsed() >= WARN_AGAIN) {
-            self.warned = Some(Instant::now());
+        if self.warned.is_due() {
             warn!(%error, "cannot accept connections, waiting for resources");
         }
         sleep(BACK_OFF).await;

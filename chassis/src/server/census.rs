@@ -6,9 +6,8 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -17,12 +16,11 @@ use tokio::{
 };
 use tracing::warn;
 
+use super::seldom::Seldom;
+
 /// How many surplus connections there are at once. The oldest goes for the newest, so that those who say
 /// nothing don't keep a probe out.
 const MAX_SURPLUS: usize = 128;
-
-/// It can last for as long as the clients stay.
-const WARN_AGAIN: Duration = Duration::from_secs(10);
 
 /// See the module. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -30,8 +28,9 @@ pub struct Census(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    most: usize,
+    most: u32,
     places: Arc<Semaphore>,
+    open: AtomicUsize,
     surplus: AtomicU64,
     crowd: Mutex<Crowd>,
 }
@@ -40,15 +39,22 @@ struct Inner {
 struct Crowd {
     /// The oldest first.
     open: VecDeque<AbortHandle>,
-    warned: Option<Instant>,
+    warned: Seldom,
+}
+
+/// What a connection has that isn't surplus.
+pub(super) struct Place {
+    census: Census,
+    permit: OwnedSemaphorePermit,
 }
 
 impl Census {
     pub(super) fn new(most: usize) -> Self {
-        let most = most.min(Semaphore::MAX_PERMITS);
+        let most = u32::try_from(most.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
         Self(Arc::new(Inner {
             most,
-            places: Arc::new(Semaphore::new(most)),
+            places: Arc::new(Semaphore::new(most as usize)),
+            open: AtomicUsize::new(0),
             surplus: AtomicU64::new(0),
             crowd: Mutex::default(),
         }))
@@ -56,7 +62,7 @@ impl Census {
 
     /// How many are open, without the surplus ones.
     pub fn open(&self) -> usize {
-        self.0.most - self.0.places.available_permits()
+        self.0.open.load(Ordering::Relaxed)
     }
 
     /// How many have been too many.
@@ -64,15 +70,20 @@ impl Census {
         self.0.surplus.load(Ordering::Relaxed)
     }
 
-    /// A place for one more, to be held for as long as it is open. None if it is surplus.
-    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0.places).try_acquire_owned().ok()
+    /// A place for one more, to be held for as long as it is open. `None` if it is surplus.
+    pub(super) fn place(&self) -> Option<Place> {
+        let permit = Arc::clone(&self.0.places).try_acquire_owned().ok()?;
+        self.0.open.fetch_add(1, Ordering::Relaxed);
+        Some(Place {
+            census: self.clone(),
+            permit,
+        })
     }
 
-    /// Counts a surplus one.
+    /// Ends the oldest surplus one for the newest.
     pub(super) fn add_surplus(&self, connection: AbortHandle) {
-        self.0.surplus.fetch_add(1, Ordering::Relaxed);
-        let mut crowd = self.0.crowd.lock().unwrap_or_else(PoisonError::into_inner);
+        self.count_surplus();
+        let mut crowd = self.crowd();
         crowd.open.retain(|other| !other.is_finished());
         crowd.open.push_back(connection);
         if crowd.open.len() > MAX_SURPLUS
@@ -80,12 +91,45 @@ impl Census {
         {
             oldest.abort();
         }
-        if crowd.warned.is_none_or(|at| at.elapsed() >= WARN_AGAIN) {
-            crowd.warned = Some(Instant::now());
+    }
+
+    fn count_surplus(&self) {
+        self.0.surplus.fetch_add(1, Ordering::Relaxed);
+        if self.crowd().warned.is_due() {
             warn!(
                 max_connections = self.0.most,
                 "too many connections: new ones get 503, unless they ask for a probe"
             );
         }
+    }
+
+    fn crowd(&self) -> std::sync::MutexGuard<'_, Crowd> {
+        self.0.crowd.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Makes it a place for so many requests at once. `None` if there is no room for them: the connection
+    /// is surplus.
+    pub(super) fn widen(mut self, requests: u32) -> Option<Self> {
+        // Where there are fewer places than that, one connection may have them all.
+        let more = requests.min(self.census.0.most) - 1;
+        let places = Arc::clone(&self.census.0.places);
+        match places.try_acquire_many_owned(more) {
+            Ok(more) => {
+                self.permit.merge(more);
+                Some(self)
+            }
+            Err(_) => {
+                self.census.count_surplus();
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.census.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -9,6 +9,7 @@ use std::{
     convert::Infallible,
     error::Error,
     future::poll_fn,
+    io,
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
@@ -24,7 +25,9 @@ use hyper::{
     service::Service,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustix::net::RecvFlags;
 use tokio::{
+    io::Interest,
     net::TcpStream,
     time::{Sleep, sleep, sleep_until, timeout},
 };
@@ -32,6 +35,7 @@ use tracing::debug;
 
 use super::{
     Peer, Timeouts,
+    census::Place,
     progress::{Progress, Remaining, State},
     socket::{Client, Socket},
 };
@@ -40,8 +44,12 @@ use crate::lifecycle::{Life, Phase};
 /// The most that a request's line and headers may take; more is 431.
 const MAX_HEADERS_SIZE: usize = 16 << 10;
 
-/// HTTP/2 requests at once on one connection.
-const MAX_STREAMS: u32 = 256;
+/// HTTP/2 requests at once on one connection. Each of them may hold as much as a connection of HTTP/1
+/// that is busy, so each takes a place.
+const MAX_STREAMS: u32 = 16;
+
+/// A surplus connection lasts so long at most: longer than a probe waits for its answer.
+const MAX_SURPLUS_LIFE: Duration = Duration::from_secs(10);
 
 /// A client of HTTP/2 has so long to read an answer before it is told to go. A common one for Python
 /// (h2 4) takes a PING after a GOAWAY for an error, and loses the answer that it has read with them.
@@ -66,25 +74,36 @@ pub(super) struct Shared {
     pub(super) remaining: Remaining,
 }
 
-/// Serves a connection to its end.
+impl Shared {
+    fn timeouts_of(&self, is_surplus: bool) -> Timeouts {
+        match is_surplus {
+            false => self.timeouts,
+            true => self.timeouts.of_surplus(),
+        }
+    }
+}
+
+/// Serves a connection to its end. It is surplus if it has no place.
 pub(super) async fn serve<S, B>(
     stream: TcpStream,
     address: SocketAddr,
     service_for: impl FnOnce(Peer) -> S,
     shared: Arc<Shared>,
-    is_surplus: bool,
+    mut place: Option<Place>,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    let timeouts = match is_surplus {
-        false => shared.timeouts,
-        true => shared.timeouts.of_surplus(),
-    };
+    let timeouts = shared.timeouts_of(place.is_none());
     let Some(version) = first_bytes(&stream, &shared.life, &timeouts).await else {
         return;
     };
+    if version == Version::Http2 {
+        place = place.and_then(|place| place.widen(MAX_STREAMS));
+    }
+    let is_surplus = place.is_none();
+    let timeouts = shared.timeouts_of(is_surplus);
     let http2 = version == Version::Http2;
     let progress = Arc::new(Progress::new(shared.epoch, http2));
     let socket = Socket::new(stream, Arc::clone(&progress), timeouts.linger);
@@ -114,6 +133,7 @@ pub(super) async fn serve<S, B>(
                 &client,
                 &shared,
                 &timeouts,
+                is_surplus,
             )
             .await
         }
@@ -137,6 +157,7 @@ pub(super) async fn serve<S, B>(
                 &client,
                 &shared,
                 &timeouts,
+                is_surplus,
             ))
             .await
         }
@@ -158,34 +179,30 @@ enum Version {
 /// Waits for the client to say something, and looks at it without taking it: HTTP/2 begins with a
 /// method that no other request has. None if nothing comes in time.
 async fn first_bytes(stream: &TcpStream, life: &Life, timeouts: &Timeouts) -> Option<Version> {
-    const METHOD: &[u8] = b"PRI";
-    /// A client that sends its first bytes one by one is rare, and need not be served fast.
-    const NEXT_LOOK: Duration = Duration::from_millis(5);
-    let look = async {
-        loop {
-            let mut first = [0; METHOD.len()];
-            match stream.peek(&mut first).await {
-                Ok(0) | Err(_) => return None,
-                Ok(n) if !METHOD.starts_with(&first[..n]) => return Some(Version::Http1),
-                Ok(n) if n == METHOD.len() => return Some(Version::Http2),
-                Ok(_) => sleep(NEXT_LOOK).await,
-            }
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
+    // A part of it is as nothing: the next look is when there is more.
+    let look = stream.async_io(Interest::READABLE, || {
+        let mut first = [0; PREFACE.len()];
+        let (n, _) = rustix::net::recv(stream, &mut first, RecvFlags::PEEK)?;
+        match &first[..n] {
+            [] => Err(io::ErrorKind::UnexpectedEof.into()),
+            PREFACE => Ok(Version::Http2),
+            part if PREFACE.starts_with(part) => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(Version::Http1),
         }
-    };
-    let mut phase = life.phase();
-    let is_closing = |phase: &Phase| matches!(phase, Phase::Closing(_));
-    let patience = match is_closing(&phase.borrow()) {
-        true => SENT_AGAIN,
-        false => timeouts.latecomer,
+    });
+    let patience = match *life.phase().borrow() {
+        Phase::Closing(_) => SENT_AGAIN,
+        _ => timeouts.latecomer,
     };
     let closing = async {
-        let _ = phase.wait_for(is_closing).await;
+        life.closing().await;
         sleep(patience).await;
     };
     let in_time = async {
         tokio::select! {
             biased; // what has come counts, even if it is late
-            version = look => version,
+            version = look => version.ok(),
             () = closing => None,
         }
     };
@@ -238,6 +255,7 @@ async fn drive<C: Connection>(
     client: &Client,
     shared: &Shared,
     timeouts: &Timeouts,
+    is_surplus: bool,
 ) -> Ended {
     enum Event {
         Ended(hyper::Result<()>),
@@ -265,7 +283,9 @@ async fn drive<C: Connection>(
     // it asks for nothing until then: once there are more answers than so many, another time is set.
     let mut shutdown_at = None;
     let mut tell_at = None;
-    let mut unless_answered: Option<u32> = None;
+    // A surplus one is told after its first answer, so that its client gets a place when there is one.
+    let mut unless_answered = is_surplus.then_some(0);
+    let end = is_surplus.then(|| Instant::now() + MAX_SURPLUS_LIFE);
     let mut phase = shared.life.phase();
     if shared.life.is_stopping() {
         phase.mark_changed();
@@ -348,6 +368,9 @@ async fn drive<C: Connection>(
             }
             Event::TimerElapsed => {
                 let (state, since) = (progress.state(), progress.since());
+                if end.is_some_and(|end| now >= end) {
+                    return Ended::TimedOut(state);
+                }
                 if version == Version::Http2 && now >= turned_at + stalled {
                     turned_at = now;
                     if progress.turn() {
@@ -378,7 +401,7 @@ async fn drive<C: Connection>(
                     && shutdown_at.is_none()
                     && (state == State::Idle || tell_at.is_some());
                 if deadline > now {
-                    timer.set(deadline);
+                    timer.set(end.map_or(deadline, |end| deadline.min(end)));
                     false
                 } else if tell_to_go {
                     true

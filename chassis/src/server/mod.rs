@@ -9,6 +9,7 @@ mod gate;
 mod listen;
 mod peer;
 mod progress;
+mod seldom;
 mod settings;
 mod socket;
 
@@ -151,9 +152,8 @@ impl Server {
                 let place = census.place();
                 let is_surplus = place.is_none();
                 let task = connections.spawn(async move {
-                    connection::serve(stream, address, service_for, shared, is_surplus).await;
+                    connection::serve(stream, address, service_for, shared, place).await;
                     turnover.add_one();
-                    drop(place);
                 });
                 if is_surplus {
                     census.add_surplus(task.abort_handle());

@@ -256,9 +256,12 @@ impl Progress {
         self.stalled.store(true, Ordering::Relaxed);
     }
 
-    /// It has taken some.
+    /// It has taken some. In HTTP/2 that may be frames that belong to no request, such as the answer to a
+    /// PING: they keep no connection open.
     pub(super) fn bytes_written(&self) {
-        self.note();
+        if self.bytes_are_requests || self.is_busy() || self.stalled.load(Ordering::Relaxed) {
+            self.note();
+        }
     }
 
     /// It has taken all.

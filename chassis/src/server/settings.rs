@@ -24,7 +24,8 @@ pub struct Settings {
     pub idle_timeout: Duration,
 }
 
-/// What an idle connection takes: 14 kB were measured, and the kernel has some more for its socket.
+/// What a connection takes: 14 kB were measured of one of HTTP/1 that is idle, and the kernel has some
+/// more for its socket. HTTP/2 has a place for each of its requests.
 const MEMORY_OF_ONE: u64 = 16 << 10;
 
 /// Where neither memory nor descriptors bound it: so many take a quarter of a gigabyte.

@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::body::{Body as _, Frame};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     GRPC, check_protocol,
@@ -81,13 +81,14 @@ impl Parts for Answers {
 impl Answers {
     /// The next question; none after the last.
     async fn question(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        let deadline = Instant::now() + BODY_TIMEOUT;
         loop {
             if let Some(question) = wire::take_message(&mut self.unread)? {
                 return Ok(Some(question));
             }
             let frame = poll_fn(|cx| Pin::new(&mut self.questions).poll_frame(cx));
             let more = tokio::select! {
-                more = timeout(BODY_TIMEOUT, frame) => more,
+                more = timeout_at(deadline, frame) => more,
                 // Nobody who looks on may hold up a stop.
                 _ = self.life.stop_requested() => {
                     return Err(Failure::new(Code::Unavailable, "stopping"));

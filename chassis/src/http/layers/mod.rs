@@ -1,5 +1,4 @@
-//! The layers between the server and a handler, a file each. [`App::answer`](super::App::answer)
-//! calls them in order.
+//! The layers between the server and a handler, a file each. [`App`](super::App) calls them in order.
 
 pub(super) mod faults;
 pub(super) mod head;

@@ -4,10 +4,10 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, StatusCode, Uri, header::ORIGIN},
+    http::{HeaderMap, StatusCode, Uri},
 };
 
-use super::{refusal::Refusal, segment::Segment};
+use super::{browser::refuse_browser, refusal::Refusal, segment::Segment};
 use crate::faults::{Faults, Listed, Name};
 
 /// Those that are set, allowed or not.
@@ -52,15 +52,11 @@ pub(super) async fn clear_all(
     Ok(Json(cleared.collect()))
 }
 
-/// Switches are for programs. A browser says `Origin` with every PUT and DELETE, and the site that
-/// has them made may be any: one whose name leads here is of the same origin.
 fn check_allowed(faults: &Faults, headers: &HeaderMap) -> Result<(), Refusal> {
-    let sentence = if !faults.allowed() {
-        "fault switches are not allowed here: start the service with FAULTS=true (or --faults)"
-    } else if headers.contains_key(ORIGIN) {
-        "fault switches are for programs such as curl, and this request has the Origin of a browser"
-    } else {
-        return Ok(());
-    };
+    if faults.allowed() {
+        return refuse_browser(headers, "fault switches are");
+    }
+    let sentence =
+        "fault switches are not allowed here: start the service with FAULTS=true (or --faults)";
     Err(Refusal::new(StatusCode::FORBIDDEN, sentence))
 }

@@ -5,6 +5,7 @@
 mod accept;
 mod app;
 mod body;
+mod browser;
 mod connections;
 mod faults;
 mod grpc;
@@ -25,6 +26,7 @@ pub use self::{
     accept::{VARY_ACCEPT, prefers_gzip, prefers_json},
     app::App,
     body::Answer,
+    browser::refuse_browser,
     refusal::{Refusal, TEXT},
     request_body::RequestBody,
     routes::Routes,

@@ -10,11 +10,11 @@ use std::{
 use axum::{
     Json,
     extract::{RawQuery, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chassis::{
-    http::{Refusal, RequestBody, Segment},
+    http::{Refusal, RequestBody, Segment, refuse_browser},
     system::seconds,
     text::shown,
 };
@@ -72,9 +72,11 @@ pub(crate) async fn list(
 /// after a minute doesn't end such a burn.
 pub(crate) async fn start(
     State(oneapi): State<Oneapi>,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
     body: RequestBody,
 ) -> Result<Response, CannotBurn> {
+    check_client(&headers)?;
     if let Err(refusal) = body.read(0).await {
         if refusal.status != StatusCode::PAYLOAD_TOO_LARGE {
             return Err(refusal.into());
@@ -103,8 +105,8 @@ pub(crate) async fn show(
     burn.map(Json).ok_or_else(|| {
         let id = shown(&id);
         Refusal::not_found(format!(
-            "there is no burn '{id}' running, nor among the last {MAX_ENDED} that POST /burns started \
-             and that have ended"
+            "no burn '{id}' is running, and none of the last {MAX_ENDED} that POST /burns started has \
+             that number"
         ))
     })
 }
@@ -112,8 +114,10 @@ pub(crate) async fn show(
 /// `DELETE /burns`, or of one caller alone: `DELETE /burns?caller=NAME`.
 pub(crate) async fn end_all(
     State(oneapi): State<Oneapi>,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<String, Refusal> {
+    check_client(&headers)?;
     let caller = query::caller_alone(&query.unwrap_or_default())?;
     let ended = oneapi.burns.cancel_all(caller.as_ref());
     Ok(format!("{ended} ended"))
@@ -122,17 +126,22 @@ pub(crate) async fn end_all(
 pub(crate) async fn end_one(
     State(oneapi): State<Oneapi>,
     Segment(id): Segment,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<&'static str, Refusal> {
+    check_client(&headers)?;
     query::nothing(&query.unwrap_or_default())?;
     if number(&id).is_some_and(|id| oneapi.burns.cancel(id)) {
         Ok("ended")
     } else {
         let id = shown(&id);
-        Err(Refusal::not_found(format!(
-            "there is no burn '{id}' running"
-        )))
+        Err(Refusal::not_found(format!("no burn '{id}' is running")))
     }
+}
+
+/// A burn that a site had started would go on after its page is closed.
+fn check_client(headers: &HeaderMap) -> Result<(), Refusal> {
+    refuse_browser(headers, "starting and ending burns is")
 }
 
 /// What is no number, or not written as one is, names no burn.

@@ -55,14 +55,12 @@ impl Collector for ProcessCollector {
                 signed(open),
             )?;
         }
-        if let Some(max) = usage.max_open_files {
-            gauge(
-                &mut encoder,
-                "process_max_fds",
-                "How many file descriptors may be open",
-                signed(max),
-            )?;
-        }
+        gauge(
+            &mut encoder,
+            "process_max_fds",
+            "How many file descriptors may be open",
+            signed(usage.max_open_files),
+        )?;
         let started = self.started.duration_since(UNIX_EPOCH).unwrap_or_default();
         let since = "When the process started, in seconds since 1970";
         gauge(

@@ -211,7 +211,11 @@ impl Burns {
     /// # Errors
     /// Too many run, or there are no threads to be had.
     pub fn start(&self, request: BurnRequest) -> Result<Handle, StartError> {
+        // Files are read before the lock, which lists, metrics and all burner threads need.
         let limit = self.0.quota.read();
+        // Where nothing is limited too: a limit may come.
+        let throttled_before = self.0.quota.container().throttling_by_group();
+        let stalled_before = self.0.quota.container().cpu_stalled();
         let mut running = self.running();
         if running.burns.len() >= self.0.max_burns {
             let remaining = running.burns.iter().map(|burn| burn.remaining());
@@ -233,9 +237,8 @@ impl Burns {
                 alive: watch::Sender::new(()),
             }),
             request,
-            // Where nothing is limited too: a limit may come.
-            throttled_before: self.0.quota.container().throttling_by_group(),
-            stalled_before: self.0.quota.container().cpu_stalled(),
+            throttled_before,
+            stalled_before,
         });
         if let Err(error) = thread::start(&burn, self) {
             burn.stop(); // those that have started
@@ -486,7 +489,7 @@ impl Drop for Handle {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf};
+    use std::{fs, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
     use super::*;
 
@@ -735,6 +738,32 @@ mod tests {
         burns.cancel(2);
         assert_eq!(first.burn.granted(), 475);
         assert_eq!(first.burn.least_granted(), 237, "what its answer will say");
+    }
+
+    #[test]
+    fn while_a_burn_that_starts_reads_the_containers_files_the_others_go_on() {
+        let container = FakeContainer::new("reads", 1, "50000 100000\n");
+        let stat = container.0.join("sys/fs/cgroup/cpu.stat");
+        // Who reads it waits for somebody to write.
+        let made = std::process::Command::new("mkfifo").arg(&stat).status();
+        assert!(made.unwrap().success());
+        let burns = container.burns(2);
+        std::thread::scope(|scope| {
+            let starts = scope.spawn(|| burns.start(request(100, 60_000)).unwrap());
+            let (mut options, mut writer) = (fs::OpenOptions::new(), None);
+            options.write(true).custom_flags(libc::O_NONBLOCK);
+            until("it reads the file", || {
+                writer = options.open(&stat).ok();
+                writer.is_some()
+            });
+            assert!(
+                burns.0.running.try_lock().is_ok(),
+                "for lists, metrics and burners"
+            );
+            fs::remove_file(&stat).unwrap();
+            drop(writer);
+            assert_eq!(starts.join().unwrap().burn.id, 1);
+        });
     }
 
     #[test]

@@ -9,7 +9,12 @@ pub const MAX_SHOWN: usize = 256;
 /// are no UTF-8. If it is longer than [`MAX_SHOWN`] characters, it ends in `…` there. What was shown once
 /// is not changed when it is shown again, so backslashes and quotes stay as they are.
 pub fn shown(text: impl AsRef<[u8]>) -> String {
-    let pieces = text.as_ref().utf8_chunks().flat_map(|chunk| {
+    shown_bytes(text.as_ref())
+}
+
+/// Of one type, so that a program has it once.
+fn shown_bytes(text: &[u8]) -> String {
+    let pieces = text.utf8_chunks().flat_map(|chunk| {
         let valid = chunk.valid().chars().map(escape);
         let invalid = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}"));
         valid.chain(invalid)

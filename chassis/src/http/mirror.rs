@@ -165,7 +165,7 @@ impl Mirror {
     pub(super) fn entries(&self, probe: Probe) -> Vec<Entry> {
         let mut entries = self.ring(probe).entries.clone();
         // They are kept in the order in which they were answered.
-        entries.sort_by_key(|entry| entry.arrival.clock);
+        entries.sort_unstable_by_key(|entry| entry.arrival.clock);
         entries
     }
 

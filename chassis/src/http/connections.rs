@@ -2,23 +2,26 @@
 
 use std::fmt;
 
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
-};
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 
-use crate::server::Census;
+use crate::{
+    server::Census,
+    telemetry::{counter, gauge},
+};
 
 impl Collector for Census {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let open = i64::try_from(self.open()).unwrap_or(i64::MAX);
-        let what = "Connections that are open, without those beyond MAX_CONNECTIONS";
-        let gauge = encoder.encode_descriptor("connections_open", what, None, MetricType::Gauge)?;
-        ConstGauge::new(open).encode(gauge)?;
-        let what = "Connections beyond MAX_CONNECTIONS, which got answers to probes alone";
-        let counter =
-            encoder.encode_descriptor("connections_surplus", what, None, MetricType::Counter)?;
-        ConstCounter::new(self.surplus()).encode(counter)
+        gauge(
+            &mut encoder,
+            "connections_open",
+            "Connections that are open, without those beyond MAX_CONNECTIONS",
+            i64::try_from(self.open()).unwrap_or(i64::MAX),
+        )?;
+        counter(
+            &mut encoder,
+            "connections_surplus",
+            "Connections beyond MAX_CONNECTIONS, which got answers to probes alone",
+            self.surplus(),
+        )
     }
 }

@@ -14,7 +14,9 @@ use std::{
 use axum::http::{Method, StatusCode};
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric, text::encode},
+    encoding::{
+        DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeMetric, text::encode,
+    },
     metrics::{MetricType, counter::ConstCounter},
     registry::Registry,
 };
@@ -321,7 +323,7 @@ impl Collector for Routes {
             let count = buckets.iter().map(|(_, count)| count).sum();
             durations
                 .encode_family(&series.labels(route))?
-                .encode_histogram::<[(&str, &str); 0]>(sum, count, &buckets, None)?;
+                .encode_histogram::<NoLabels>(sum, count, &buckets, None)?;
         }
         let in_flight: u64 = routes.iter().map(|route| route.in_flight()).sum();
         gauge(
@@ -333,16 +335,35 @@ impl Collector for Routes {
     }
 }
 
-/// A gauge without labels.
-pub(super) fn gauge<N: EncodeGaugeValue>(
+/// Encodes a gauge without labels.
+///
+/// # Errors
+/// It can't be written.
+pub fn gauge<N: EncodeGaugeValue>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
     value: N,
 ) -> fmt::Result {
-    let mut descriptor = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    descriptor.encode_gauge(&value)
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    metric.encode_gauge(&value)
 }
+
+/// Encodes a counter without labels; `_total` is added to its name.
+///
+/// # Errors
+/// It can't be written.
+pub fn counter<N: EncodeCounterValue>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: N,
+) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    metric.encode_counter::<NoLabels, N, u64>(&value, None)
+}
+
+type NoLabels = [(&'static str, &'static str); 0];
 
 #[cfg(test)]
 mod tests {

@@ -7,5 +7,5 @@ mod process;
 
 pub use self::{
     identity::Identity,
-    metrics::{CLIENT_LEFT, Metrics, RouteMetrics},
+    metrics::{CLIENT_LEFT, Metrics, RouteMetrics, counter, gauge},
 };

@@ -8,10 +8,10 @@ use std::{
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    metrics::{MetricType, gauge::ConstGauge},
 };
 
-use super::metrics::gauge;
+use super::metrics::{counter, gauge};
 use crate::{config::Build, system::process};
 
 /// Asks for what the process uses when somebody scrapes.
@@ -24,14 +24,12 @@ pub(super) struct ProcessCollector {
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let usage = process::usage();
-        let cpu = ConstCounter::new(usage.cpu_seconds);
-        let descriptor = encoder.encode_descriptor(
+        counter(
+            &mut encoder,
             "process_cpu_seconds",
             "User and system CPU time spent",
-            None,
-            MetricType::Counter,
+            usage.cpu_seconds,
         )?;
-        cpu.encode(descriptor)?;
         let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         let resident = signed(usage.memory_bytes);
         gauge(

@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches};
 use tokio::{net::TcpListener, runtime};
 
 use crate::{
-    config::{self, Build, CheckConflicts},
+    config::{self, Build, CheckConflicts, Reader, whole_number},
     faults::{self, Faults},
     http::{App, Routes},
     lifecycle::{self, HeldSignals, Life, Signals, stop_in_order, termination},
@@ -41,7 +41,7 @@ pub struct Settings {
 
     /// How many threads answer requests [default: one for each CPU that the container may use]
     // A thread that has no CPU of its own only waits for the others', and takes memory.
-    #[arg(long, env, value_parser = config::whole_number(1..=256_u16))]
+    #[arg(long, env, value_parser = Reader(whole_number(1..=256_u16)))]
     pub worker_threads: Option<u16>,
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use chassis::{
     cli::{Kill, Probe},
-    config::{CheckConflicts, listen_address},
+    config::{CheckConflicts, Reader, listen_address},
 };
 use clap::{Args, Subcommand};
 
@@ -18,7 +18,7 @@ pub struct CommandLine {
     pub command: Option<Command>,
 
     /// Where to listen; `[::]` takes IPv4 too
-    #[arg(long, env, default_value = "[::]:5000", value_parser = listen_address)]
+    #[arg(long, env, default_value = "[::]:5000", value_parser = Reader(listen_address))]
     pub listen: SocketAddr,
 
     /// The service's own settings.

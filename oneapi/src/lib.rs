@@ -19,7 +19,13 @@ pub mod cli;
 mod metrics;
 
 use axum::routing::{get, post};
-use chassis::{Chassis, config::whole_number, http::Routes, lifecycle::Life, system::container};
+use chassis::{
+    Chassis,
+    config::{Reader, whole_number},
+    http::Routes,
+    lifecycle::Life,
+    system::container,
+};
 
 use crate::{
     api::{RequestLimits, Unattended, burns, highcpu, test},
@@ -33,17 +39,17 @@ use crate::{
 pub struct Settings {
     /// The longest burn, in minutes
     // An hour: longer than any lesson, and a forgotten burn does end.
-    #[arg(long, env, default_value = "60", value_parser = minutes)]
+    #[arg(long, env, default_value = "60", value_parser = Reader(minutes))]
     pub max_minutes: f64,
 
     /// How many burns may run at once
     // 16: more than a lesson needs; each costs a thread per core that it burns.
-    #[arg(long, env, default_value = "16", value_parser = whole_number(1..=u16::MAX))]
+    #[arg(long, env, default_value = "16", value_parser = Reader(whole_number(1..=u16::MAX)))]
     pub max_burns: u16,
 
     /// How far below a CPU limit burns are kept in all, in percent of it (at least 20 millicores)
     // 5 %: what the kernel's accounting and the server itself need so as not to be throttled.
-    #[arg(long, env, default_value = "5%", value_parser = headroom)]
+    #[arg(long, env, default_value = "5%", value_parser = Reader(headroom))]
     pub headroom: Headroom,
 }
 

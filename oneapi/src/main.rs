@@ -14,7 +14,7 @@ const BUILD: Build = chassis::build!();
 
 /// Says its pod's IP, and burns exactly as much CPU as it is asked to.
 #[derive(Debug, Parser)]
-#[command(version = BUILD.to_string())]
+#[command(version = &*BUILD.to_string().leak())]
 struct Cli {
     #[command(flatten)]
     line: CommandLine,

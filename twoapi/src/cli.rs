@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use chassis::{
     cli::{Kill, Probe},
-    config::{CheckConflicts, listen_address},
+    config::{CheckConflicts, Reader, listen_address},
 };
 use clap::{Args, Subcommand};
 
@@ -20,7 +20,7 @@ pub struct CommandLine {
     pub command: Option<Command>,
 
     /// Where to listen; `[::]` takes IPv4 too
-    #[arg(long, env, default_value = "[::]:5001", value_parser = listen_address)]
+    #[arg(long, env, default_value = "[::]:5001", value_parser = Reader(listen_address))]
     pub listen: SocketAddr,
 
     /// The service's own settings.

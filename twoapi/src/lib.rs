@@ -23,7 +23,7 @@ mod terminal;
 use std::time::Duration;
 
 use axum::routing::get;
-use chassis::{Chassis, http::Routes};
+use chassis::{Chassis, config::Reader, http::Routes};
 use reqwest::Url;
 
 use crate::{api::calloneapi, client::upstream::Upstream};
@@ -33,12 +33,12 @@ use crate::{api::calloneapi, client::upstream::Upstream};
 #[group(skip)]
 pub struct Settings {
     /// What to call
-    #[arg(long, env, default_value = "http://localhost:5000/test", value_parser = http_url)]
+    #[arg(long, env, default_value = "http://localhost:5000/test", value_parser = Reader(http_url))]
     pub oneapi_url: Url,
 
     /// How long a call may take in all
     // 2 s: an answer over localhost takes a millisecond; a longer wait means that it hangs.
-    #[arg(long, env, default_value = "2s", value_parser = bounds::timeout, allow_hyphen_values = true)]
+    #[arg(long, env, default_value = "2s", value_parser = Reader(bounds::timeout), allow_hyphen_values = true)]
     pub oneapi_timeout: Duration,
 
     /// What the page shows.

@@ -14,7 +14,7 @@ const BUILD: Build = chassis::build!();
 
 /// Calls oneapi over the localhost that the containers of a pod share.
 #[derive(Debug, Parser)]
-#[command(version = BUILD.to_string())]
+#[command(version = &*BUILD.to_string().leak())]
 struct Cli {
     #[command(flatten)]
     line: CommandLine,

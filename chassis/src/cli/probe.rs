@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{complain, http_url, localhost, positive_duration},
+    config::{Reader, complain, http_url, localhost, positive_duration},
     text::shown,
 };
 
@@ -19,12 +19,12 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 pub struct Probe {
     /// What to ask, such as `http://localhost:5000/livez`
-    #[arg(value_parser = http_url)]
+    #[arg(value_parser = Reader(http_url))]
     url: Uri,
 
     /// How long the whole may take
     // 1 s: what Kubernetes gives a probe by default.
-    #[arg(long, default_value = "1s", value_parser = positive_duration)]
+    #[arg(long, default_value = "1s", value_parser = Reader(positive_duration))]
     timeout: Duration,
 }
 

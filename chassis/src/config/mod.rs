@@ -26,7 +26,8 @@ pub use self::{
     build::Build,
     stderr::{complain, exit_unheard},
     value::{
-        duration, http_url, ip_address, listen_address, localhost, positive_duration, whole_number,
+        Reader, duration, http_url, ip_address, listen_address, localhost, positive_duration,
+        whole_number,
     },
 };
 
@@ -196,9 +197,9 @@ mod tests {
     #[derive(Debug, clap::Parser)]
     #[command(name = "service")]
     struct Cli {
-        #[arg(long, env, default_value = "0s", value_parser = duration)]
+        #[arg(long, env, default_value = "0s", value_parser = Reader(duration))]
         drain_delay: Duration,
-        #[arg(long, env, default_value = "25s", value_parser = duration)]
+        #[arg(long, env, default_value = "25s", value_parser = Reader(duration))]
         stop_timeout: Duration,
         #[arg(long, env)]
         pod_ip: Option<std::net::IpAddr>,
@@ -295,11 +296,11 @@ mod tests {
         #[derive(Debug, clap::Parser)]
         enum Subcommands {
             Load {
-                #[arg(long, value_parser = duration)]
+                #[arg(long, value_parser = Reader(duration))]
                 timeout: Duration,
             },
             Burn {
-                #[arg(long, value_parser = duration)]
+                #[arg(long, value_parser = Reader(duration))]
                 timeout: Duration,
             },
         }

@@ -2,6 +2,8 @@
 //! here, where they are read, so that no arithmetic on them can overflow later.
 
 use std::{
+    convert::Infallible,
+    ffi::OsStr,
     fmt::Display,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
@@ -10,9 +12,39 @@ use std::{
 };
 
 use axum::http::Uri;
+use clap::{Arg, Command, Error, builder::TypedValueParser};
 
 /// A year: longer than anything here takes, and short enough to be added to any clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How a setting is read: `XX. clap takes the function as it is too), but has
+/// a kilobyte of code for each one; here that is there once.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<F>(pub F);
+
+impl<T, F> TypedValueParser for Reader<F>
+where
+    F: Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static,
+    T: Clone + Send + Sync + 'static,
+{
+    type Value = T;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<T, Error> {
+        let Some(text) = value.to_str() else {
+            return Err(refused(command, arg, value, String::new()));
+        };
+        (self.0)(text).map_err(|why| refused(command, arg, value, why))
+    }
+}
+
+/// clap's own error for a value that a function refuses, or that is no UTF-8.
+fn refused(command: &Command, arg: Option<&Arg>, value: &OsStr, why: String) -> Error {
+    let refuses = move |_: &str| Err::<Infallible, _>(why.clone());
+    match refuses.parse_ref(command, arg, value) {
+        Err(error) => error,
+        Ok(never) => match never {},
+    }
+}
 
 /// A length of time from 0 to a year, written as `1m30s` or `500ms`; a bare `0` too.
 ///

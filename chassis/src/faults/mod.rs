@@ -21,7 +21,7 @@ pub use self::{
     table::{Faults, Hit},
 };
 use crate::{
-    config::{CheckConflicts, duration, whole_number},
+    config::{CheckConflicts, Reader, duration, whole_number},
     system::descriptors,
     text::shown,
 };
@@ -36,22 +36,22 @@ pub struct Settings {
     pub faults: bool,
 
     /// Fault switches that are set from the start, such as `readiness?mode=fail&for=20s exit?code=3&after=1m`
-    #[arg(long, env, value_parser = str::parse::<AtStart>)]
+    #[arg(long, env, value_parser = Reader(str::parse::<AtStart>))]
     pub faults_at_start: Option<AtStart>,
 
     /// The most memory that the fault switch `memory` may take, in MiB
     // 1024: more than the memory limit of any lesson, and less than what a laptop misses.
-    #[arg(long, env, default_value = "1024", value_parser = whole_number(1..=u32::MAX))]
+    #[arg(long, env, default_value = "1024", value_parser = Reader(whole_number(1..=u32::MAX)))]
     pub max_fault_memory: u32,
 
     /// The most file descriptors that the fault switch `files` may take [default: all that the process may have]
     // Else the switch could not show what a lack of them is like.
-    #[arg(long, env, value_parser = whole_number(1..=u32::MAX))]
+    #[arg(long, env, value_parser = Reader(whole_number(1..=u32::MAX)))]
     pub max_fault_files: Option<u32>,
 
     /// The longest time that a fault switch may hold an answer or a signal back
     // 10 min: longer than any probe's time-out and any grace period of a lesson.
-    #[arg(long, env, default_value = "10m", value_parser = duration)]
+    #[arg(long, env, default_value = "10m", value_parser = Reader(duration))]
     pub max_fault_delay: Duration,
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::{
-    config::{Build, ip_address},
+    config::{Build, Reader, ip_address},
     system::address::Address,
     text::shown,
 };
@@ -15,7 +15,7 @@ use crate::{
 #[group(skip)]
 pub struct Settings {
     /// The pod's IP (downward API: status.podIP) [default: looked up]
-    #[arg(long, env, value_parser = ip_address)]
+    #[arg(long, env, value_parser = Reader(ip_address))]
     pub pod_ip: Option<IpAddr>,
 
     /// The pod's name (downward API: metadata.name) [default: the host's name]

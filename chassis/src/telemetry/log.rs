@@ -17,6 +17,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use crate::config::Reader;
+
 /// How and what to log.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
@@ -26,7 +28,7 @@ pub struct Settings {
     pub log_format: Option<Format>,
 
     /// What to log: a level, or levels by target, such as `info,twoapi=debug`; of libraries, errors only unless one is named
-    #[arg(long, env, default_value = "info", value_parser = targets)]
+    #[arg(long, env, default_value = "info", value_parser = Reader(targets))]
     pub rust_log: Targets,
 }
 

@@ -26,7 +26,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 use crate::{bounds, client::resolver};
 use axum::http::Uri;
 use chassis::{
-    config::{complain, http_url, positive_duration},
+    config::{Reader, complain, http_url, positive_duration},
     lifecycle::Signals,
 };
 
@@ -41,15 +41,15 @@ use report::Report;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Burn {
     /// The name whose addresses burn, such as `chesterpods:5000`, a headless Service
-    #[arg(value_parser = target)]
+    #[arg(value_parser = Reader(target))]
     target: Target,
 
     /// How much, in thousandths of a core, from 1 to 10000000: divided among the pods
-    #[arg(long, value_parser = bounds::millicores, allow_hyphen_values = true)]
+    #[arg(long, value_parser = Reader(bounds::millicores), allow_hyphen_values = true)]
     millicores: u32,
 
     /// For how long, at most a year
-    #[arg(long = "for", value_parser = positive_duration, allow_hyphen_values = true)]
+    #[arg(long = "for", value_parser = Reader(positive_duration), allow_hyphen_values = true)]
     time: Duration,
 
     /// Have each pod burn that much, instead of all pods together

@@ -37,7 +37,7 @@ use std::{
 
 use axum::http::{HeaderValue, Uri};
 use chassis::{
-    config::{complain, http_url, positive_duration},
+    config::{Reader, complain, http_url, positive_duration},
     lifecycle::Signals,
     system::descriptors,
     text::shown,
@@ -60,26 +60,26 @@ use self::{pace::Pace, report::Report, tally::Tally};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Load {
     /// What to request, such as `http://chesterservice:5000/test`
-    #[arg(value_parser = http_url)]
+    #[arg(value_parser = Reader(http_url))]
     url: Uri,
 
     /// The header Host, such as a name that an Ingress or a Gateway knows; requests are sent to the
     /// URL's own host all the same [default: the URL's]
-    #[arg(long, value_name = "NAME", value_parser = bounds::host_header)]
+    #[arg(long, value_name = "NAME", value_parser = Reader(bounds::host_header))]
     host: Option<HeaderValue>,
 
     /// Requests per second, from 0.001 up to MAX_RATE
-    #[arg(long, value_parser = bounds::rate, allow_hyphen_values = true)]
+    #[arg(long, value_parser = Reader(bounds::rate), allow_hyphen_values = true)]
     rate: f64,
 
     /// For how long, at most a year
-    #[arg(long = "for", value_parser = positive_duration, allow_hyphen_values = true)]
+    #[arg(long = "for", value_parser = Reader(positive_duration), allow_hyphen_values = true)]
     time: Duration,
 
     /// How many connections at most, from 1 to 4096, and so how many requests at once
     // 64: with answers within 10 ms enough for 6400 requests a second, and few enough to be no
     // load by themselves.
-    #[arg(long, default_value_t = 64, value_parser = bounds::connections, allow_hyphen_values = true)]
+    #[arg(long, default_value_t = 64, value_parser = Reader(bounds::connections), allow_hyphen_values = true)]
     connections: u16,
 
     /// Open a new connection for each request, and ask the service to close it
@@ -88,12 +88,12 @@ pub struct Load {
 
     /// Renew a kept connection after at most this time, so that new pods and addresses are reached
     /// [default: keep it for as long as the service does]
-    #[arg(long, value_parser = positive_duration, allow_hyphen_values = true, conflicts_with = "fresh")]
+    #[arg(long, value_parser = Reader(positive_duration), allow_hyphen_values = true, conflicts_with = "fresh")]
     connection_life: Option<Duration>,
 
     /// When to give up on a request, counted from when it is due, at most 24h
     // 5 s: no answer here takes longer, except a burn's; a person looking at a page has left by then.
-    #[arg(long, default_value = "5s", value_parser = bounds::timeout, allow_hyphen_values = true)]
+    #[arg(long, default_value = "5s", value_parser = Reader(bounds::timeout), allow_hyphen_values = true)]
     timeout: Duration,
 
     /// Print JSON, one object per line, for a program to read
@@ -102,7 +102,7 @@ pub struct Load {
 
     /// The highest rate that may be asked for
     // 10000: about what one core can send. A typing error should not take a cluster down.
-    #[arg(long, env, default_value = "10000", value_parser = bounds::rate, allow_hyphen_values = true)]
+    #[arg(long, env, default_value = "10000", value_parser = Reader(bounds::rate), allow_hyphen_values = true)]
     max_rate: f64,
 }
 

@@ -33,7 +33,12 @@ use axum::{
     response::Redirect,
     routing::{get, post},
 };
-use chassis::{Chassis, http::Routes, lifecycle::Life};
+use chassis::{
+    Chassis,
+    config::{Reader, http_url, whole_number},
+    http::Routes,
+    lifecycle::Life,
+};
 
 use self::{actions::Burns, viewers::Viewers};
 use crate::client::resolver::Resolver;
@@ -43,7 +48,7 @@ use crate::client::resolver::Resolver;
 #[group(skip)]
 pub struct Settings {
     /// The pods that the page shows: the name of a headless Service, or several names or IPs with commas between them [default: its own pod]
-    #[arg(long, env, value_delimiter = ',', value_parser = discovery::name_or_ip)]
+    #[arg(long, env, value_delimiter = ',', value_parser = Reader(discovery::name_or_ip))]
     pub pods_name: Vec<String>,
 
     /// The ports of oneapi and twoapi in each of these pods
@@ -51,20 +56,20 @@ pub struct Settings {
     pub pods_ports: Ports,
 
     /// Where the page's requests go: the ordinary Service
-    #[arg(long, env, default_value = "http://localhost:5001/test/calloneapi", value_parser = chassis::config::http_url)]
+    #[arg(long, env, default_value = "http://localhost:5001/test/calloneapi", value_parser = Reader(http_url))]
     pub traffic_url: Uri,
 
     /// As PODS_NAME, for a second Service that is shown beside the first
-    #[arg(long, env, value_delimiter = ',', value_parser = discovery::name_or_ip)]
+    #[arg(long, env, value_delimiter = ',', value_parser = Reader(discovery::name_or_ip))]
     pub twin_pods_name: Vec<String>,
 
     /// As TRAFFIC_URL, for the second Service
-    #[arg(long, env, value_parser = chassis::config::http_url)]
+    #[arg(long, env, value_parser = Reader(http_url))]
     pub twin_traffic_url: Option<Uri>,
 
     /// How many viewers may watch at once
     // 50: a class. Each costs a connection and a few kilobytes a second, and the pods nothing.
-    #[arg(long, env, default_value = "50", value_parser = chassis::config::whole_number(1..=u16::MAX))]
+    #[arg(long, env, default_value = "50", value_parser = Reader(whole_number(1..=u16::MAX)))]
     pub max_viewers: u16,
 
     /// Whether the page may start burns and set fault switches: true or false
@@ -72,11 +77,11 @@ pub struct Settings {
     pub page_actions: bool,
 
     /// A path prefix under which the page is served too, for a proxy in front of it that leaves the prefix in its requests, such as /demo
-    #[arg(long, env, value_parser = base_path)]
+    #[arg(long, env, value_parser = Reader(base_path))]
     pub base_path: Option<String>,
 
     /// Host names, with commas between them, under which the page takes actions over plain HTTP, such as an Ingress's; IPs, localhost and the cluster's names need not be listed
-    #[arg(long, env, value_delimiter = ',', value_parser = origin::host_name)]
+    #[arg(long, env, value_delimiter = ',', value_parser = Reader(origin::host_name))]
     pub page_hosts: Vec<String>,
 }
 

@@ -111,7 +111,8 @@ export class Story {
 
   /** @param {number} service */
   side(service) {
-    return (this.sides[service] ??= { ok: 0, failed: 0, late: 0, outcomes: {}, gap: 0, lastOk: 0, open: null });
+    while (this.sides.length <= service) this.sides.push({ ok: 0, failed: 0, late: 0, outcomes: {}, gap: 0, lastOk: 0, open: null });
+    return this.sides[service];
   }
 
   /** @param {number} service */

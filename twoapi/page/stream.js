@@ -94,7 +94,8 @@ export class Stream {
   /** @param {string} event */
   take(event) {
     const [, name, data] = /^event: (.*)\ndata: (.*)$/.exec(event) ?? [];
-    this.attempts = 0;
+    // Whoever stops goes on telling while another one is looked for.
+    if (!this.next) this.attempts = 0;
     if (name === "bye") return this.seek();
     // A fault of the page is one to report, and not the end of the stream.
     try { if (name) this.listener.onEvent(name, JSON.parse(data)); } catch (error) { reportError(error); }

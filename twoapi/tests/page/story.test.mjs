@@ -270,3 +270,13 @@ test("a pod that claims to have been stopping for a century begins no change of 
     assert.deepEqual(story.moments.map(({ kind, t: at }) => [kind, t - at]), [["signal", seconds * 1000]]);
   }
 });
+
+test("a second Service that is heard of before the first one is told like any other", () => {
+  const story = new Story(["one", "two"]);
+  story.hear({ t: 0, all: true, pods: [pod("b", "ready", "1.0", { id: "1/b", service: 1 })] });
+  for (let t = 300; t <= 600_000; t += 300) story.hear({ t, marks: [ok(t, "1.0", { service: 1 })] });
+  assert.ok(story.marks.length < 180_000 / 300 + 200, `${story.marks.length} requests of three minutes`);
+  story.hear({ t: 600_100, blind: true });
+  story.tick(600_200);
+  assert.equal(story.sides[1].lastOk, 0, "nobody looks");
+});

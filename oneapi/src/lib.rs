@@ -11,7 +11,7 @@
 //! | `DELETE /burns`, `DELETE /burns?caller=NAME`, `DELETE /burns/ID` | ends them; their clients get how far they came |
 //!
 //! The chassis adds `/livez`, `/readyz`, `/startupz`, `/probes`, `/faults`, `/metrics`, `/info`,
-//! and `grpc.health.v1.Health`.
+//! `grpc.health.v1.Health` and `grpc.reflection.v1.ServerReflection`.
 
 mod api;
 pub mod burn;

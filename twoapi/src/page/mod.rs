@@ -183,9 +183,11 @@ fn can_be_a_name(text: &str) -> bool {
 }
 
 /// The paths of the service itself begin with these.
-const TAKEN: [&str; 10] = [
+const TAKEN: [&str; 12] = [
     "faults",
     "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
     "info",
     "livez",
     "metrics",
@@ -256,6 +258,8 @@ fn template(base: &str, path: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -298,6 +302,18 @@ mod tests {
         ] {
             assert!(base_path(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_base_path_begins_as_no_path_that_there_is() {
+        let chassis: chassis::Settings = chassis::config::defaults();
+        let build = chassis::config::Build::new("twoapi", "1.0", None, None);
+        let chassis = Chassis::new(build, chassis);
+        let routes = crate::routes(&chassis, &chassis::config::defaults());
+        let app = chassis.app(routes);
+        let firsts = app.templates().filter_map(|path| path.split('/').nth(1));
+        let firsts: BTreeSet<_> = firsts.filter(|first| !first.is_empty()).collect();
+        assert_eq!(BTreeSet::from(TAKEN), firsts);
     }
 
     #[test]

@@ -26,8 +26,8 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
     net::{TcpListener, TcpStream},
-    sync::mpsc::UnboundedSender,
-    task::JoinHandle,
+    sync::{Semaphore, mpsc::UnboundedSender},
+    task::{JoinHandle, JoinSet},
     time::{Instant, sleep, timeout},
 };
 use twoapi::page::{self, Ports};
@@ -627,8 +627,9 @@ async fn a_switch_is_set_in_one_pod_and_in_all_and_where_it_is_refused_the_answe
 async fn switches_are_cleared_wherever_they_are_allowed() {
     let clear = |pod: &str| format!(r#"{{"action":"clear faults","pod":{pod}}}"#);
     let done = |container: &str| format!("{container}: done on 3 of 3 pods");
-    let none =
-        |container: &str| format!("{container}: no switches are allowed there, so none is set");
+    let none = |container: &str| {
+        format!("{container}: fault switches are off there (FAULTS=true turns them on)")
+    };
     for (oneapi, twoapi, status, said) in [
         (true, true, 200, [done("oneapi"), done("twoapi")]),
         (true, false, 200, [done("oneapi"), none("twoapi")]),
@@ -730,6 +731,49 @@ async fn actions_are_for_the_page_itself_and_for_known_pods() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_actions_are_carried_out_at_once_and_the_others_wait_for_their_turn() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let twoapi = twoapi(listener.local_addr().unwrap(), |_| {});
+    let answers = Arc::new(Semaphore::new(0));
+    let (in_hand, most) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    tokio::spawn({
+        let (answers, in_hand, most) = (answers.clone(), in_hand.clone(), most.clone());
+        async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let (answers, in_hand, most) = (answers.clone(), in_hand.clone(), most.clone());
+                tokio::spawn(async move {
+                    assert!(client.read(&mut [0; 1024]).await.unwrap() > 0);
+                    let now = in_hand.fetch_add(1, Ordering::SeqCst) + 1;
+                    most.fetch_max(now, Ordering::SeqCst);
+                    let _may = answers.acquire().await.unwrap();
+                    in_hand.fetch_sub(1, Ordering::SeqCst);
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                    client.write_all(answer).await.unwrap();
+                });
+            }
+        }
+    });
+    let twoapi = Arc::new(twoapi);
+    let mut acts = JoinSet::new();
+    for _ in 0..30 {
+        let twoapi = Arc::clone(&twoapi);
+        let end = r#"{"action":"end burns"}"#;
+        acts.spawn(async move { twoapi.act("same-origin", end).await });
+    }
+    let full = async {
+        while in_hand.load(Ordering::SeqCst) < 8 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(PATIENCE, full).await.unwrap();
+    answers.add_permits(30);
+    let acts = acts.join_all().await;
+    assert!(acts.iter().all(|(status, _)| *status == 200), "{acts:?}");
+    assert_eq!(most.load(Ordering::SeqCst), 8);
+}
+
 /// A browser in clear text, to which another site's name can lead at any time.
 #[tokio::test(flavor = "multi_thread")]
 async fn actions_are_refused_under_a_name_that_anybody_could_have() {
@@ -799,41 +843,36 @@ async fn below_a_base_path_the_page_is_there_too() {
     assert_eq!(twoapi.get("/demo/livez").await.status(), 404);
 }
 
-/// What a browser asks for.
-const FILES: [&str; 1] = ["/"];
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_compressed_and_plain_has_two_etags_and_a_304_for_the_own_one_only() {
     let twoapi = twoapi(oneapi().address, |_| {});
-    let get = async |file: &str, coding: &str, known: &str| {
-        let request = client().get(twoapi.url(file));
+    let get = async |coding: &str, known: &str| {
+        let request = client().get(twoapi.url("/"));
         let request = request.header("accept-encoding", coding);
         let request = request.header("if-none-match", known);
         request.send().await.unwrap()
     };
-    for file in FILES {
-        let plain = get(file, "identity", "").await;
-        let gzip = get(file, "GZIP;q=0.8", "").await;
-        assert_eq!(plain.headers().get("content-encoding"), None, "{file}");
-        assert_eq!(gzip.headers()["content-encoding"], "gzip", "{file}");
-        let etag = |response: &Response| response.headers()["etag"].to_str().unwrap().to_owned();
-        let (of_plain, of_gzip) = (etag(&plain), etag(&gzip));
-        assert_ne!(of_plain, of_gzip, "{file}: two bodies, two tags");
-        assert_eq!(gzip.bytes().await.unwrap()[..2], [0x1f, 0x8b], "{file}");
-        for (coding, known, status) in [
-            ("gzip", of_gzip.clone(), 304),
-            ("gzip", format!("W/{of_gzip}"), 304),
-            ("gzip", format!("\"x\" , {of_plain},{of_gzip}"), 304),
-            ("gzip", "*".to_owned(), 304),
-            ("gzip", of_plain.clone(), 200),
-            ("identity", of_plain.clone(), 304),
-            ("identity", of_gzip.clone(), 200),
-            ("identity", "\"x\", garbage".to_owned(), 200),
-        ] {
-            let again = get(file, coding, &known).await;
-            assert_eq!(again.status(), status, "{file} {coding} {known}");
-            assert_eq!(again.headers()["vary"], "accept-encoding", "{file}");
-        }
+    let plain = get("identity", "").await;
+    let gzip = get("GZIP;q=0.8", "").await;
+    assert_eq!(plain.headers().get("content-encoding"), None);
+    assert_eq!(gzip.headers()["content-encoding"], "gzip");
+    let etag = |response: &Response| response.headers()["etag"].to_str().unwrap().to_owned();
+    let (of_plain, of_gzip) = (etag(&plain), etag(&gzip));
+    assert_ne!(of_plain, of_gzip, "two bodies, two tags");
+    assert_eq!(gzip.bytes().await.unwrap()[..2], [0x1f, 0x8b]);
+    for (coding, known, status) in [
+        ("gzip", of_gzip.clone(), 304),
+        ("gzip", format!("W/{of_gzip}"), 304),
+        ("gzip", format!("\"x\" , {of_plain},{of_gzip}"), 304),
+        ("gzip", "*".to_owned(), 304),
+        ("gzip", of_plain.clone(), 200),
+        ("identity", of_plain.clone(), 304),
+        ("identity", of_gzip.clone(), 200),
+        ("identity", "\"x\", garbage".to_owned(), 200),
+    ] {
+        let again = get(coding, &known).await;
+        assert_eq!(again.status(), status, "{coding} {known}");
+        assert_eq!(again.headers()["vary"], "accept-encoding");
     }
 }
 
@@ -845,29 +884,27 @@ async fn each_file_answers_head_as_get_and_names_the_methods_that_are_allowed() 
         let request = request.header("accept-encoding", coding);
         request.send().await.unwrap()
     };
-    for file in FILES {
-        for coding in ["gzip", "identity"] {
-            let get = ask(Method::GET, file, coding).await;
-            let head = ask(Method::HEAD, file, coding).await;
-            assert_eq!(head.status(), 200, "{file}");
-            for name in [
-                "content-length",
-                "content-type",
-                "content-encoding",
-                "etag",
-                "vary",
-            ] {
-                let of = |response: &Response| response.headers().get(name).cloned();
-                assert_eq!(of(&head), of(&get), "{file} {coding}: {name}");
-            }
-            assert!(get.content_length().unwrap() > 0, "{file}");
-            assert!(head.bytes().await.unwrap().is_empty(), "{file}");
+    for coding in ["gzip", "identity"] {
+        let get = ask(Method::GET, "/", coding).await;
+        let head = ask(Method::HEAD, "/", coding).await;
+        assert_eq!(head.status(), 200);
+        for name in [
+            "content-length",
+            "content-type",
+            "content-encoding",
+            "etag",
+            "vary",
+        ] {
+            let of = |response: &Response| response.headers().get(name).cloned();
+            assert_eq!(of(&head), of(&get), "{coding}: {name}");
         }
-        for method in [Method::POST, Method::PUT, Method::DELETE] {
-            let refused = ask(method, file, "gzip").await;
-            assert_eq!(refused.status(), 405, "{file}");
-            assert_eq!(refused.headers()["allow"], "GET,HEAD", "{file}");
-        }
+        assert!(get.content_length().unwrap() > 0);
+        assert!(head.bytes().await.unwrap().is_empty());
+    }
+    for method in [Method::POST, Method::PUT, Method::DELETE] {
+        let refused = ask(method, "/", "gzip").await;
+        assert_eq!(refused.status(), 405);
+        assert_eq!(refused.headers()["allow"], "GET,HEAD");
     }
     for (path, method, allowed) in [
         ("/page/events", Method::POST, "GET,HEAD"),

@@ -9,7 +9,7 @@
 //! [`burn`] has all pods behind a name burn a total of CPU.
 //!
 //! The chassis adds `/livez`, `/readyz`, `/startupz`, `/probes`, `/faults`, `/metrics`, `/info`,
-//! and `grpc.health.v1.Health`.
+//! `grpc.health.v1.Health` and `grpc.reflection.v1.ServerReflection`.
 
 mod api;
 mod bounds;

@@ -3,7 +3,14 @@
 
 #![allow(clippy::unwrap_used)] // a test may
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     body::Body,
@@ -18,7 +25,13 @@ use http_body_util::BodyExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
 };
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(20);
 
 fn twoapi(upstream: &str) -> App {
     twoapi_with_timeout(upstream, Duration::from_millis(300))
@@ -36,7 +49,7 @@ fn twoapi_with_timeout(upstream: &str, oneapi_timeout: Duration) -> App {
     chassis.app(twoapi::routes(&chassis, &own))
 }
 
-async fn get(app: App, path: &str) -> (StatusCode, String) {
+async fn get(app: &App, path: &str) -> (StatusCode, String) {
     let request = Request::get(path).body(Body::empty()).unwrap();
     let (head, body) = app.answer(request).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
@@ -61,7 +74,7 @@ async fn upstream(says: &'static str) -> (SocketAddr, String) {
 }
 
 async fn calloneapi(url: &str) -> (StatusCode, String) {
-    get(twoapi(url), "/test/calloneapi").await
+    get(&twoapi(url), "/test/calloneapi").await
 }
 
 #[tokio::test]
@@ -142,7 +155,7 @@ async fn a_oneapi_that_cannot_be_connected_to_gives_504_and_the_time_that_was_wa
     let day = Duration::from_secs(24 * 60 * 60);
     let expected = format!("oneapi at {url} could not be connected to within 1s");
     assert_eq!(
-        get(twoapi_with_timeout(&url, day), "/test/calloneapi").await,
+        get(&twoapi_with_timeout(&url, day), "/test/calloneapi").await,
         (StatusCode::GATEWAY_TIMEOUT, expected)
     );
 }
@@ -167,11 +180,73 @@ async fn a_oneapi_that_goes_on_and_on_gives_502() {
 }
 
 #[tokio::test]
+async fn so_many_calls_are_under_way_at_most_and_the_others_wait_for_their_turn() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/test", listener.local_addr().unwrap());
+    // How many requests oneapi has in hand, the most there ever were, and whether it answers yet.
+    let (in_hand, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (answers, may_answer) = watch::channel(false);
+    let counts = (Arc::clone(&in_hand), Arc::clone(&most));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let ((in_hand, most), mut may_answer) = (counts.clone(), may_answer.clone());
+            tokio::spawn(async move {
+                while stream.read(&mut [0; 1024]).await.is_ok_and(|size| size > 0) {
+                    let now = in_hand.fetch_add(1, Ordering::SeqCst) + 1;
+                    most.fetch_max(now, Ordering::SeqCst);
+                    may_answer.wait_for(|may| *may).await.unwrap();
+                    in_hand.fetch_sub(1, Ordering::SeqCst);
+                    let says = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nip";
+                    stream.write_all(says).await.unwrap();
+                }
+            });
+        }
+    });
+    let app = Arc::new(twoapi_with_timeout(&url, LONG));
+    let mut calls = JoinSet::new();
+    for _ in 0..200 {
+        let app = Arc::clone(&app);
+        calls.spawn(async move { get(&app, "/test/calloneapi").await.0 });
+    }
+    let full = async {
+        while in_hand.load(Ordering::SeqCst) < 64 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(LONG, full).await.unwrap();
+    answers.send(true).unwrap();
+    let statuses = calls.join_all().await;
+    assert!(
+        statuses.iter().all(|status| *status == StatusCode::OK),
+        "{statuses:?}"
+    );
+    assert_eq!(most.load(Ordering::SeqCst), 64);
+}
+
+#[tokio::test]
+async fn a_call_whose_turn_does_not_come_in_time_gives_504_and_says_so() {
+    let (_, url) = upstream("").await;
+    let app = Arc::new(twoapi(&url));
+    let mut calls = JoinSet::new();
+    for _ in 0..66 {
+        let app = Arc::clone(&app);
+        calls.spawn(async move { get(&app, "/test/calloneapi").await });
+    }
+    let slow = format!("oneapi at {url} did not answer within 300ms");
+    let waited = format!("{slow}: 64 other calls were under way");
+    let mut answers = calls.join_all().await;
+    answers.sort_by_key(|(_, said)| said.len());
+    let mut expected = vec![(StatusCode::GATEWAY_TIMEOUT, slow); 64];
+    expected.extend(vec![(StatusCode::GATEWAY_TIMEOUT, waited); 2]);
+    assert_eq!(answers, expected);
+}
+
+#[tokio::test]
 async fn the_probes_do_not_depend_on_oneapi() {
     for path in ["/livez", "/readyz", "/startupz"] {
         let router = twoapi("http://127.0.0.1:1/test");
         assert_eq!(
-            get(router, path).await,
+            get(&router, path).await,
             (StatusCode::OK, "ok".into()),
             "{path}"
         );
@@ -180,7 +255,7 @@ async fn the_probes_do_not_depend_on_oneapi() {
 
 #[tokio::test]
 async fn info_names_the_service() {
-    let (status, info) = get(twoapi("http://127.0.0.1:1/test"), "/info").await;
+    let (status, info) = get(&twoapi("http://127.0.0.1:1/test"), "/info").await;
     assert_eq!(status, StatusCode::OK);
     assert!(
         info.contains(r#""service":"twoapi""#) && info.contains(r#""pod":"chesterapi""#),

@@ -15,7 +15,7 @@ use axum::http::{
     header::{ACCEPT, RETRY_AFTER},
 };
 use chassis::text::shown;
-use reqwest::{Client, Response, redirect::Policy};
+use reqwest::{Client, Response};
 use serde_json::Value;
 
 use crate::client::body::beginning;
@@ -143,12 +143,7 @@ impl From<reqwest::Error> for BurnError {
 
 /// The HTTP client for all pods.
 pub(super) fn client() -> Client {
-    let client = Client::builder()
-        .no_proxy()
-        .redirect(Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT);
-    let client = client.build();
-    client.expect("without TLS and proxies there is nothing that can fail")
+    crate::client::client(CONNECT_TIMEOUT, |client| client)
 }
 
 impl Pod {

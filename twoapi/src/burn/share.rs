@@ -28,7 +28,7 @@ impl Millicores {
             return Shares::new();
         };
         let mut pods = pods.to_vec();
-        pods.sort_by_key(|pod| (current.get(pod) != Some(&(even + 1)), *pod));
+        pods.sort_unstable_by_key(|pod| (current.get(pod) != Some(&(even + 1)), *pod));
         let extra = |index| u32::from(index < remainder as usize);
         let shares = pods.into_iter().enumerate();
         shares

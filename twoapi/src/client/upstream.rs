@@ -1,19 +1,26 @@
-//! The call to oneapi: its time-outs, the failures that are told apart, and the status and sentence
-//! that each of them becomes.
+//! The call to oneapi: how many there are at once, its time-outs, the failures that are told apart, and
+//! the status and sentence that each of them becomes.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
-use reqwest::{Client, Url, redirect::Policy};
+use reqwest::{Client, Url};
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{body::beginning, resolver::Resolver};
 
 /// Over localhost a connection is made in microseconds or refused.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Long enough for the calls of a probe every 10 s, and shorter than the 120 s for which oneapi keeps
-/// an idle connection, so that no call is sent into one that is just being closed. After a burst of
-/// calls each connection that is kept takes 20 kB.
+/// How many calls are under way at once; the others wait for their turn. Each has a connection of its own
+/// beside its client's, so without a bound the memory and the descriptors that `MAX_CONNECTIONS` goes by
+/// would not be enough. It is as many as `twoapi load` has connections by default. A quick oneapi needs far
+/// fewer, and of one that takes half a second 64 calls are 128 a second.
+const MAX_CALLS: usize = 64;
+
+/// Long enough for the calls of a probe every 10 s, and shorter than oneapi's own `IDLE_TIMEOUT`, so that
+/// no call is sent into a connection that is just being closed. The reference tells users so: oneapi keeps
+/// an idle connection for 120 s by default, and below 15 s calls would cross the close.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The most that is read of an answer, which is one sentence.
@@ -28,6 +35,7 @@ struct Inner {
     client: Client,
     url: Url,
     timeout: Duration,
+    turns: Semaphore,
 }
 
 /// How a call failed.
@@ -37,6 +45,8 @@ pub(crate) enum CallError {
     Unreachable(reqwest::Error),
     /// 504: connected or not, the answer did not come in time.
     TooSlow(reqwest::Error),
+    /// 504: it had to wait for its turn, and the time was up before the answer came.
+    Crowded,
     /// 502: an answer, but not 200.
     Status(StatusCode),
     /// 502: an answer longer than any that oneapi gives.
@@ -53,24 +63,35 @@ pub(crate) struct Failed {
 
 impl Upstream {
     pub(crate) fn new(url: Url, timeout: Duration) -> Self {
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(Policy::none())
-            .dns_resolver(Resolver::default())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(timeout)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .build()
-            .expect("without TLS and proxies there is nothing that can fail");
+        let client = super::client(CONNECT_TIMEOUT, |client| {
+            client
+                .dns_resolver(Resolver::default())
+                .timeout(timeout)
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .pool_max_idle_per_host(MAX_CALLS)
+        });
         Self(Arc::new(Inner {
             client,
             url,
             timeout,
+            turns: Semaphore::new(MAX_CALLS),
         }))
     }
 
     /// The body of oneapi's answer.
     pub(crate) async fn call(&self) -> Result<String, CallError> {
+        if let Ok(_turn) = self.0.turns.try_acquire() {
+            return self.ask().await;
+        }
+        let in_turn = async {
+            let _turn = self.0.turns.acquire().await.expect("nobody closes it");
+            self.ask().await
+        };
+        let called = timeout(self.0.timeout, in_turn).await;
+        called.unwrap_or(Err(CallError::Crowded))
+    }
+
+    async fn ask(&self) -> Result<String, CallError> {
         let response = self.0.client.get(self.0.url.clone()).send().await?;
         if response.status() != StatusCode::OK {
             return Err(CallError::Status(response.status()));
@@ -108,7 +129,7 @@ impl Failed {
     /// 504 for one that was too slow, else 502.
     pub(crate) fn status(&self) -> StatusCode {
         match self.error {
-            CallError::TooSlow(_) => StatusCode::GATEWAY_TIMEOUT,
+            CallError::TooSlow(_) | CallError::Crowded => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::BAD_GATEWAY,
         }
     }
@@ -143,6 +164,10 @@ impl fmt::Display for Failed {
                 write!(f, "could not be connected to within {CONNECT_TIMEOUT:?}")
             }
             CallError::TooSlow(_) => write!(f, "did not answer within {timeout:?}"),
+            CallError::Crowded => write!(
+                f,
+                "did not answer within {timeout:?}: {MAX_CALLS} other calls were under way"
+            ),
             CallError::Status(status) => write!(f, "answered {status}"),
             CallError::TooLong => write!(f, "answered more than {MAX_ANSWER_BYTES} bytes"),
         }

@@ -12,8 +12,8 @@
 //!
 //! | status | when |
 //! | --- | --- |
-//! | 200 | all is done; a container that allows no switches has none to clear |
-//! | 403 | actions are turned off, it isn't the page that asks, or no container allows switches |
+//! | 200 | all is done; a container whose switches are off has none to clear |
+//! | 403 | actions are turned off, it isn't the page that asks, or the switches of all containers are off |
 //! | 502 | a part could not be done |
 //!
 //! A burn is a request to oneapi that lasts as long as the burn, and it ends when the pod that holds it
@@ -32,8 +32,8 @@ use chassis::{
     http::{Refusal, RequestBody},
     text::shown,
 };
-use reqwest::{Client, Url, redirect::Policy};
-use serde::Deserialize;
+use reqwest::{Client, Url};
+use serde_json::Value;
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 
 use super::{Page, discovery, origin};
@@ -47,42 +47,94 @@ const MAX_BURNS: usize = 256;
 /// A burn that isn't refused within this time runs.
 const REFUSED_WITHIN: Duration = Duration::from_millis(500);
 
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The longest burn: as MAX_MINUTES is by default.
 const MAX_SECONDS: f64 = 3600.0;
 
-#[derive(Debug, Deserialize)]
+/// Actions that are carried out at once; the others wait. Each asks all containers of a Service at the
+/// same time, over a connection for each.
+const MAX_ACTIONS: usize = 8;
+
+#[derive(Debug)]
 struct Action {
-    #[serde(default)]
     service: usize,
     /// None: all.
     pod: Option<IpAddr>,
-    #[serde(flatten)]
     what: What,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "action")]
+#[derive(Clone, Debug, PartialEq)]
 enum What {
-    #[serde(rename = "burn")]
     Burn { millicores: u32, seconds: f64 },
-    #[serde(rename = "end burns")]
     EndBurns,
-    #[serde(rename = "set fault")]
     SetFault { container: Container, fault: String },
-    #[serde(rename = "clear faults")]
     ClearFaults,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Container {
     Oneapi,
     Twoapi,
 }
 
+impl Action {
+    fn read(body: &[u8]) -> Result<Self, String> {
+        let said: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let pod = match &said["pod"] {
+            Value::Null => None,
+            pod => {
+                let ip = pod.as_str().and_then(|ip| ip.parse().ok());
+                Some(ip.ok_or("pod is an IP, or null for all pods")?)
+            }
+        };
+        Ok(Self {
+            service: match &said["service"] {
+                Value::Null => 0,
+                service => service
+                    .as_u64()
+                    .and_then(|it| it.try_into().ok())
+                    .unwrap_or(usize::MAX),
+            },
+            pod,
+            what: What::read(&said)?,
+        })
+    }
+}
+
 impl What {
+    fn read(said: &Value) -> Result<Self, &'static str> {
+        match said["action"].as_str() {
+            Some("burn") => {
+                let millicores = said["millicores"]
+                    .as_u64()
+                    .and_then(|it| it.try_into().ok());
+                let seconds = said["seconds"].as_f64();
+                Ok(Self::Burn {
+                    millicores: millicores.ok_or("millicores is a whole number")?,
+                    seconds: seconds
+                        .filter(|seconds| *seconds > 0.0 && *seconds <= MAX_SECONDS)
+                        .ok_or("seconds is above 0, up to 3600")?,
+                })
+            }
+            Some("end burns") => Ok(Self::EndBurns),
+            Some("set fault") => Ok(Self::SetFault {
+                container: match said["container"].as_str() {
+                    Some("oneapi") => Container::Oneapi,
+                    Some("twoapi") => Container::Twoapi,
+                    _ => return Err("container is oneapi or twoapi"),
+                },
+                fault: match said["fault"].as_str() {
+                    Some(fault) => fault.to_owned(),
+                    None => return Err("fault is a switch, such as readiness?mode=fail&for=20s"),
+                },
+            }),
+            Some("clear faults") => Ok(Self::ClearFaults),
+            _ => Err("action is burn, end burns, set fault or clear faults"),
+        }
+    }
+
     /// The containers of a pod that have a part in it.
     fn containers(&self) -> &[Container] {
         match self {
@@ -106,31 +158,28 @@ impl fmt::Display for Container {
 #[derive(Debug)]
 enum Outcome {
     Done,
-    /// Fault switches aren't allowed there, so that none is set.
+    /// Fault switches are off there, so that none is set.
     NoSwitches,
     /// With the reason.
     Failed(String),
 }
 
-/// The requests that burns are.
+/// The requests that burns are, and whose turn it is to act.
 #[derive(Debug)]
 pub(super) struct Burns {
     client: Client,
     permits: Arc<Semaphore>,
+    turns: Semaphore,
 }
 
 impl Burns {
     pub(super) fn new() -> Self {
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(Policy::none())
-            .connect_timeout(Duration::from_secs(1))
-            .pool_max_idle_per_host(0);
         Self {
-            client: client
-                .build()
-                .expect("without TLS and proxies there is nothing that can fail"),
+            client: crate::client::client(CONNECT_TIMEOUT, |client| {
+                client.pool_max_idle_per_host(0)
+            }),
             permits: Arc::new(Semaphore::new(MAX_BURNS)),
+            turns: Semaphore::new(MAX_ACTIONS),
         }
     }
 }
@@ -149,9 +198,10 @@ pub(super) async fn act(
     origin::check_same_origin(&headers, &uri, &page.0.hosts)
         .map_err(|why| Refusal::new(StatusCode::FORBIDDEN, why))?;
     let body = body.read(MAX_BODY_BYTES).await?;
-    let action: Action = serde_json::from_slice(&body)
-        .map_err(|error| shown(error.to_string()))
+    let action = Action::read(&body)
         .map_err(|why| Refusal::bad_input(format!("the action can't be read: {why}")))?;
+    let turn = page.0.burns.turns.acquire().await;
+    let _turn = turn.expect("nobody closes it");
     let pods = page.pods_for(&action).await?;
     let mut tasks = JoinSet::new();
     for pod in &pods {
@@ -185,14 +235,14 @@ fn summary(outcomes: &[&Outcome]) -> String {
     let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|it| wanted(it)).count();
     let without = count(|it| matches!(it, Outcome::NoSwitches));
     if without == pods {
-        return "no switches are allowed there, so none is set".to_owned();
+        return "fault switches are off there (FAULTS=true turns them on)".to_owned();
     }
     let mut said = format!(
         "done on {} of {pods} pods",
         count(|it| matches!(it, Outcome::Done))
     );
     if without > 0 {
-        said += &format!(", {without} allow no switches");
+        said += &format!(", fault switches are off on {without}");
     }
     let mut reasons = outcomes.iter().filter_map(|outcome| match outcome {
         Outcome::Failed(why) => Some(why.as_str()),
@@ -214,11 +264,6 @@ impl Page {
         let service = services.get(action.service).ok_or_else(|| {
             Refusal::bad_input(format!("service is a number below {}", services.len()))
         })?;
-        if let What::Burn { seconds, .. } = action.what
-            && !(seconds > 0.0 && seconds <= MAX_SECONDS)
-        {
-            return Err(Refusal::bad_input("seconds is above 0, up to 3600"));
-        }
         let pods = discovery::addresses(&self.0.resolver, &service.pods).await;
         let pods = pods.map_err(Refusal::unavailable)?;
         match action.pod {
@@ -317,4 +362,67 @@ fn url(pod: IpAddr, port: u16, path: &str) -> Url {
     let host = std::net::SocketAddr::new(pod, port);
     let url = format!("http://{host}{path}").parse();
     url.expect("an address and a path make a URL")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_is_read_and_what_is_none_is_refused_with_what_is_allowed() {
+        let read = |text: &str| Action::read(text.as_bytes());
+        let burn =
+            read(r#"{"action":"burn","service":1,"pod":"::1","millicores":9,"seconds":0.5}"#);
+        let burn = burn.unwrap();
+        assert_eq!((burn.service, burn.pod), (1, "::1".parse().ok()));
+        let what = What::Burn {
+            millicores: 9,
+            seconds: 0.5,
+        };
+        assert_eq!(burn.what, what);
+        let fault =
+            read(r#"{"action":"set fault","container":"twoapi","fault":"deaf?for=1s","more":[]}"#);
+        let fault = fault.unwrap();
+        assert_eq!((fault.service, fault.pod), (0, None));
+        let (container, switch) = (Container::Twoapi, "deaf?for=1s".to_owned());
+        assert_eq!(
+            fault.what,
+            What::SetFault {
+                container,
+                fault: switch
+            }
+        );
+        for (text, why) in [
+            ("", "EOF"),
+            ("[]", "action is burn, end burns, set fault or clear faults"),
+            (r#"{"action":"end burns","pod":"a"}"#, "pod is an IP"),
+            (r#"{"action":"end burns","pod":1}"#, "pod is an IP"),
+            (
+                r#"{"action":"burn","millicores":-1,"seconds":1}"#,
+                "millicores is a",
+            ),
+            (
+                r#"{"action":"burn","millicores":4294967296,"seconds":1}"#,
+                "millicores is a",
+            ),
+            (r#"{"action":"burn","millicores":1}"#, "seconds is above 0"),
+            (
+                r#"{"action":"burn","millicores":1,"seconds":3601}"#,
+                "seconds is above 0",
+            ),
+            (
+                r#"{"action":"set fault","fault":"deaf"}"#,
+                "container is oneapi",
+            ),
+            (
+                r#"{"action":"set fault","container":"oneapi"}"#,
+                "fault is a switch",
+            ),
+        ] {
+            let said = read(text).unwrap_err();
+            assert!(said.starts_with(why), "{text}: {said}");
+        }
+        let unknown = read(r#"{"action":"end burns","service":-1}"#).unwrap();
+        assert_eq!(unknown.service, usize::MAX, "which no Service is");
+    }
 }

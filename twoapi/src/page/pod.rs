@@ -22,7 +22,7 @@ use std::{cmp::Ordering, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::http::{StatusCode, header::ACCEPT};
 use chassis::text::shown;
-use reqwest::{Client, redirect::Policy};
+use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -71,14 +71,9 @@ pub(super) struct Poller {
 
 /// The HTTP client for one Service's pods. Its connections end with the watch.
 pub(super) fn client() -> Client {
-    let client = Client::builder()
-        .no_proxy()
-        .redirect(Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(ANSWER_TIMEOUT)
-        .pool_max_idle_per_host(1);
-    let client = client.build();
-    client.expect("without TLS and proxies there is nothing that can fail")
+    crate::client::client(CONNECT_TIMEOUT, |client| {
+        client.timeout(ANSWER_TIMEOUT).pool_max_idle_per_host(1)
+    })
 }
 
 /// One container, as far as it is known. Of its answers only what the page shows is kept: JSON of

@@ -584,6 +584,48 @@ fn probe_is_exit_0_on_2xx_and_else_1_with_a_sentence() {
     ends_with(&mut oneapi(&["probe", "https://localhost/"]), 2);
 }
 
+/// What a probe says of a server that answers these bytes.
+fn probed(answer: &'static [u8]) -> (Option<i32>, String) {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", server.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = server.accept().unwrap();
+        assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+        let _ = stream.write_all(answer);
+    });
+    let output = oneapi(&["probe", &url, "--timeout", "10s"])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let said = stderr.trim_end().strip_prefix(&url).unwrap_or(&stderr);
+    (output.status.code(), said.to_owned())
+}
+
+#[test]
+fn probe_waits_for_the_final_status_and_tells_no_answer_from_nonsense() {
+    let final_ok = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n\
+                     HTTP/1.1 200 OK\r\n\r\n";
+    assert_eq!(probed(final_ok), (Some(0), String::new()));
+    for (answer, said) in [
+        (&b""[..], " did not answer: the connection was closed"),
+        (b"HTTP/1.1 1", " did not answer: what came is not HTTP"),
+        (
+            b"SSH-2.0-Open\r\n",
+            " did not answer: what came is not HTTP",
+        ),
+        (
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\n\r\n",
+            " answered 503 Service Unavailable",
+        ),
+        (
+            b"HTTP/1.1 100 Continue\r\nx: y",
+            " did not answer: the connection was closed",
+        ),
+    ] {
+        assert_eq!(probed(answer), (Some(1), said.to_owned()));
+    }
+}
+
 #[test]
 fn probe_finds_localhost_by_both_of_its_addresses() {
     let Ok(v6) = TcpListener::bind("[::1]:0") else {

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use axum::http::{StatusCode, Uri};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpStream, lookup_host},
     time::{Instant, timeout_at},
 };
@@ -72,21 +72,32 @@ async fn ask(
     let mut stream = TcpStream::connect(addresses).await?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::with_capacity(STATUS_LINE.len());
-    stream
-        .take(STATUS_LINE.len() as u64)
-        .read_to_end(&mut answer)
-        .await?;
-    status(&answer).ok_or_else(|| "what came is not HTTP".into())
+    // Interim answers, such as 103, come before the final one.
+    let mut lines = BufReader::new(stream.take(LONGEST_ANSWER)).split(b'\n');
+    let closed = "the connection was closed";
+    loop {
+        let line = lines.next_segment().await?.ok_or(closed)?;
+        let status = status(&line).ok_or("what came is not HTTP")?;
+        if !status.is_informational() {
+            return Ok(status);
+        }
+        while !lines
+            .next_segment()
+            .await?
+            .ok_or(closed)?
+            .trim_ascii()
+            .is_empty()
+        {}
+    }
 }
 
-/// As much of an answer as is read.
-const STATUS_LINE: &str = "HTTP/1.1 200";
+/// As much of an answer as is read, in bytes: more than the headers of interim answers take.
+const LONGEST_ANSWER: u64 = 16 << 10;
 
 fn status(line: &[u8]) -> Option<StatusCode> {
     let line = line.strip_prefix(b"HTTP/1.")?;
     let status = line.strip_prefix(b"1 ").or(line.strip_prefix(b"0 "))?;
-    StatusCode::from_bytes(status).ok()
+    StatusCode::from_bytes(status.get(..3)?).ok()
 }
 
 #[cfg(test)]

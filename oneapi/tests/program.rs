@@ -325,7 +325,7 @@ fn more_connections_than_files_are_refused_at_the_start() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     let expected = "MAX_CONNECTIONS (or --max-connections) can't be 200: the process may have 300 files \
-                    open, of which 150 are for other things, so it can be 150";
+                    open, of which 150 are for other things, so set it to 150 at most";
     assert!(said.contains(expected), "{said}");
 }
 

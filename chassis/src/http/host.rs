@@ -1,5 +1,5 @@
-//! A request of HTTP/1.1 says once which host it asks, or it is refused: who stands between a client and
-//! this service could have read another one. <https://www.rfc-editor.org/rfc/rfc9112#section-3.2>
+//! A request of HTTP/1.1 says once which host it asks, or it is refused. Of several, a proxy in front of
+//! this service may go by another one. <https://www.rfc-editor.org/rfc/rfc9112#section-3.2>
 
 use axum::http::{HeaderMap, Request, Version, header::HOST};
 

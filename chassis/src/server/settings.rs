@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[group(skip)]
 pub struct Settings {
-    /// How many connections there may be at once; beyond it new ones get 503, unless they ask for a probe [default: by the memory limit and the file descriptors]
+    /// How many connections have a place; 128 more are let in, and get 503 unless they ask for a probe [default: by the memory limit and the file descriptors]
     // A million: what a process can have open at most on most machines.
     #[arg(long, env, value_parser = whole_number(1..=1_000_000_u32))]
     pub max_connections: Option<u32>,
@@ -66,7 +66,7 @@ impl CheckConflicts for Settings {
         let conflict = too_many.map(|asked| {
             format!(
                 "MAX_CONNECTIONS (or --max-connections) can't be {asked}: the process may have {files} \
-                 files open, of which {spare} are for other things, so it can be {most}"
+                 files open, of which {spare} are for other things, so set it to {most} at most"
             )
         });
         conflict.into_iter().collect()
@@ -102,7 +102,7 @@ mod tests {
         settings.max_connections = Some(u32::MAX);
         let conflicts = settings.conflicts();
         let expected = format!(
-            "so it can be {}",
+            "so set it to {} at most",
             descriptors::limit() - spare(descriptors::limit())
         );
         assert!(conflicts[0].contains(&expected), "{conflicts:?}");

@@ -182,8 +182,8 @@ fn wrong_value(arg: &clap::Arg, error: &clap::Error) -> String {
     let value = text(ContextKind::InvalidValue).unwrap_or_default();
     let why = match (error.source(), text(ContextKind::ValidValue)) {
         (Some(why), _) => why.to_string(),
-        (None, Some(valid)) => format!("it can be {valid}"),
-        (None, None) => "a value is needed".to_owned(),
+        (None, Some(valid)) if !valid.is_empty() => format!("it can be {valid}"),
+        (None, _) => "a value is needed".to_owned(),
     };
     format!("{name} can't be '{}': {why}", shown(value))
 }
@@ -191,6 +191,8 @@ fn wrong_value(arg: &clap::Arg, error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use clap::builder::NonEmptyStringValueParser;
 
     use super::*;
 
@@ -205,6 +207,8 @@ mod tests {
         pod_ip: Option<std::net::IpAddr>,
         #[arg(long, env, value_parser = ["json", "text"])]
         log_format: Option<String>,
+        #[arg(long, env, value_parser = NonEmptyStringValueParser::new())]
+        pod_name: Option<String>,
     }
 
     impl CheckConflicts for Cli {
@@ -264,6 +268,21 @@ mod tests {
         let sentences = rejected::<Cli>("service --pod-ip");
         assert_eq!(sentences.len(), 1, "{sentences:#?}");
         assert!(sentences[0].contains("--pod-ip"), "{sentences:#?}");
+    }
+
+    #[test]
+    fn an_empty_flag_is_told_that_it_needs_a_value() {
+        for name in ["pod-name", "log-format", "stop-timeout"] {
+            let sentences = rejected::<Cli>(&format!("service --{name}="));
+            let [sentence] = &sentences[..] else {
+                panic!("{sentences:#?}");
+            };
+            let (_, why) = sentence.split_once("can't be '': ").unwrap();
+            assert!(!why.trim_end().ends_with("be"), "{sentence}");
+        }
+        let sentences = rejected::<Cli>("service --pod-name=");
+        let whole = "POD_NAME (or --pod-name) can't be '': a value is needed";
+        assert_eq!(sentences, [whole]);
     }
 
     #[test]

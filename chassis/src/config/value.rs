@@ -38,6 +38,7 @@ where
 }
 
 /// clap's own error for a value that a function refuses, or that is no UTF-8.
+#[cold]
 fn refused(command: &Command, arg: Option<&Arg>, value: &OsStr, why: String) -> Error {
     let refuses = move |_: &str| Err::<Infallible, _>(why.clone());
     match refuses.parse_ref(command, arg, value) {

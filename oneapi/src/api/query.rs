@@ -1,7 +1,7 @@
 //! What a query string asks for, and the sentence that refuses it. Every name is known or
 //! refused: a typo such as `milicores` must not burn a whole core in silence.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt::Display, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};
 
 use chassis::{http::Refusal, text::shown};
 
@@ -34,7 +34,7 @@ pub(super) fn burn_request(query: &str, limits: RequestLimits) -> Result<BurnReq
         force: match values.remove("force").as_deref() {
             None | Some("false") => false,
             Some("true") => true,
-            Some(other) => return Err(invalid("force", other, "true or false")),
+            Some(other) => return Err(invalid("force", other, format_args!("true or false"))),
         },
         caller: values.remove("caller").map(caller).transpose()?,
     })
@@ -142,7 +142,7 @@ fn caller(text: Cow<'_, str>) -> Result<Caller, Refusal> {
     Caller::new(&text).ok_or_else(|| invalid("caller", &text, allowed))
 }
 
-fn invalid(name: &str, text: &str, allowed: impl Display) -> Refusal {
+fn invalid(name: &str, text: &str, allowed: fmt::Arguments<'_>) -> Refusal {
     let text = shown(text);
     Refusal::bad_input(format!("{name} can't be '{text}': it is {allowed}"))
 }

@@ -306,6 +306,27 @@ async fn a_request_that_never_ends_is_cut_off_at_the_deadline_counted_from_the_s
     );
 }
 
+/// The two changes of the phase come right after one another, and a connection may still be waking up of
+/// the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_idle_connection_learns_that_the_listener_closes() {
+    for _ in 0..10 {
+        let server = start(Duration::ZERO, LONG).await;
+        let mut idle = Vec::new();
+        for _ in 0..20 {
+            let mut stream = server.connect().await;
+            ask(&mut stream, "/fast").await;
+            idle.push(stream);
+        }
+        let at = server.terminate().await;
+        for mut stream in idle {
+            assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "it is closed");
+        }
+        assert_exit(server.ended().await, 0);
+        assert!(at.elapsed() < LONG / 10, "took {:?}", at.elapsed());
+    }
+}
+
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once_with_its_own_code() {
     for (second, code) in [(Signal::Terminate, 143), (Signal::Interrupt, 130)] {

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant, SystemTime},
 };
@@ -65,8 +65,8 @@ struct Inner {
     phase: watch::Sender<Phase>,
     /// What runs for no connection.
     work: TaskTracker,
-    /// How often the phase has changed: an atomic, so that a request looks at it without a lock.
-    changes: AtomicU64,
+    /// Whether the phase has changed: an atomic, so that a request looks at it without a lock.
+    stopping: AtomicBool,
     late_count: AtomicU64,
     /// In microseconds after the signal.
     late_last: AtomicU64,
@@ -96,7 +96,7 @@ impl Life {
             drain_delay,
             phase: watch::Sender::new(Phase::Serving),
             work: TaskTracker::new(),
-            changes: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
             late_count: AtomicU64::new(0),
             late_last: AtomicU64::new(0),
         }))
@@ -189,13 +189,7 @@ impl Life {
 
     /// Whether a stop has been requested: one atomic load, for every request.
     pub fn is_stopping(&self) -> bool {
-        self.changes() != 0
-    }
-
-    /// How often the phase has changed: by this, who waits for [`phase`](Self::phase) knows without
-    /// a lock whether it is worth a look.
-    pub(crate) fn changes(&self) -> u64 {
-        self.0.changes.load(Ordering::Acquire)
+        self.0.stopping.load(Ordering::Acquire)
     }
 
     /// Notes a request that came in after the signal.
@@ -235,8 +229,8 @@ impl Life {
     fn move_on(&self, phase: Phase) {
         self.0.phase.send_modify(|current| {
             *current = phase;
-            // Before anybody is woken, and after the phase: who sees the number sees the phase.
-            self.0.changes.fetch_add(1, Ordering::Release);
+            // Before anybody is woken, and after the phase: who sees this sees the phase.
+            self.0.stopping.store(true, Ordering::Release);
         });
     }
 }

@@ -245,8 +245,8 @@ where
 
 /// Lets hyper do its work, and beside it keeps the time-outs and listens for the stop.
 ///
-/// It is polled for each request, so whatever takes a lock is polled only when it has news: the
-/// phase when its number has changed, the timer when it has elapsed, the client's leaving while a
+/// It is polled for each request, so whatever takes a lock is polled only when it may have news: the
+/// phase during a stop, the timer when it has elapsed, the client's leaving while a
 /// request is being answered.
 async fn drive<C: Connection>(
     mut connection: Pin<&mut C>,
@@ -291,7 +291,6 @@ async fn drive<C: Connection>(
         phase.mark_changed();
     }
     loop {
-        let changes = shared.life.changes();
         let event = {
             let mut phase_changed = pin!(phase.changed());
             let mut waits_for_phase = false;
@@ -308,7 +307,9 @@ async fn drive<C: Connection>(
                 } else if state == State::ReceivingHeaders {
                     timer.set_if_earlier(since + header);
                 }
-                if !waits_for_phase || shared.life.changes() != changes {
+                // While the first change still wakes others up, it may wake the wait for the second: so
+                // during a stop each wake-up may be about the phase.
+                if !waits_for_phase || shared.life.is_stopping() {
                     waits_for_phase = true;
                     if phase_changed.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Event::PhaseChanged);

@@ -158,7 +158,10 @@ impl Program {
     /// Starts a burn of a minute; it ends when what this returns is dropped.
     fn burn(&self, millicores: u32) -> TcpStream {
         let client = self.ask(&format!("/test/highcpu?minutes=1&millicores={millicores}"));
-        while !self.answer("/burns").contains("\"id\"") {}
+        let begun = Instant::now();
+        while !self.answer("/burns").contains("\"id\"") {
+            assert!(begun.elapsed() < Duration::from_secs(20), "it never starts");
+        }
         client
     }
 

@@ -8,6 +8,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     os::unix::process::ExitStatusExt,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_oneapi");
@@ -120,7 +121,10 @@ fn a_crash_ends_a_burn_like_anything_else() {
     let mut caller = TcpStream::connect(program.address).unwrap();
     let burn = b"GET /test/highcpu?minutes=1&millicores=100 HTTP/1.1\r\nhost: x\r\n\r\n";
     caller.write_all(burn).unwrap();
-    while !program.ask("GET /burns").contains("\"id\"") {}
+    let begun = Instant::now();
+    while !program.ask("GET /burns").contains("\"id\"") {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it never burns");
+    }
     program.put("crash?signal=KILL");
     assert_eq!(program.end().signal(), Some(libc::SIGKILL));
 }

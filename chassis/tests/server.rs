@@ -628,6 +628,31 @@ async fn http2_that_lets_no_answer_come_is_given_up() {
 }
 
 #[tokio::test]
+async fn http2_that_leaves_without_its_answer_is_noticed_at_once() {
+    let server = start().await;
+    let mut client = server.connect().await;
+    // SETTINGS with INITIAL_WINDOW_SIZE 0.
+    let settings = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    client
+        .write_all(&[&preface[..], settings].concat())
+        .await
+        .unwrap();
+    client.write_all(&http2_get("/fast")).await.unwrap();
+    frames_until_pong(&mut client).await; // its headers have come
+    let left = Instant::now();
+    client.shutdown().await.unwrap();
+    let mut frames = Vec::new();
+    let read = timeout(LONG, client.read_to_end(&mut frames)).await;
+    let _ = read.expect("it is closed");
+    assert!(
+        left.elapsed() < TIMEOUTS.stalled / 2,
+        "{:?}",
+        left.elapsed()
+    );
+}
+
+#[tokio::test]
 async fn http2_that_lets_one_of_its_answers_not_come_is_given_up() {
     let server = start().await;
     let begun = Instant::now();

@@ -300,7 +300,10 @@ async fn drive<C: Connection>(
                 }
                 let since = progress.since();
                 let state = progress.state();
-                if state == State::Busy {
+                // In HTTP/2 an answer that isn't let come may be for nobody any more.
+                let awaits =
+                    state == State::Busy || (state == State::Stalled && version == Version::Http2);
+                if awaits {
                     if client_left.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Event::ClientLeft);
                     }

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{Reader, complain, http_url, localhost, positive_duration},
+    config::{Reader, complain, host_and_port, http_url, localhost, positive_duration},
     text::shown,
 };
 
@@ -52,10 +52,7 @@ impl Probe {
 }
 
 async fn addresses(url: &Uri) -> io::Result<Vec<SocketAddr>> {
-    let authority = url.authority().expect("http_url saw to it");
-    // A name in a URL may be an IPv6 address in brackets, which a look-up doesn't know.
-    let host = authority.host().trim_matches(['[', ']']);
-    let port = authority.port_u16().unwrap_or(80);
+    let (host, port) = host_and_port(url, 80);
     if host.eq_ignore_ascii_case("localhost") {
         return Ok(localhost(port).to_vec());
     }

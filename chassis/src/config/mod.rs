@@ -26,8 +26,8 @@ pub use self::{
     build::Build,
     stderr::{complain, exit_unheard},
     value::{
-        Reader, duration, http_url, ip_address, listen_address, localhost, positive_duration,
-        whole_number,
+        Reader, duration, host_and_port, http_url, ip_address, listen_address, localhost,
+        positive_duration, whole_number,
     },
 };
 

@@ -125,6 +125,14 @@ pub fn http_url(text: &str) -> Result<Uri, String> {
     }
 }
 
+/// Where a URL that [`http_url`] has read leads: its host, without the brackets of an IPv6 address, which no
+/// look-up knows, and its port.
+pub fn host_and_port(url: &Uri, default_port: u16) -> (&str, u16) {
+    let authority = url.authority().expect("http_url saw to it");
+    let host = authority.host().trim_matches(['[', ']']);
+    (host, authority.port_u16().unwrap_or(default_port))
+}
+
 /// The port may be missing, but one that is too large isn't taken for a missing one.
 fn is_host_and_port(url: &Uri) -> bool {
     url.authority().is_some_and(|authority| {
@@ -164,6 +172,21 @@ mod tests {
             positive_duration("0s"),
             Err("it must be longer than 0s".to_owned())
         );
+    }
+
+    #[test]
+    fn a_urls_host_has_no_brackets_and_its_port_has_a_default() {
+        for (url, expected) in [
+            ("http://localhost:5000/livez", ("localhost", 5000)),
+            ("http://[fd00::7]", ("fd00::7", 80)),
+            ("http://[::1]:5001/", ("::1", 5001)),
+        ] {
+            assert_eq!(
+                host_and_port(&http_url(url).unwrap(), 80),
+                expected,
+                "{url}"
+            );
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 use crate::{bounds, client::resolver};
 use axum::http::Uri;
 use chassis::{
-    config::{Reader, complain, http_url, positive_duration},
+    config::{Reader, complain, host_and_port, http_url, positive_duration},
     lifecycle::Signals,
 };
 
@@ -82,10 +82,10 @@ fn target(text: &str) -> Result<Target, String> {
     if url.path() != "/" || url.query().is_some() {
         return Err(invalid());
     }
-    let authority = url.authority().expect("http_url saw to it");
+    let (host, port) = host_and_port(&url, PORT);
     Ok(Target {
-        host: authority.host().trim_matches(['[', ']']).to_owned(),
-        port: authority.port_u16().unwrap_or(PORT),
+        host: host.to_owned(),
+        port,
     })
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::http::{HeaderValue, Uri};
-use chassis::config::complain;
+use chassis::config::{complain, host_and_port};
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
@@ -47,8 +47,8 @@ impl Target {
         url: &Uri,
         limit: Duration,
     ) -> Result<Self, String> {
-        let (host, port) = host_and_port(url);
-        let found = timeout(limit, resolver.lookup(&host, port))
+        let (host, port) = host_and_port(url, 80);
+        let found = timeout(limit, resolver.lookup(host, port))
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
             .map_err(|why| format!("the name {host} can't be resolved: {why}"))?;
@@ -60,8 +60,8 @@ impl Target {
     /// # Errors
     /// As of [`find`](Self::find).
     pub(super) async fn find_with_patience(url: &Uri, limit: Duration) -> Result<Self, String> {
-        let (host, port) = host_and_port(url);
-        let found = resolver::first_lookup(&host, port).await?;
+        let (host, port) = host_and_port(url, 80);
+        let found = resolver::first_lookup(host, port).await?;
         Self::reach(Resolver::default(), url, &found, limit).await
     }
 
@@ -71,7 +71,7 @@ impl Target {
         found: &[SocketAddr],
         limit: Duration,
     ) -> Result<Self, String> {
-        let (host, port) = host_and_port(url);
+        let (host, port) = host_and_port(url, 80);
         let authority = url.authority().expect("http_url saw to it").as_str();
         let mut why = String::new();
         for address in found {
@@ -85,7 +85,7 @@ impl Target {
                         path: path.parse().expect("a part of a URI is one"),
                         host_header: HeaderValue::from_str(authority)
                             .expect("an authority has no control characters"),
-                        host,
+                        host: host.to_owned(),
                         port,
                         next: AtomicUsize::new(0),
                     });
@@ -146,12 +146,6 @@ impl Target {
                 .expect("no holder of this lock panics") = found;
         }
     }
-}
-
-fn host_and_port(url: &Uri) -> (String, u16) {
-    let authority = url.authority().expect("http_url saw to it");
-    let host = authority.host().trim_matches(['[', ']']).to_owned();
-    (host, authority.port_u16().unwrap_or(80))
 }
 
 fn of_family(found: &[SocketAddr], ipv4: bool) -> Vec<SocketAddr> {

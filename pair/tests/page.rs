@@ -582,6 +582,17 @@ async fn a_burn_is_started_and_ended_by_the_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_burn_on_a_pod_that_hangs_is_not_done() {
+    // The kernel takes the connection, and nobody answers.
+    let hangs = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = hangs.local_addr().unwrap();
+    let twoapi = twoapi(address, |_| {});
+    let burn = r#"{"action":"burn","millicores":50,"seconds":600}"#;
+    let said = format!("oneapi: done on 0 of 1 pods, but {address} doesn't answer");
+    assert_eq!(twoapi.act("same-origin", burn).await, (502, said));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn burns_are_started_and_ended_on_one_pod_and_on_all_and_the_answer_says_where() {
     let pods = Pods::start(false, false, &["127.0.0.200"]);
     let of =

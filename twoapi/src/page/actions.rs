@@ -16,13 +16,12 @@
 //! | 403 | actions are turned off, it isn't the page that asks, or the switches of all containers are off |
 //! | 502 | a part could not be done |
 //!
-//! A burn is a request to oneapi that lasts as long as the burn, and it ends when the pod that holds it
-//! ends.
+//! A burn belongs to the pod that burns: it goes on when this pod ends.
 //!
 //! Only the page itself may ask for it, and only pods of the watched Services can be named: any pod
 //! that serves the page finds them by DNS, since a request may reach another than the events do.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use axum::{
     extract::State,
@@ -34,18 +33,12 @@ use chassis::{
 };
 use reqwest::{Client, Url};
 use serde_json::Value;
-use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
+use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{Page, discovery, origin};
 
 /// An action is some hundred bytes long.
 const MAX_BODY_BYTES: usize = 4 << 10;
-
-/// Burns that this pod holds at once. The pods have a bound of their own.
-const MAX_BURNS: usize = 256;
-
-/// A burn that isn't refused within this time runs.
-const REFUSED_WITHIN: Duration = Duration::from_millis(500);
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -164,21 +157,19 @@ enum Outcome {
     Failed(String),
 }
 
-/// The requests that burns are, and whose turn it is to act.
+/// Asks the pods, and knows whose turn it is to act.
 #[derive(Debug)]
-pub(super) struct Burns {
+pub(super) struct Actor {
     client: Client,
-    permits: Arc<Semaphore>,
     turns: Semaphore,
 }
 
-impl Burns {
+impl Actor {
     pub(super) fn new() -> Self {
         Self {
             client: crate::client::client(CONNECT_TIMEOUT, |client| {
                 client.pool_max_idle_per_host(0)
             }),
-            permits: Arc::new(Semaphore::new(MAX_BURNS)),
             turns: Semaphore::new(MAX_ACTIONS),
         }
     }
@@ -200,7 +191,7 @@ pub(super) async fn act(
     let body = body.read(MAX_BODY_BYTES).await?;
     let action = Action::read(&body)
         .map_err(|why| Refusal::bad_input(format!("the action can't be read: {why}")))?;
-    let turn = page.0.burns.turns.acquire().await;
+    let turn = page.0.actor.turns.acquire().await;
     let _turn = turn.expect("nobody closes it");
     let pods = page.pods_for(&action).await?;
     let mut tasks = JoinSet::new();
@@ -284,8 +275,11 @@ impl Page {
                 millicores,
                 seconds,
             } => {
-                self.burn(url(pod, port, "/test/highcpu"), millicores, seconds)
-                    .await
+                let mut url = url(pod, port, "/burns");
+                let minutes = seconds / 60.0;
+                let burn = format!("minutes={minutes:.6}&millicores={millicores}");
+                url.set_query(Some(&burn));
+                self.ask(Method::POST, url).await
             }
             What::EndBurns => self.ask(Method::DELETE, url(pod, port, "/burns")).await,
             What::SetFault { fault, .. } => {
@@ -316,32 +310,8 @@ impl Page {
     }
 
     async fn send(&self, method: Method, url: Url) -> reqwest::Result<reqwest::Response> {
-        let request = self.0.burns.client.request(method, url);
+        let request = self.0.actor.client.request(method, url);
         request.timeout(ANSWER_TIMEOUT).send().await
-    }
-
-    async fn burn(&self, mut url: Url, millicores: u32, seconds: f64) -> Outcome {
-        let permits = Arc::clone(&self.0.burns.permits);
-        let Ok(permit) = permits.try_acquire_owned() else {
-            return Outcome::Failed(format!("this pod holds {MAX_BURNS} burns already"));
-        };
-        let minutes = seconds / 60.0;
-        url.set_query(Some(&format!(
-            "minutes={minutes:.6}&millicores={millicores}"
-        )));
-        let host = url.authority().to_owned();
-        let request = self.0.burns.client.get(url);
-        let longest = Duration::from_secs_f64(seconds) + Duration::from_secs(60);
-        let request = request.timeout(longest);
-        let mut burn = tokio::spawn(async move {
-            let _permit = permit;
-            outcome(&host, request.send().await).await
-        });
-        match timeout(REFUSED_WITHIN, &mut burn).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Outcome::Failed("the burn broke off".to_owned()),
-            Err(_) => Outcome::Done,
-        }
     }
 }
 

@@ -40,7 +40,7 @@ use chassis::{
     lifecycle::Life,
 };
 
-use self::{actions::Burns, viewers::Viewers};
+use self::{actions::Actor, viewers::Viewers};
 use crate::client::resolver::Resolver;
 
 /// What the page shows and what it may do.
@@ -131,7 +131,7 @@ struct Inner {
     actions: bool,
     hosts: Vec<String>,
     viewers: Viewers,
-    burns: Burns,
+    actor: Actor,
     resolver: Resolver,
 }
 
@@ -165,7 +165,7 @@ impl Page {
             actions: settings.page_actions,
             hosts: settings.page_hosts.clone(),
             viewers: Viewers::new(settings.max_viewers.into()),
-            burns: Burns::new(),
+            actor: Actor::new(),
             resolver: Resolver::default(),
         }))
     }

@@ -90,10 +90,13 @@ pub(super) fn host_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Whether another site made it. Programs say nothing of the kind, and may read.
+/// Whether another site made a `GET`. Programs say nothing of the kind, and may read; and a browser
+/// sends an `Origin` only if it is another one.
 pub(super) fn is_other_site(headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site");
-    site.is_some_and(|site| site != "same-origin" && site != "none")
+    match headers.get("sec-fetch-site") {
+        Some(site) => site != "same-origin" && site != "none",
+        None => headers.contains_key(ORIGIN),
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +108,20 @@ mod tests {
         pairs
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
             .collect()
+    }
+
+    #[test]
+    fn another_site_says_so_in_whichever_header_the_browser_sends() {
+        for (pairs, expected) in [
+            (&[][..], false),
+            (&[("sec-fetch-site", "none")], false),
+            (&[("sec-fetch-site", "same-origin")], false),
+            (&[("sec-fetch-site", "cross-site")], true),
+            (&[("origin", "http://evil.example")], true),
+            (&[("origin", "null")], true),
+        ] {
+            assert_eq!(is_other_site(&headers(pairs)), expected, "{pairs:?}");
+        }
     }
 
     #[test]

@@ -159,7 +159,10 @@ impl Poller {
         container.readiness = if info.is_object() {
             container.readiness_by(&info)
         } else {
-            Readiness::NotReady(format!("/info answers {status}"))
+            Readiness::NotReady(match status {
+                StatusCode::OK => "/info answers what isn't its JSON".to_owned(),
+                _ => format!("/info answers {status}"),
+            })
         };
     }
 

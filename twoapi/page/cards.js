@@ -1,8 +1,8 @@
 // The pods as cards. A card keeps its place during a change, and a place that gets free is used again:
 // nothing else moves when a pod comes or goes. When the change is over, the cards move up.
 
-import { language, t } from "./text.js";
-import { calm, pattern } from "./lanes.js";
+import { language, make, t, write } from "./text.js";
+import { calm, pattern, svg } from "./lanes.js";
 
 /** @typedef {import("./story.js").Pod} Pod */
 /** @typedef {{ item: HTMLElement, pod: Pod | null, cpu: number[], seen: number, left: number }} Place */
@@ -11,18 +11,8 @@ import { calm, pattern } from "./lanes.js";
 const LEAVING_MS = 2500;
 const MANY = 24, SPARK = 40;
 
-/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {string} [name] @param {string | Node} [content] */
-export function make(tag, name, content) {
-  const element = document.createElement(tag);
-  if (name) element.className = name;
-  if (content !== undefined) element.append(content);
-  return element;
-}
-
-/** Writes only what has changed. @param {Element} element @param {string} text */
-export function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
+/** @param {Element} item @param {string} name @returns {HTMLElement} */
+const within = (item, name) => /** @type {HTMLElement} */ (item.querySelector(name));
 
 export class Cards {
   /** @param {HTMLElement} place @param {string} label @param {number} service @param {(pod: Pod) => void} onAct */
@@ -56,7 +46,7 @@ export class Cards {
       } else if (!place.left) {
         place.left = now;
         place.item.className = "card left";
-        write(place.item.querySelector(".state") ?? place.item, t("ended"));
+        write(within(place.item, ".state"), t("ended"));
       } else if (Math.abs(now - place.left) > LEAVING_MS) {
         place.pod = null;
         place.item.className = "card free";
@@ -100,13 +90,9 @@ export class Cards {
 
   /** @param {Place} place */
   fill({ item }) {
-    const spark = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    spark.setAttribute("viewBox", `0 0 ${SPARK - 1} 10`);
+    const spark = svg("", "own", "spark", `0 0 ${SPARK - 1} 10`);
     spark.setAttribute("preserveAspectRatio", "none");
-    spark.setAttribute("aria-hidden", "true");
-    spark.append(document.createElementNS(spark.namespaceURI ?? "", "polyline"));
     const act = make("button", "act", "⋯");
-    act.type = "button";
     item.replaceChildren(make("strong", "name"), act);
     item.dataset.name = item.dataset.version = "";
     for (const name of ["version", "state", "detail", "cpu"]) item.append(make("p", name));
@@ -117,7 +103,6 @@ export class Cards {
   /** @param {Place} place @param {Pod} pod @param {number} now */
   update(place, pod, now) {
     const { item } = place;
-    const find = (/** @type {string} */ name) => /** @type {HTMLElement} */ (item.querySelector(name));
     const before = place.pod;
     place.pod = pod;
     if (pod !== before) place.seen = now;
@@ -126,30 +111,29 @@ export class Cards {
     const cut = name.lastIndexOf("-") + 1;
     if (item.dataset.name !== name) {
       item.dataset.name = name;
-      find(".name").replaceChildren(make("small", "", name.slice(0, cut)), name.slice(cut));
+      within(item, ".name").replaceChildren(make("small", "", name.slice(0, cut)), name.slice(cut));
     }
-    const act = /** @type {HTMLButtonElement} */ (find(".act"));
+    const act = /** @type {HTMLButtonElement} */ (within(item, ".act"));
     act.onclick = () => place.pod && this.onAct(place.pod);
     act.setAttribute("aria-label", t("actOn", { pod: name }));
     if (pod.cpu !== null && pod !== before) place.cpu = [...place.cpu.slice(1 - SPARK), pod.cpu];
     const most = Math.max(pod.limit ?? 0, 100, ...place.cpu);
-    const points = place.cpu.map((cpu, i) => `${SPARK - place.cpu.length + i},${10 - (cpu / most) * 9.5}`);
-    item.querySelector("polyline")?.setAttribute("points", points.join(" "));
+    const points = place.cpu.map((cpu, i) => `${i ? "L" : "M"}${SPARK - place.cpu.length + i} ${10 - (cpu / most) * 9.5}`);
+    within(item, ".spark path").setAttribute("d", points.join(""));
     const cpu = pod.cpu === null ? "–" : `${pod.cpu}m`;
-    write(find(".cpu"), `${t("cpu")} ${pod.limit ? t("of", { n: cpu, limit: pod.limit }) : cpu}`);
+    write(within(item, ".cpu"), `${t("cpu")} ${pod.limit ? t("of", { n: cpu, limit: pod.limit }) : cpu}`);
     const probes = pod.probes.map((probe) => `${probe.kind} ${probe.status}`);
-    write(find(".probes"), probes.length ? `${t("probes")}: ${[...new Set(probes)].join(t("comma"))}` : "");
+    write(within(item, ".probes"), probes.length ? `${t("probes")}: ${[...new Set(probes)].join(t("comma"))}` : "");
   }
 
   /** What goes on by itself. @param {Place} place @param {import("./story.js").Story} story @param {number} now */
   progress({ item, pod, seen }, story, now) {
     if (!pod) return;
-    const find = (/** @type {string} */ name) => /** @type {HTMLElement} */ (item.querySelector(name));
     const version = pod.version ?? "";
     if (item.dataset.version !== version && version) {
       item.dataset.version = version;
       const number = story.version(version);
-      find(".version").replaceChildren(pattern(number), version);
+      within(item, ".version").replaceChildren(pattern(number), version);
       item.style.setProperty("--own", `var(--v${number % 4})`);
     }
     const left = (/** @type {number} */ s) => Math.max(0, s - (now - seen) / 1000);
@@ -163,11 +147,11 @@ export class Cards {
     for (const fault of pod.faults) {
       details.push(t("switched", { name: `${fault.container} ${fault.name}${fault.left ? ` ${Math.round(left(fault.left))} s` : ""}` }));
     }
-    write(find(".state"), t(pod.state));
-    write(find(".detail"), details.join(" · "));
+    write(within(item, ".state"), t(pod.state));
+    write(within(item, ".detail"), details.join(" · "));
     const age = pod.started ? duration((now - pod.started) / 1000) : "";
-    const restarts = pod.restarts ? ` · ${pod.restarts} ${t("restarts")}` : "";
-    write(find(".where"), `${pod.ip}${age ? ` · ${age}` : ""}${pod.node ? ` · ${pod.node}` : ""}${restarts}`);
+    const restarts = pod.restarts ? ` · ${t("restarts")}: ${pod.restarts}` : "";
+    write(within(item, ".where"), `${pod.ip}${age ? ` · ${age}` : ""}${pod.node ? ` · ${pod.node}` : ""}${restarts}`);
   }
 }
 

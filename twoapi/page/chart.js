@@ -1,7 +1,6 @@
 // The last two minutes as stacked answers per second, by version or by pod, and the failures on top.
 
 import { colour, fit } from "./lanes.js";
-import { t } from "./text.js";
 
 /** @typedef {import("./story.js").Story} Story */
 
@@ -10,14 +9,28 @@ const SECONDS = 120, HEIGHT = 150, LEFT = 30, TOP = 4, BOTTOM = 22;
 /** So many pods have a band of their own. Whatever the others have answered is one more band. */
 const MAX_BANDS = 100;
 
-/** So many are named to who can't see the chart. */
+/** So many are named. */
 const MAX_NAMED = 8;
+
+/** So many pods keep their numbers. */
+const MAX_NUMBERS = 1000;
 
 export class Chart {
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
     this.by = "version";
+    /** The number of each pod, which chooses its place and its colour. @type {Map<string, number>} */
+    this.numbers = new Map();
+    /** What is named, with its colour. @type {{ name: string, fill: string }[]} */
+    this.named = [];
+  }
+
+  /** @param {string} pod */
+  number(pod) {
+    if (this.numbers.size >= MAX_NUMBERS) this.numbers.clear();
+    if (!this.numbers.has(pod)) this.numbers.set(pod, this.numbers.size);
+    return this.numbers.get(pod) ?? 0;
   }
 
   /** @param {Story} story @param {number} now */
@@ -25,7 +38,7 @@ export class Chart {
     const g = fit(this.canvas, HEIGHT);
     if (!g) return;
     const start = Math.floor(now / 1000) - SECONDS;
-    const { names, bands } = this.count(story, start);
+    const bands = this.count(story, start);
     const sums = Array.from({ length: SECONDS }, (_, s) => bands.reduce((sum, { counts }) => sum + counts[s], 0));
     const most = Math.max(5, ...sums);
     const [width, height] = [this.canvas.clientWidth - LEFT, HEIGHT - TOP - BOTTOM];
@@ -50,9 +63,8 @@ export class Chart {
         g.fillRect(x(s), bottom - line - size, x(s + 1) - x(s), size);
       });
     }
-    const named = names.length > MAX_NAMED ? [...names.slice(0, MAX_NAMED), "…"] : names;
-    const label = `${t("chartLabel")}: ${named.join(t("comma"))}`;
-    if (this.canvas.getAttribute("aria-label") !== label) this.canvas.setAttribute("aria-label", label);
+    this.named = bands.slice(0, Math.min(bands.length - 2, MAX_NAMED));
+    if (bands.length - 2 > MAX_NAMED) this.named.push({ name: "…", fill: "" });
   }
 
   /** What each has answered in each second, from the lowest band to the highest. @param {Story} story @param {number} start */
@@ -69,15 +81,12 @@ export class Chart {
       const counts = outcome === "ok" ? each.get(name) ?? others : failed;
       counts[second] += 1;
     }
-    const names = [...each.keys()];
-    if (this.by === "version") names.sort((a, b) => story.version(a) - story.version(b));
-    const bands = names.map((name, i) => ({
-      fill: colour(`v${(this.by === "version" ? story.version(name) : i) % 4}`),
-      counts: each.get(name) ?? none(),
-      least: 0,
-    }));
-    bands.push({ fill: colour("muted"), counts: others, least: 0 }, { fill: colour("failure"), counts: failed, least: 2 });
-    return { names, bands };
+    const number = (/** @type {string} */ name) => (this.by === "pod" ? this.number(name) : story.version(name));
+    // Pods that follow one another are far apart in the circle of colours, and none is red as failures are.
+    const fill = (/** @type {number} */ n) => (this.by === "pod" ? `hsl(${50 + ((n * 0.618) % 1) * 270} 45% 55%)` : colour(`v${n % 4}`));
+    const bands = [...each].map(([name, counts]) => ({ name, fill: fill(number(name)), counts, least: 0 }));
+    bands.sort((a, b) => number(a.name) - number(b.name));
+    return [...bands, { name: "", fill: colour("muted"), counts: others, least: 0 }, { name: "", fill: colour("failure"), counts: failed, least: 2 }];
   }
 }
 

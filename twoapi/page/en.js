@@ -66,7 +66,6 @@ export default {
   blind: "{s} s not observed",
   replay: "Replay",
   replaying: "Replay at a tenth of the speed",
-  position: "Position in the replay",
   play: "Play",
   pause: "Pause",
   step: "Step",
@@ -102,5 +101,4 @@ export default {
   "o malformed": "malformed",
   "o status": "status {n}",
   lanesLabel: "Requests of the last {s} seconds: {ok} ok, {failed} failed",
-  chartLabel: "Answers per second of the last two minutes",
 };

@@ -1,7 +1,7 @@
 // The running axis: one lane for fresh and one for kept connections of each Service, a mark for each
 // request, and below them the moments. What is drawn in a colour is told by its shape too.
 
-import { t } from "./text.js";
+import { make, t } from "./text.js";
 
 /** @typedef {import("./story.js").Story} Story */
 
@@ -46,7 +46,7 @@ export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches
 
 /** A sign for the legend. @param {string} outcome */
 export function sign(outcome) {
-  const path = shape(outcome).map((line) => line.map((n, i) => (i === 0 ? "M" : i === 2 ? "L" : " ") + (n * 5 + 7)).join(" ")).join("");
+  const path = shape(outcome).map((line) => "M" + line.map((n) => n * 5 + 7).join(" ")).join("");
   return svg(path, "failure");
 }
 
@@ -56,11 +56,12 @@ export function pattern(number) {
   return svg(path, `v${number % 4}`);
 }
 
-/** @param {string} path @param {string} name */
-function svg(path, name) {
+/** @param {string} path @param {string} stroke a colour of the style sheet @param {string} name @param {string} box */
+export function svg(path, stroke, name = "sign", box = "0 0 14 14") {
   const image = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  image.setAttribute("viewBox", "0 0 14 14");
-  image.setAttribute("class", `sign ${name}`);
+  image.setAttribute("viewBox", box);
+  image.setAttribute("class", name);
+  image.style.stroke = `var(--${stroke})`;
   image.setAttribute("aria-hidden", "true");
   const line = image.appendChild(document.createElementNS(image.namespaceURI ?? "", "path"));
   line.setAttribute("d", path);
@@ -95,12 +96,10 @@ export class Lanes {
   /** @param {HTMLElement} place @param {string} label @param {number} service */
   constructor(place, label, service) {
     this.service = service;
-    this.canvas = document.createElement("canvas");
+    this.canvas = make("canvas");
     this.canvas.setAttribute("role", "img");
-    const figure = document.createElement("figure");
-    const caption = document.createElement("figcaption");
-    caption.textContent = label;
-    figure.append(caption, this.canvas);
+    const figure = make("figure", "", make("figcaption", "", label));
+    figure.append(this.canvas);
     place.append(figure);
     this.height = 2 * LANE + GAP + ROWS * ROW + 4;
     this.canvas.style.height = `${this.height}px`;

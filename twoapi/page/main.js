@@ -1,11 +1,11 @@
 // Puts the page together: the stream feeds the story, the story is drawn; or a replay of it is.
 
-import { Cards, make, write } from "./cards.js";
+import { Cards } from "./cards.js";
 import { Chart } from "./chart.js";
 import { Lanes, calm, forgetColours, pattern, sign } from "./lanes.js";
 import { Story, entry } from "./story.js";
 import { Stream } from "./stream.js";
-import { language, outcomeName, t, translate } from "./text.js";
+import { language, make, outcomeName, t, translate, write } from "./text.js";
 
 /** @typedef {import("./story.js").Change} Change */
 /** @typedef {import("./story.js").Pod} Pod */
@@ -17,22 +17,14 @@ const SLOWER = 10, STEP_MS = 100;
 /** @template {HTMLElement} [T=HTMLElement] @param {string} id */
 const by = (id) => /** @type {T} */ (document.getElementById(id));
 
-/** What the reader has chosen, if the browser keeps it. */
-const chosen = {
-  /** @param {string} key @param {string} value */
-  set(key, value) {
-    try { localStorage.setItem(key, value); } catch { /* then it is for this time only */ }
-  },
-  /** @param {string} key */
-  get(key) {
-    try { return localStorage.getItem(key); } catch { return null; }
-  },
-};
+/** What the reader has chosen, which a browser may not keep. @type {Record<string, string | undefined>} */
+let chosen = {};
+try { chosen = localStorage ?? chosen; } catch { /* then it is for this time only */ }
 
 const live = new Story();
 /** @type {{ label: string, pods: string, traffic: string | null }[]} */
 let services = [];
-let offset = 0, viewers = 1, actions = false, drawn = 0, listed = "";
+let offset = 0, late = Infinity, viewers = 1, actions = false, drawn = 0, listed = "";
 let state = { name: "loading", pod: "", why: "" };
 /** @type {Record<string, string>} */
 let problems = {};
@@ -49,25 +41,33 @@ const chart = new Chart(/** @type {HTMLCanvasElement} */ (by("chart")));
 /** Between the time of the server's events and the picture, so that marks come in from the edge. */
 const DELAY_MS = 150;
 
-/** An event isn't late by more: the server lets go of who takes none for ten seconds. */
+/** When all events are late by more, for as long, the server's clock has been set back. A few are also late
+ * after the page has stood still. */
 const CLOCK_SET_MS = 5_000;
+
+/** The time of day when the page was opened, and from then on a clock that nobody sets. */
+const clock = () => performance.timeOrigin + performance.now();
 
 const stream = new Stream({
   onState(name, { pod, why = "" }) {
     // Also from one pod to the next, whose requests begin anew.
-    if (state.name === "live") live.hear({ t: Date.now(), blind: true });
-    // The end of its name tells a pod from the others.
-    state = { name, pod: pod.split("-").at(-1) ?? "", why };
+    if (state.name === "live") live.hear({ t: clock(), blind: true });
+    // The end of its name tells a pod from the others. At first there is none to go on from.
+    state = { name: name === "moved" && !pod ? "loading" : name, pod: pod.split("-").at(-1) ?? "", why };
   },
   onEvent(name, data) {
-    // How far the server's clock is ahead, by the event that took the shortest time. Either clock may
-    // be set meanwhile.
-    const ahead = data.now - Date.now();
-    if (name === "hello" || ahead > offset || ahead < offset - CLOCK_SET_MS) offset = ahead;
+    // How far the server's clock is ahead, by the event that took the shortest time.
+    const ahead = data.now - clock();
+    late = ahead < offset - CLOCK_SET_MS ? Math.min(late, clock()) : Infinity;
+    if (name === "hello" || ahead > offset || clock() - late > CLOCK_SET_MS) offset = ahead;
     if (name === "hello") {
       actions = data.actions;
+      /** @type {HTMLButtonElement} */ (by("all")).disabled = false;
       if (JSON.stringify(services) !== JSON.stringify(data.services)) lay(data.services);
-    } else if (name === "status") viewers = data.viewers;
+    } else if (name === "status") {
+      viewers = data.viewers;
+      if (!data.rate) live.pause();
+    }
     else if (name === "problems") problems = data;
     const heard = entry(name, data, offset);
     // Also while the page isn't shown, when the browser asks for no frame.
@@ -96,7 +96,7 @@ function lay(found) {
 }
 
 function frame() {
-  const real = Date.now();
+  const real = clock();
   live.tick(real);
   if (replay) advance(real);
   if (!calm() || real - drawn >= 1000) {
@@ -120,6 +120,11 @@ function show(story, now) {
   write(by("problem"), state.name === "lost" ? state.why || t("lostWhy") : Object.values(problems).join(" "));
   services.forEach((service, i) => cards[i].show(story.podsOf(i), story, now, service.pods));
   chart.draw(story, now);
+  legends(by("bands"), chart.named.map(({ name, fill }) => {
+    const dot = make("span", "", fill && "■ ");
+    dot.style.color = fill;
+    return [name + fill, dot, chart.by === "pod" ? name.split("-").at(-1) ?? "" : name];
+  }));
   const legend = story.versions.map((version, i) => ["v" + i, pattern(i), version]);
   const failures = new Set(story.sides.flatMap((side) => Object.keys(side.outcomes)));
   for (const outcome of failures) legend.push([outcome, sign(outcome), outcomeName(outcome)]);
@@ -198,23 +203,31 @@ function verdicts() {
   });
   if (going) items.unshift(make("li", "note", t("going")));
   if (!items.length) items.push(make("li", "note", t("noVerdict")));
+  // A new one comes in at the top, so the button that has the focus is known by its place from the end.
+  const buttons = () => [...by("changes").querySelectorAll("button")].reverse();
+  const focused = buttons().findIndex((element) => element === document.activeElement);
   by("changes").replaceChildren(...items);
+  buttons()[focused]?.focus();
 }
 
 /** @param {string} text @param {() => void} act */
 function button(text, act) {
   const element = make("button", "", text);
   element.type = "button";
-  element.addEventListener("click", act);
+  element.onclick = act;
   return element;
 }
 
 /** @param {string} key @param {string} text */
 function copyButton(key, text) {
-  const element = button(t(key), async () => {
-    // Only localhost and HTTPS have a clipboard; elsewhere the text is shown, to be copied by hand.
-    if (navigator.clipboard) await navigator.clipboard.writeText(text);
-    else prompt(t("copy"), text);
+  const element = button(t(key), () => {
+    // Only localhost and HTTPS have a clipboard for scripts. What is selected can be copied everywhere.
+    const field = make("textarea", "", text);
+    element.after(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+    element.focus();
     element.textContent = t("copied");
     setTimeout(() => (element.textContent = t(key)), 1500);
   });
@@ -223,7 +236,7 @@ function copyButton(key, text) {
 
 /** Begins to replay a change. @param {Change} change */
 function begin(change) {
-  replay = { change, story: new Story(live.labels), at: change.begin, told: 0, playing: true, last: Date.now() };
+  replay = { change, story: new Story(live.labels), at: change.begin, told: 0, playing: true, last: clock() };
   seek(change.begin);
   by("replay").hidden = false;
   by("replay-play").focus();
@@ -245,7 +258,6 @@ function seek(at) {
   while (change.tape[replay.told]?.t <= replay.at + DELAY_MS) replay.story.hear(change.tape[replay.told++]);
   if (replay.at === change.end) replay.playing = false;
   const share = (replay.at - change.begin) / (change.end - change.begin);
-  by("replay-at").setAttribute("aria-label", t("position"));
   /** @type {HTMLInputElement} */ (by("replay-at")).value = String(share * 1000);
   write(by("replay-play"), t(replay.playing ? "pause" : "play"));
   write(by("replay-what"), `${t("replaying")} · ${((replay.at - change.begin) / 1000).toFixed(1)} s`);
@@ -288,7 +300,8 @@ by("replay-at").oninput = () => {
   stepBy(replay.change.begin + share * (replay.change.end - replay.change.begin) - replay.at);
 };
 addEventListener("keydown", (event) => {
-  if (!replay || /INPUT|SELECT|BUTTON|TEXTAREA/.test(/** @type {Element} */ (event.target).tagName)) return;
+  const { tagName } = /** @type {Element} */ (event.target);
+  if (!replay || /INPUT|SELECT/.test(tagName) || tagName === "BUTTON" && event.key === " ") return;
   if (event.key === " ") playOrPause();
   else if (event.key === "ArrowRight") stepBy(STEP_MS);
   else if (event.key === "ArrowLeft") stepBy(-STEP_MS);
@@ -316,14 +329,17 @@ by("try").onclick = () => {
   commands();
   /** @type {HTMLDialogElement} */ (by("lessons")).showModal();
 };
-by("dialog").addEventListener("click", async (event) => {
+by("dialog").onclick = async (event) => {
   const action = /** @type {HTMLElement} */ (event.target).dataset.do;
   if (!action) return;
+  // The dialog stays.
+  event.preventDefault();
+  write(by("answer"), "…");
   const value = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (by(id)).value;
   const body = { action, service: target?.service ?? 0, pod: target?.ip ?? null, millicores: Number(value("millicores")), seconds: Number(value("seconds")), container: value("container"), fault: value("fault") };
   const answer = await fetch("page/actions", { method: "POST", body: JSON.stringify(body) }).then((response) => response.text(), String);
   write(by("answer"), answer);
-});
+};
 
 /** What a pod calls itself, to stand in a command that somebody copies into a shell: only if it can be
  * the name of an object. @param {string | null | undefined} name @param {string} otherwise */
@@ -354,8 +370,8 @@ function relabel(to = language()) {
   const other = by("language");
   other.lang = zh ? "en" : "zh";
   other.textContent = zh ? "English" : "中文";
-  const { theme } = document.documentElement.dataset;
-  const dark = theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const { colorScheme } = document.documentElement.style;
+  const dark = colorScheme ? colorScheme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   const toggle = by("theme").dataset.t = dark ? "light" : "dark";
   write(by("theme"), t(toggle));
   forgetColours();
@@ -364,36 +380,37 @@ function relabel(to = language()) {
 }
 
 by("language").onclick = () => {
-  chosen.set("language", by("language").lang);
   relabel(by("language").lang);
+  chosen.language = language();
 };
 by("theme").onclick = () => {
   const to = by("theme").dataset.t ?? "";
-  document.documentElement.dataset.theme = to;
-  chosen.set("theme", to);
+  document.documentElement.style.colorScheme = to;
   relabel();
+  chosen.theme = to;
 };
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => relabel());
+matchMedia("(prefers-color-scheme: dark)").onchange = () => relabel();
 for (const radio of document.querySelectorAll("[name=by]")) {
-  radio.addEventListener("change", () => (chart.by = /** @type {HTMLInputElement} */ (radio).value));
+  /** @type {HTMLInputElement} */ (radio).onchange = () => (chart.by = /** @type {HTMLInputElement} */ (radio).value);
 }
 
-const rate = Number(chosen.get("rate") ?? 10);
+const rate = RATES.find((number) => String(number) === chosen.rate) ?? 10;
 for (const number of RATES) {
   const [label, input] = [make("label"), make("input")];
   input.type = "radio";
   input.name = "rate";
   input.checked = number === rate;
-  input.addEventListener("change", () => {
-    chosen.set("rate", String(number));
+  input.onchange = () => {
     stream.open(number);
-  });
+    chosen.rate = String(number);
+  };
   label.append(input, String(number));
   by("rate").append(label);
 }
-const theme = chosen.get("theme");
-if (theme) document.documentElement.dataset.theme = theme;
-relabel(chosen.get("language") === "zh" || !chosen.get("language") && navigator.language.startsWith("zh") ? "zh" : "en");
+// Below a folder its URLs lead to this server, also if a proxy serves it as the folder without a slash.
+if (!location.pathname.endsWith("/")) history.replaceState(null, "", location.pathname + "/");
+document.documentElement.style.colorScheme = chosen.theme ?? "";
+relabel((chosen.language ?? navigator.language).startsWith("zh") ? "zh" : "en");
 stream.open(rate);
 // For tests and for the curious.
 Object.assign(window, { page: { live, stream, chart } });

@@ -11,7 +11,7 @@
  *   faults: { container: string, name: string, left: number | null }[],
  *   allows_faults: string[] | null }} Pod
  * @typedef {{ t: number, took: number, service: number, lane: number, outcome: string,
- *   pod: string, version: string, late: number | null }} Mark
+ *   pod: string, version: string, late: number | null, gap?: number }} Mark
  * @typedef {{ t: number, service: number, kind: string, pod: string, version: string }} Moment
  * @typedef {{ t: number, pods?: Pod[], left?: string[], all?: boolean, marks?: Mark[],
  *   blind?: boolean, bytes?: number }} Entry
@@ -154,6 +154,11 @@ export class Story {
   lookAway(t) {
     const last = this.blind.at(-1);
     if (last?.[1] !== Infinity) this.blind.push([t, Infinity]);
+    this.pause();
+  }
+
+  /** From now on there may be no requests, so the next one ends no gap. */
+  pause() {
     for (const side of this.sides) side.lastOk = 0;
   }
 
@@ -175,8 +180,10 @@ export class Story {
       const same = before && (before.name === pod.name || !before.name);
       if (before && !same) this.leave(before, t);
       if (!same && !initial) {
-        if (settling) this.began = t;
-        else this.moment(t, pod, "appeared");
+        if (settling) {
+          this.began = t;
+          this.side(pod.service).open?.from.push(pod);
+        } else this.moment(t, pod, "appeared");
       }
       if (!initial) this.compare(same ? before : undefined, pod, t);
       this.pods.set(pod.id, pod);
@@ -203,8 +210,9 @@ export class Story {
   /** @param {Pod | undefined} before @param {Pod} pod @param {number} t */
   compare(before, pod, t) {
     if (before && pod.restarts > before.restarts) this.moment(t, pod, "restart");
-    if (before?.state === pod.state) return;
-    if (pod.state === "ready" && (before || !this.settling(t))) this.moment(t, pod, "isReady");
+    // What a pod is at first is no news; only later is it one of a pod that is new.
+    if (before?.state === pod.state || !before && this.settling(t)) return;
+    if (pod.state === "ready") this.moment(t, pod, "isReady");
     if (pod.state === "stopping") {
       const since = Math.min(Math.max(pod.stop?.since_signal_seconds ?? 0, 0), MAX_SINCE_SIGNAL_SECONDS);
       this.moment(t - since * 1000, pod, "signal");
@@ -223,13 +231,13 @@ export class Story {
       return;
     }
     side.ok += 1;
-    if (side.lastOk) side.gap = Math.max(side.gap, mark.t - side.lastOk);
+    if (side.lastOk) side.gap = Math.max(side.gap, (mark.gap = mark.t - side.lastOk));
     side.lastOk = mark.t;
     const key = `${mark.service} ${mark.version}`;
     if (mark.version && this.answered.size < 2 * MAX_VERSIONS && !this.answered.has(key)) {
       this.answered.add(key);
       this.version(mark.version);
-      if ([...this.answered].filter((other) => other.startsWith(`${mark.service} `)).length > 1) {
+      if (!this.settling(mark.t) && [...this.answered].filter((other) => other.startsWith(`${mark.service} `)).length > 1) {
         this.moment(mark.t, { name: mark.pod, ip: "", version: mark.version, service: mark.service }, "first");
       }
     }
@@ -314,7 +322,9 @@ export class Story {
     else if (fresh) [kind, count] = ["replace", fresh];
     /** @type {Record<string, number>} */
     const outcomes = {};
-    for (const { outcome } of marks) if (outcome !== "ok") outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+    const failed = marks.filter(({ outcome }) => outcome !== "ok");
+    for (const { outcome } of failed) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+    const gaps = marks.flatMap((mark) => mark.gap ?? []);
     const unobserved = this.blind.reduce(
       (sum, [a, b]) => sum + Math.max(0, Math.min(b, end) - Math.max(a, open.begin)),
       0,
@@ -330,24 +340,13 @@ export class Story {
       stuck: pods.length - ready,
       seconds: Math.round((open.active - open.begin) / 100) / 10,
       requests: marks.length,
-      failed: marks.filter((mark) => mark.outcome !== "ok").length,
+      failed: failed.length,
       outcomes,
       late: marks.filter((mark) => mark.late !== null).length,
-      longest_gap_ms: this.longestGap(marks),
+      longest_gap_ms: gaps.length ? Math.round(gaps.reduce((a, b) => Math.max(a, b))) : null,
       unobserved_seconds: Math.round(unobserved / 100) / 10,
       at: new Date(open.begin).toISOString(),
     };
-  }
-
-  /** Between two successes, with nobody looking away in between. @param {Mark[]} marks */
-  longestGap(marks) {
-    const times = marks.filter((mark) => mark.outcome === "ok").map((mark) => mark.t).sort((a, b) => a - b);
-    let gap = null;
-    for (let i = 1; i < times.length; i++) {
-      const [a, b] = [times[i - 1], times[i]];
-      if (!this.blind.some(([from, to]) => from < b && to > a)) gap = Math.max(gap ?? 0, b - a);
-    }
-    return gap === null ? null : Math.round(gap);
   }
 
   /** @param {number} now */
@@ -402,15 +401,8 @@ export function entry(name, data, offset) {
     return { t, pods: data.pods, left: data.left, all: data.all };
   }
   if (name !== "traffic") return null;
-  const marks = data.marks.map((/** @type {any[]} */ m) => ({
-    t: m[0] - offset,
-    took: m[1],
-    service: m[2],
-    lane: m[3],
-    outcome: m[4],
-    pod: m[5] ?? "",
-    version: m[6] ?? "",
-    late: m[7],
+  const marks = data.marks.map((/** @type {any[]} */ [at, took, service, lane, outcome, pod, version, late]) => ({
+    t: at - offset, took, service, lane, outcome, pod: pod ?? "", version: version ?? "", late,
   }));
   return { t, marks };
 }

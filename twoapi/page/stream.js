@@ -54,6 +54,8 @@ export class Stream {
       heard();
       const answer = await fetch(`page/events?rate=${this.rate}`, { signal: control.signal, cache: "no-store" });
       if (!answer.ok || !answer.body) {
+        // There are as many viewers as there may be.
+        if (answer.headers.has("retry-after")) this.attempts = QUICK_ATTEMPTS;
         why = (await answer.text()).slice(0, 200) || String(answer.status);
         throw new Error(why);
       }

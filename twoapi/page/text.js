@@ -1,4 +1,4 @@
-// The page's texts in both languages.
+// The page's texts in both languages, and the elements that they stand in.
 
 import en from "./en.js";
 import zh from "./zh.js";
@@ -22,13 +22,25 @@ export function outcomeName(outcome) {
   return texts["o " + outcome] ?? outcome;
 }
 
+/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {string} [name] @param {string | Node} [content] */
+export function make(tag, name, content) {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  if (content !== undefined) element.append(content);
+  return element;
+}
+
+/** Writes only what has changed. @param {Element} element @param {string} text */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 /** Makes a language that of the document, and writes all texts that stand in the HTML. @param {string} to */
 export function translate(to) {
   texts = to === "zh" ? zh : en;
   document.documentElement.lang = to;
   document.title = t("title");
   for (const element of document.querySelectorAll("[data-t]")) {
-    const key = element.getAttribute("data-t") ?? "";
-    if (element.textContent !== t(key)) element.textContent = t(key);
+    write(element, t(element.getAttribute("data-t") ?? ""));
   }
 }

@@ -67,7 +67,6 @@ export default {
   blind: "{s} 秒未观察",
   replay: "回放",
   replaying: "以十分之一速度回放",
-  position: "回放位置",
   play: "播放",
   pause: "暂停",
   step: "前进一步",
@@ -103,5 +102,4 @@ export default {
   "o malformed": "格式错误",
   "o status": "状态码 {n}",
   lanesLabel: "最近 {s} 秒的请求：{ok} 个成功，{failed} 个失败",
-  chartLabel: "最近两分钟的每秒应答数",
 };

@@ -74,7 +74,10 @@ test("an update is seen: cards come and go, the page goes on from another pod, n
     await sleep(300);
     assert.equal(await page.locator("#replay-what").textContent(), at, "paused");
     await page.getByRole("button", { name: "Step", exact: true }).click();
-    assert.notEqual(await page.locator("#replay-what").textContent(), at, "a step further");
+    const further = await page.locator("#replay-what").textContent();
+    assert.notEqual(further, at, "a step further");
+    await page.keyboard.press("ArrowRight");
+    assert.notEqual(await page.locator("#replay-what").textContent(), further, "one by the key, though a button has the focus");
     await page.locator("#replay-at").fill("550");
     await page.waitForFunction(() => document.querySelectorAll(".card:not(.free):not(.left)").length > 3);
     await axeFindsNothing(page, "in a replay");
@@ -124,7 +127,7 @@ test("a burn is started and ended in the page, in Chinese and in the dark, by ke
     await page.keyboard.press("Enter");
     await page.getByRole("dialog").waitFor();
     await axeFindsNothing(page, "the dialog");
-    await page.getByRole("button", { name: "开始" }).focus();
+    await page.locator("#millicores").focus();
     await page.keyboard.press("Enter");
     await page.getByText("done on 1 of 1 pods").waitFor({ timeout: PATIENCE });
     await page.waitForFunction(() => [...document.querySelectorAll(".detail")].some((p) => p.textContent.includes("250m")), null, { timeout: PATIENCE });

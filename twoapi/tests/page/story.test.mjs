@@ -280,3 +280,27 @@ test("a second Service that is heard of before the first one is told like any ot
   story.tick(600_200);
   assert.equal(story.sides[1].lastOk, 0, "nobody looks");
 });
+
+test("a page that is opened during an update judges what is left of it, and no pods from nowhere", () => {
+  const story = new Story(["service"]);
+  const stop = { since_signal_seconds: 0.6, drain_seconds: 2, deadline_seconds: 9 };
+  story.hear({ t: 0, all: true, pods: [] });
+  story.hear({ t: 50, pods: [pod("a", "stopping", "1.0", { stop })] });
+  story.hear({ t: 60, marks: [ok(60), ok(61, "1.1")] });
+  story.hear({ t: 100, pods: [pod("b", "ready")] });
+  assert.deepEqual(story.moments, []);
+  story.hear({ t: 110, pods: [pod("b", "stopping", "1.0", { stop })] });
+  story.hear({ t: 120, pods: [pod("c", "ready", "1.1")] });
+  story.hear({ t: 3000, pods: [], left: ["0/a", "0/b"] });
+  story.tick(9000);
+  const { verdict } = story.changes[0];
+  assert.deepEqual([verdict.kind, verdict.from, verdict.to, verdict.before], ["update", ["1.0", "1.1"], ["1.1"], 3]);
+});
+
+test("a time in which nobody wants requests is no gap", () => {
+  const story = begun();
+  story.hear({ t: 2000, marks: [ok(2000)] });
+  story.pause();
+  story.hear({ t: 12_000, marks: [ok(12_000), ok(12_100)] });
+  assert.equal(story.side(0).gap, 100);
+});

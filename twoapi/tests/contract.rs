@@ -179,6 +179,9 @@ async fn a_oneapi_that_goes_on_and_on_gives_502() {
     assert_eq!(calloneapi(&url).await, (StatusCode::BAD_GATEWAY, expected));
 }
 
+/// How many calls ask oneapi at the same time.
+const CALLS: usize = 128;
+
 #[tokio::test]
 async fn so_many_calls_are_under_way_at_most_and_the_others_wait_for_their_turn() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -204,12 +207,12 @@ async fn so_many_calls_are_under_way_at_most_and_the_others_wait_for_their_turn(
     });
     let app = Arc::new(twoapi_with_timeout(&url, LONG));
     let mut calls = JoinSet::new();
-    for _ in 0..200 {
+    for _ in 0..CALLS * 2 {
         let app = Arc::clone(&app);
         calls.spawn(async move { get(&app, "/test/calloneapi").await.0 });
     }
     let full = async {
-        while in_hand.load(Ordering::SeqCst) < 64 {
+        while in_hand.load(Ordering::SeqCst) < CALLS {
             sleep(Duration::from_millis(1)).await;
         }
     };
@@ -220,7 +223,7 @@ async fn so_many_calls_are_under_way_at_most_and_the_others_wait_for_their_turn(
         statuses.iter().all(|status| *status == StatusCode::OK),
         "{statuses:?}"
     );
-    assert_eq!(most.load(Ordering::SeqCst), 64);
+    assert_eq!(most.load(Ordering::SeqCst), CALLS);
 }
 
 #[tokio::test]
@@ -228,15 +231,15 @@ async fn a_call_whose_turn_does_not_come_in_time_gives_504_and_says_so() {
     let (_, url) = upstream("").await;
     let app = Arc::new(twoapi(&url));
     let mut calls = JoinSet::new();
-    for _ in 0..66 {
+    for _ in 0..CALLS + 2 {
         let app = Arc::clone(&app);
         calls.spawn(async move { get(&app, "/test/calloneapi").await });
     }
     let slow = format!("oneapi at {url} did not answer within 300ms");
-    let waited = format!("{slow}: 64 other calls were under way");
+    let waited = format!("{slow}: {CALLS} other calls were under way");
     let mut answers = calls.join_all().await;
     answers.sort_by_key(|(_, said)| said.len());
-    let mut expected = vec![(StatusCode::GATEWAY_TIMEOUT, slow); 64];
+    let mut expected = vec![(StatusCode::GATEWAY_TIMEOUT, slow); CALLS];
     expected.extend(vec![(StatusCode::GATEWAY_TIMEOUT, waited); 2]);
     assert_eq!(answers, expected);
 }

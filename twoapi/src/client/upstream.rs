@@ -13,10 +13,13 @@ use super::{body::beginning, resolver::Resolver};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many calls are under way at once; the others wait for their turn. Each has a connection of its own
-/// beside its client's, so without a bound the memory and the descriptors that `MAX_CONNECTIONS` goes by
-/// would not be enough. It is as many as `twoapi load` has connections by default. A quick oneapi needs far
-/// fewer, and of one that takes half a second 64 calls are 128 a second.
-const MAX_CALLS: usize = 64;
+/// beside its client's and takes some 24 kB, so without a bound the memory and the descriptors that
+/// `MAX_CONNECTIONS` goes by would not be enough. Of a oneapi that takes half a second, 128 calls are 256
+/// a second.
+const MAX_CALLS: usize = 128;
+
+/// So many connections are kept for the next calls.
+const MAX_IDLE: usize = 64;
 
 /// Long enough for the calls of a probe every 10 s, and shorter than oneapi's own `IDLE_TIMEOUT`, so that
 /// no call is sent into a connection that is just being closed. The reference tells users so: oneapi keeps
@@ -68,7 +71,7 @@ impl Upstream {
                 .dns_resolver(Resolver::default())
                 .timeout(timeout)
                 .pool_idle_timeout(IDLE_TIMEOUT)
-                .pool_max_idle_per_host(MAX_CALLS)
+                .pool_max_idle_per_host(MAX_IDLE)
         });
         Self(Arc::new(Inner {
             client,

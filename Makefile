@@ -53,7 +53,9 @@ help: ## lists the verbs and the variables
 	  'STORIES=$(STORIES)' 'the end-to-end tests that e2e runs, by words of their names; none: all' \
 	  'DOCUMENTS=$(DOCUMENTS)' 'the documents that docs runs, by words of their names; none: all' \
 	  'TRIES=$(TRIES)' 'how often docs runs a document that fails; none: once' \
-	  'RATE=$(RATE)' 'short requests a second, in all, for prove' \
+	  'MAY_SKIP=' 'the only stories that e2e may skip, by their names; unset: any' \
+  'STRICT=1' 'lint fails where a checker is missing' \
+  'RATE=$(RATE)' 'short requests a second, in all, for prove' \
 	  'UPDATES=$(UPDATES)' 'rolling updates, for prove' \
 	  'ONEAPI=, TWOAPI=' 'binaries to measure, such as those of images; none: built as the images are' \
 	  'PEERS=' 'what bench measures too: name=command|http://host:port/path …' \
@@ -71,8 +73,8 @@ run: ## builds both services, starts them on this machine and prints their URLs;
 
 test: ## all tests that need neither a cluster nor docker
 	@scripts/need.sh cargo
-	cargo test --workspace --exclude e2e
-	cargo test -p e2e --lib --test scripts
+	cargo test --locked --workspace --exclude e2e
+	cargo test --locked -p e2e --lib --test scripts
 
 test-metrics: ## has a real Prometheus scrape both services on this machine
 	@scripts/need.sh cargo curl prometheus
@@ -94,14 +96,13 @@ screenshots: ## makes screenshots of the live page into target/screenshots, with
 	@scripts/need.sh cargo npm
 	@scripts/test-page.sh screenshots
 
-lint: ## checks format, lints, documents, and the dependencies' licences if cargo-deny is installed
+lint: ## checks format, lints, documents, scripts, types and licences; STRICT=1 fails where a checker is missing
 	@scripts/need.sh cargo
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
-	cargo test -q -p documents --test repository
-	@scripts/check-page.sh
-	@if cargo deny --version >/dev/null 2>&1; then set -x; cargo deny check; \
-	else echo 'cargo-deny is not installed: licences and advisories are not checked.'; fi
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc -q --locked --workspace --no-deps --document-private-items
+	cargo test -q --locked -p documents --test repository
+	@scripts/lint.sh
 
 use: ## writes REGISTRY and TAG into the files of k8s/, so that all verbs and kubectl use these images
 	@scripts/use.sh
@@ -143,31 +144,31 @@ doctor: ## says what keeps the services or the lessons from working here, and wh
 
 e2e: ## runs each step of the tutorial as a test on the cluster, with the images at TAG and NEXT
 	@scripts/need.sh cargo kubectl cluster
-	cargo test -q -p e2e --test lessons -- $(STORIES)
+	cargo test -q --locked -p e2e --test lessons -- $(STORIES)
 
 docs: ## runs the commands in the documents on the cluster, and compares what they print; needs images 1.0 and 1.1
 	@scripts/need.sh cargo kubectl cluster
-	@cargo run -q -p documents
+	@cargo run -q --locked -p documents
 
 prove: ## measures on the cluster what the documents promise, with the images at TAG and NEXT
 	@scripts/need.sh cargo kubectl cluster
-	cargo run -q -p e2e --bin prove
+	cargo run -q --locked -p e2e --bin prove
 
 bench: ## measures what serving costs and how exactly oneapi burns, beside bare hyper programs and PEERS
 	@scripts/need.sh cargo
-	@COMMIT='$(COMMIT)' cargo run -q -p bench --bin bench
+	@COMMIT='$(COMMIT)' cargo run -q --locked -p bench --bin bench
 
 size: ## prints what each binary is made of, and checks that it is within its budget
 	@scripts/need.sh cargo
-	@cargo run -q -p bench --bin bench -- size
+	@cargo run -q --locked -p bench --bin bench -- size
 
 instructions: ## counts the instructions of a request, and compares them with those recorded
 	@scripts/need.sh cargo
-	@cargo run -q -p bench --bin bench -- instructions
+	@cargo run -q --locked -p bench --bin bench -- instructions
 
 bench-cluster: ## measures how long starts and updates take on the cluster, with the images at TAG and NEXT
 	@scripts/need.sh cargo docker kubectl cluster
-	@cargo run -q -p bench --bin bench -- cluster
+	@cargo run -q --locked -p bench --bin bench -- cluster
 
 clean: ## deletes all that was built here, except images
 	@scripts/need.sh cargo

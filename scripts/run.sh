@@ -42,10 +42,10 @@ for port in "ONEAPI_PORT=$oneapi_port" "TWOAPI_PORT=$twoapi_port"; do
   done
 done
 
-cargo build -p oneapi -p twoapi || exit 1
-built=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug
+cargo build --locked -p oneapi -p twoapi || exit 1
+built=$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug
 
-stopping= oneapi= twoapi=
+stopping='' oneapi='' twoapi=''
 stop() {
   stopping=yes
   # shellcheck disable=SC2086 # two words, or none before they run

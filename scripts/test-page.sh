@@ -14,9 +14,9 @@ if [ -z "$CHROMIUM" ]; then
   exit 1
 fi
 
-built=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+built=$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 for version in 1.1 1.0; do
-  VERSION=$version cargo build -q -p oneapi -p twoapi
+  VERSION=$version cargo build -q --locked -p oneapi -p twoapi
   mkdir -p "$built/page/$version"
   cp --remove-destination "$built/debug/oneapi" "$built/debug/twoapi" "$built/page/$version/"
 done

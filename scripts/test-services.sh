@@ -2,8 +2,8 @@
 # Sourced by the tests that start the services of this machine and ask them with other programs:
 # builds both, starts them on ports of their own choice, and ends them with the script.
 
-cargo build -q -p oneapi -p twoapi || exit 1
-built=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug
+cargo build -q --locked -p oneapi -p twoapi || exit 1
+built=$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug
 
 folder=$(mktemp -d)
 pids=()
@@ -27,6 +27,7 @@ start() { # SERVICE ENVIRONMENT…
   pid=$!
   pids+=("$pid")
   within 10 grep -q '"listen":' "$folder/$service.log" || fail "$service doesn't start."
+  # shellcheck disable=SC2034 # for the scripts that read this one
   listen=$(sed -n 's/.*"listen":"\([^"]*\)".*/\1/p' "$folder/$service.log")
 }
 

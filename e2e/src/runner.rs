@@ -107,7 +107,7 @@ pub fn run(stories: &[Story]) -> ExitCode {
                         let result = story::run(&cluster, &name, story.security, story.test);
                         let seconds = start.elapsed().as_secs_f64();
                         let mut count = count.lock().expect("nobody panics with it");
-                        let word = count.add(&result);
+                        let word = count.add(story.name, &result);
                         println!("{word:<7} {:<20} {seconds:>6.1} s  {name}", story.name);
                         if let Err(report) = result {
                             println!("{report:#}\n");
@@ -117,7 +117,12 @@ pub fn run(stories: &[Story]) -> ExitCode {
             }
         });
     }
-    let count = count.into_inner().expect("nobody panicked with it");
+    let mut count = count.into_inner().expect("nobody panicked with it");
+    if let Ok(may_skip) = env::var("MAY_SKIP") {
+        for name in count.skip_of_others(&may_skip) {
+            println!("{name} was skipped, and MAY_SKIP doesn't name it");
+        }
+    }
     println!("{count}, in {:.0} s", start.elapsed().as_secs_f64());
     if count.failed == 0 {
         ExitCode::SUCCESS
@@ -127,23 +132,23 @@ pub fn run(stories: &[Story]) -> ExitCode {
 }
 
 /// What has become of the stories.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 struct Count {
-    ok: u32,
-    skipped: u32,
-    failed: u32,
+    ok: usize,
+    skipped: Vec<&'static str>,
+    failed: usize,
 }
 
 impl Count {
     /// Counts a story; returns the word for how it ended.
-    fn add(&mut self, result: &Result<()>) -> &'static str {
+    fn add(&mut self, name: &'static str, result: &Result<()>) -> &'static str {
         match result {
             Ok(()) => {
                 self.ok += 1;
                 "ok"
             }
             Err(error) if error.is::<Skipped>() => {
-                self.skipped += 1;
+                self.skipped.push(name);
                 "skipped"
             }
             Err(_) => {
@@ -152,17 +157,22 @@ impl Count {
             }
         }
     }
+
+    /// Makes failures of those that were skipped without being named, and returns them.
+    fn skip_of_others(&mut self, may_skip: &str) -> Vec<&'static str> {
+        let may_skip: Vec<&str> = may_skip.split_whitespace().collect();
+        let others = self.skipped.extract_if(.., |name| !may_skip.contains(name));
+        let others: Vec<_> = others.collect();
+        self.failed += others.len();
+        others
+    }
 }
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            ok,
-            skipped,
-            failed,
-        } = self;
-        write!(f, "{ok} of {} stories ok", ok + skipped + failed)?;
-        if *skipped > 0 {
+        let (ok, skipped) = (self.ok, self.skipped.len());
+        write!(f, "{ok} of {} stories ok", ok + skipped + self.failed)?;
+        if skipped > 0 {
             write!(f, ", {skipped} skipped")?;
         }
         Ok(())
@@ -182,14 +192,18 @@ mod tests {
     #[test]
     fn a_story_that_is_skipped_is_neither_ok_nor_failed() {
         let mut count = Count::default();
-        assert_eq!(count.add(&Ok(())), "ok");
+        assert_eq!(count.add("good", &Ok(())), "ok");
         assert_eq!(count.to_string(), "1 of 1 stories ok");
         let skipped = Skipped("it needs a newer cluster".to_owned());
-        assert_eq!(count.add(&Err(skipped.into())), "skipped");
+        assert_eq!(count.add("new", &Err(skipped.into())), "skipped");
         assert_eq!(count.to_string(), "1 of 2 stories ok, 1 skipped");
         assert_eq!(count.failed, 0);
-        assert_eq!(count.add(&Err(anyhow!("it failed"))), "FAILED");
+        assert_eq!(count.add("bad", &Err(anyhow!("it failed"))), "FAILED");
         assert_eq!(count.to_string(), "1 of 3 stories ok, 1 skipped");
         assert_eq!(count.failed, 1);
+        assert!(count.skip_of_others("old new").is_empty());
+        assert_eq!(count.skip_of_others("old"), ["new"]);
+        assert_eq!(count.to_string(), "1 of 3 stories ok");
+        assert_eq!(count.failed, 2);
     }
 }

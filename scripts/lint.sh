@@ -1,0 +1,27 @@
+#!/bin/bash
+# What `make lint` checks with programs that not everybody has: scripts, the types of the live page's
+# scripts, and the dependencies' licences. One that isn't there is told of, and with STRICT=1 an error.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+failed=0
+
+check() { # WHAT INSTALL COMMAND…
+  local what=$1 install=$2
+  shift 2
+  if command -v "$1" >/dev/null; then
+    "$@" || failed=1
+  else
+    echo "${1##*/} is not installed: $what are not checked. $install" >&2
+    [ -z "${STRICT:-}" ] || failed=1
+  fi
+}
+
+check "shell scripts" "Debian's package shellcheck has it." \
+  shellcheck --severity=warning scripts/*.sh .ci/run findings/*.sh
+page=twoapi/tests/page
+check "the types of the page's scripts" "'make test-page' installs it." \
+  "$page/node_modules/.bin/tsc" -p "$page"
+check "licences" "'cargo install --locked cargo-deny' installs it." \
+  cargo-deny --locked check bans licenses sources
+exit "$failed"

@@ -15,7 +15,6 @@ COPY Cargo.toml Cargo.lock ./
 COPY chassis/Cargo.toml chassis/
 COPY oneapi/Cargo.toml oneapi/
 COPY twoapi/Cargo.toml twoapi/
-COPY pair/Cargo.toml pair/
 COPY e2e/Cargo.toml e2e/
 COPY bench/Cargo.toml bench/
 COPY documents/Cargo.toml documents/

@@ -23,7 +23,9 @@ mod worker;
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
-use crate::{bounds, client::resolver};
+use load::resolver;
+
+use crate::bounds;
 use axum::http::Uri;
 use chassis::{
     config::{Reader, complain, host_and_port, http_url, positive_duration},

@@ -1,8 +1,6 @@
-//! What twoapi's clients share: how one is built, the call to oneapi, how names are looked up, and how
-//! much of an answer is read.
+//! What twoapi's clients share: how one is built, the call to oneapi, and how much of an answer is read.
 
 pub(crate) mod body;
-pub(crate) mod resolver;
 pub(crate) mod upstream;
 
 use std::time::Duration;

@@ -4,10 +4,14 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
-use reqwest::{Client, Url};
+use load::resolver::Resolver;
+use reqwest::{
+    Client, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+};
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::{body::beginning, resolver::Resolver};
+use super::body::beginning;
 
 /// Over localhost a connection is made in microseconds or refused.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -41,6 +45,21 @@ struct Inner {
     turns: Semaphore,
 }
 
+/// Looks names up for reqwest.
+#[derive(Default)]
+struct Dns(Resolver);
+
+impl Resolve for Dns {
+    fn resolve(&self, name: Name) -> Resolving {
+        let resolver = self.0.clone();
+        Box::pin(async move {
+            // Port 0 stands for the URL's own.
+            let addresses = resolver.lookup(name.as_str(), 0).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
 /// How a call failed.
 #[derive(Debug)]
 pub(crate) enum CallError {
@@ -68,7 +87,7 @@ impl Upstream {
     pub(crate) fn new(url: Url, timeout: Duration) -> Self {
         let client = super::client(CONNECT_TIMEOUT, |client| {
             client
-                .dns_resolver(Resolver::default())
+                .dns_resolver(Dns::default())
                 .timeout(timeout)
                 .pool_idle_timeout(IDLE_TIMEOUT)
                 .pool_max_idle_per_host(MAX_IDLE)

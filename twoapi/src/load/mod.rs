@@ -1,39 +1,9 @@
-//! The subcommand `load`: sends requests at a fixed rate and counts what became of them.
-//!
-//! It is an open loop: request number i is due i / rate seconds after the start, whatever happened
-//! to those before it, and its latency counts from then, as does its time-out. So a stall of the
-//! service isn't hidden by a client that waits for it, and everything has ended one time-out after
-//! the last request was due. Nothing is retried. What no connection was free for is not sent, and
-//! counted apart from what failed: it says nothing of the service.
-//!
-//! | file | what it is for |
-//! | --- | --- |
-//! | `target` | the URL, and the addresses that its name resolves to |
-//! | `pace` | when each request is due |
-//! | `connection`, `socket` | one request over a fresh or a kept connection, and how it can fail |
-//! | `tally`, `latencies` | counts and quantiles, per second and in all |
-//! | `report` | what is printed: a line a second, and the summary |
-//!
-//! A Service's name resolves to one address, and a connection to it stays with one pod. So kept
-//! connections reach at most as many pods as there are connections, and never a new pod:
-//! `--connection-life` renews them now and then, `--fresh` opens one for each request.
-//!
-//! Left out: HTTP/2, bodies, and more than one URL.
+//! The subcommand `load`: sends requests at a fixed rate, as [`load`](::load) does, and prints what became
+//! of them, a line a second and a summary (`report`).
 
-mod connection;
-mod latencies;
-mod pace;
 mod report;
-mod socket;
-mod tally;
-mod target;
 
-use std::{
-    process::ExitCode,
-    sync::Arc,
-    thread::{self, Thread},
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 use axum::http::{HeaderValue, Uri};
 use chassis::{
@@ -42,18 +12,11 @@ use chassis::{
     system::descriptors,
     text::shown,
 };
-use tokio::{
-    task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval_at, timeout_at},
-};
+use load::{Plan, Reuse, Running, Target};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use self::report::Report;
 use crate::bounds;
-
-pub(crate) use self::{
-    connection::{Connection, Exchange, Failure, Reuse},
-    target::Target,
-};
-use self::{pace::Pace, report::Report, tally::Tally};
 
 /// Request a URL at a fixed rate and count what fails: exit 0 when every request was sent and
 /// answered with success, else 1
@@ -106,15 +69,6 @@ pub struct Load {
     max_rate: f64,
 }
 
-/// What all connections share.
-#[derive(Debug)]
-struct Shared {
-    target: Target,
-    pace: Pace,
-    tally: Tally,
-    timeout: Duration,
-}
-
 impl Load {
     /// Arguments that are valid by themselves, but not together.
     pub fn conflicts(&self) -> Vec<String> {
@@ -149,35 +103,25 @@ impl Load {
                 return ExitCode::FAILURE;
             }
         };
-        let connections = usize::from(self.connections);
-        let reuse = match (self.fresh, self.connection_life) {
-            (true, _) => Reuse::Never,
-            (false, None) => Reuse::Unlimited,
-            (false, Some(life)) => Reuse::For(life),
-        };
-        let shared = Arc::new(Shared {
-            target,
-            pace: Pace::new(self.rate, self.time, connections),
-            tally: Tally::default(),
+        let plan = Plan {
+            rate: self.rate,
+            time: self.time,
+            connections: usize::from(self.connections),
+            reuse: match (self.fresh, self.connection_life) {
+                (true, _) => Reuse::Never,
+                (false, None) => Reuse::Unlimited,
+                (false, Some(life)) => Reuse::For(life),
+            },
             timeout: self.timeout,
-        });
-        let timer = match start_timer(&shared) {
-            Ok(timer) => timer,
+        };
+        let mut running = match Running::start(target, plan) {
+            Ok(running) => running,
             Err(error) => {
                 complain(format_args!("cannot start a thread: {error}"));
                 return ExitCode::FAILURE;
             }
         };
-        let start = Instant::from_std(shared.pace.start);
-        let mut senders = JoinSet::new();
-        for _ in 0..connections {
-            senders.spawn(send_requests(shared.clone(), Connection::new(reuse)));
-        }
-        let refresh = tokio::spawn({
-            let shared = shared.clone();
-            async move { shared.target.keep_up_to_date().await }
-        });
-
+        let start = Instant::from_std(running.began());
         let report = Report::new(self.json, self.rate, self.time);
         let mut second = interval_at(start + SECOND, SECOND);
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -188,7 +132,7 @@ impl Load {
             tokio::select! {
                 _ = second.tick() => {
                     told = start.elapsed().as_secs();
-                    report.second(told, &shared.tally.take_second());
+                    report.second(told, &running.take_second());
                 }
                 signal = signals.next() => {
                     if stopping {
@@ -196,22 +140,18 @@ impl Load {
                         break;
                     }
                     stopping = true;
-                    shared.pace.end(&timer);
+                    running.end();
                 }
-                ended = senders.join_next() => match ended {
-                    None => break,
-                    Some(ended) => ended.expect("sending doesn't panic"),
-                }
+                () = running.over() => break,
             }
         }
-        refresh.abort();
         let elapsed = start.elapsed();
-        let rest = shared.tally.take_second();
+        let rest = running.take_second();
         // The last second ends at the same time as the load, which may come first.
         if !rest.is_empty() || elapsed.as_secs() > told {
             report.second(elapsed.as_secs().max(told + 1), &rest);
         }
-        let all = shared.tally.take_all();
+        let all = running.take_all();
         report.summary(elapsed, &all);
         match abandoned {
             // What became of the requests in flight is not known.
@@ -244,32 +184,3 @@ const OPEN_AT_THE_START: u64 = 16;
 const OTHER_DESCRIPTORS: u64 = 8;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn start_timer(shared: &Arc<Shared>) -> std::io::Result<Thread> {
-    let shared = shared.clone();
-    let timer = thread::Builder::new().spawn(move || shared.pace.run())?;
-    Ok(timer.thread().clone())
-}
-
-/// One connection's task: sends the next request that is due, until there is none.
-async fn send_requests(shared: Arc<Shared>, mut connection: Connection) {
-    let Shared {
-        target,
-        pace,
-        tally,
-        timeout,
-    } = &*shared;
-    while let Some(due) = pace.next().await {
-        let deadline = due + *timeout;
-        // Half of the time is left to the service. With fewer connections than the rate needs, each
-        // request would otherwise be sent when its time is all but over, and none be answered.
-        let answer = if due.elapsed() < *timeout / 2 {
-            timeout_at(deadline.into(), connection.request(target))
-                .await
-                .unwrap_or_else(|_| Err("timed out".into()))
-        } else {
-            Err(Failure::NotSent("connections busy".into()))
-        };
-        tally.add(due.elapsed(), answer);
-    }
-}

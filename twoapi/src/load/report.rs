@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::terminal::{Terminal, print, rounded};
 
-use super::tally::Count;
+use load::Count;
 
 /// How it is printed.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use tokio::time::timeout;
 
 use super::can_be_a_name;
-use crate::client::resolver::Resolver;
+use load::resolver::Resolver;
 
 /// A DNS server inside the cluster answers in milliseconds.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);

@@ -41,7 +41,7 @@ use chassis::{
 };
 
 use self::{actions::Actor, viewers::Viewers};
-use crate::client::resolver::Resolver;
+use load::resolver::Resolver;
 
 /// What the page shows and what it may do.
 #[derive(Clone, Debug, clap::Args)]

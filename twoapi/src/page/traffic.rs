@@ -10,6 +10,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::http::Uri;
 use chassis::text::shown;
+use load::{Connection, Exchange, Failure, Reuse, Target, resolver::Resolver};
 use serde_json::{Value, json};
 use tokio::{
     sync::{Mutex, Semaphore, mpsc, watch},
@@ -18,10 +19,6 @@ use tokio::{
 };
 
 use super::board::{Board, now};
-use crate::{
-    client::resolver::Resolver,
-    load::{Connection, Exchange, Failure, Reuse, Target},
-};
 
 /// The highest rate that a viewer can choose.
 pub(super) const MAX_RATE: u16 = 50;
@@ -72,11 +69,6 @@ pub(super) async fn run(
         () = sender.target.keep_up_to_date() => {}
         () = sender.send_at(rates) => {}
     }
-}
-
-/// What becomes of a request that found no connection for so long.
-fn busy() -> Failure {
-    Failure::NotSent("connections busy".into())
 }
 
 fn kept_connections() -> [Arc<Mutex<Connection>>; KEPT_CONNECTIONS] {
@@ -144,7 +136,7 @@ impl Sender {
                     // Those that wait for a busy connection have their turn in order. Later than this
                     // there would be too little time for an answer.
                     let free = timeout_at(start + REQUEST_TIMEOUT / 2, kept.lock()).await;
-                    Some(free.map_err(|_| busy())?)
+                    Some(free.map_err(|_| Failure::busy())?)
                 };
                 let connection = kept.as_deref_mut().unwrap_or(&mut fresh);
                 timeout_at(deadline, connection.exchange(&target))

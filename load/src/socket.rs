@@ -17,15 +17,15 @@ use tokio::{
 
 /// Cheap to clone; closed with the last clone. The lock is held for a system call.
 #[derive(Clone, Debug)]
-pub(super) struct Socket(Arc<Mutex<TcpStream>>);
+pub struct Socket(Arc<Mutex<TcpStream>>);
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub fn new(stream: TcpStream) -> Self {
         Self(Arc::new(Mutex::new(stream)))
     }
 
     /// Whether nothing has come that hyper hasn't read yet, not even the connection's end.
-    pub(super) fn is_silent(&self) -> bool {
+    pub fn is_silent(&self) -> bool {
         let peeked = SockRef::from(&*self.stream()).peek(&mut [MaybeUninit::uninit()]);
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
+use crate::{
     connection::{Answered, Failure, Words},
     latencies::Latencies,
 };
@@ -19,7 +19,7 @@ const OTHERS: &str = "others";
 
 /// What has been counted so far. One lock, held for less than a microsecond a request.
 #[derive(Debug, Default)]
-pub(super) struct Tally(Mutex<Counts>);
+pub struct Tally(Mutex<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -30,18 +30,18 @@ struct Counts {
 
 /// What became of the requests that ended within some time.
 #[derive(Debug, Default)]
-pub(super) struct Count {
-    pub(super) ok: BTreeMap<Answered, u64>,
-    pub(super) failed: BTreeMap<Words, u64>,
+pub struct Count {
+    pub ok: BTreeMap<Answered, u64>,
+    pub failed: BTreeMap<Words, u64>,
     /// Those that were due and that this side couldn't send: they say nothing of the service.
-    pub(super) not_sent: BTreeMap<Words, u64>,
+    pub not_sent: BTreeMap<Words, u64>,
     /// Of those that were sent, including those that failed: a stall doesn't count for less because
     /// the client gave up.
-    pub(super) latencies: Latencies,
+    pub latencies: Latencies,
 }
 
 impl Tally {
-    pub(super) fn add(&self, latency: Duration, answer: Result<Answered, Failure>) {
+    pub fn add(&self, latency: Duration, answer: Result<Answered, Failure>) {
         let second = &mut self.counts().second;
         match answer {
             Ok(answered) => add(&mut second.ok, answered, 1),
@@ -52,7 +52,7 @@ impl Tally {
     }
 
     /// What was counted since the last call.
-    pub(super) fn take_second(&self) -> Count {
+    pub fn take_second(&self) -> Count {
         let mut counts = self.counts();
         let second = std::mem::take(&mut counts.second);
         counts.all.merge(&second);
@@ -60,7 +60,7 @@ impl Tally {
     }
 
     /// The total, once the last second has been taken.
-    pub(super) fn take_all(&self) -> Count {
+    pub fn take_all(&self) -> Count {
         std::mem::take(&mut self.counts().all)
     }
 
@@ -84,23 +84,23 @@ impl Count {
     }
 
     /// Those that were sent.
-    pub(super) fn requests(&self) -> u64 {
+    pub fn requests(&self) -> u64 {
         self.ok() + self.failed()
     }
 
-    pub(super) fn ok(&self) -> u64 {
+    pub fn ok(&self) -> u64 {
         self.ok.values().sum()
     }
 
-    pub(super) fn failed(&self) -> u64 {
+    pub fn failed(&self) -> u64 {
         self.failed.values().sum()
     }
 
-    pub(super) fn not_sent(&self) -> u64 {
+    pub fn not_sent(&self) -> u64 {
         self.not_sent.values().sum()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.requests() + self.not_sent() == 0
     }
 }

@@ -10,7 +10,7 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// In microseconds. It grows with the longest latency: up to 10 s it takes some 100 kB.
 #[derive(Clone, Debug)]
-pub(super) struct Latencies {
+pub struct Latencies {
     histogram: Histogram<u64>,
     /// The longest as it was. The histogram's own is the upper end of a range, which may be longer than
     /// any; so are its quantiles.
@@ -31,7 +31,7 @@ impl Default for Latencies {
 const LONGEST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 impl Latencies {
-    pub(super) fn add(&mut self, latency: Duration) {
+    pub fn add(&mut self, latency: Duration) {
         let micros = latency.min(LONGEST).as_micros();
         let micros = u64::try_from(micros).expect("two days are few enough");
         let recorded = self.histogram.record(micros);
@@ -39,20 +39,20 @@ impl Latencies {
         self.max = self.max.max(micros);
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         let added = self.histogram.add(&other.histogram);
         added.expect("the histogram grows as far as the other one did");
         self.max = self.max.max(other.max);
     }
 
     /// In milliseconds, what this share of the requests didn't exceed; none of no request.
-    pub(super) fn quantile(&self, share: f64) -> Option<f64> {
+    pub fn quantile(&self, share: f64) -> Option<f64> {
         let micros = self.histogram.value_at_quantile(share).min(self.max);
         (!self.histogram.is_empty()).then_some(millis(micros))
     }
 
     /// In milliseconds; none of no request.
-    pub(super) fn max(&self) -> Option<f64> {
+    pub fn max(&self) -> Option<f64> {
         (!self.histogram.is_empty()).then_some(millis(self.max))
     }
 }

@@ -9,27 +9,27 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{HeaderValue, Uri};
 use chassis::config::{complain, host_and_port};
+use hyper::{Uri, header::HeaderValue};
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
 };
 
-use crate::client::resolver::{self, Resolver};
+use crate::resolver::{self, Resolver};
 
 /// A look-up costs a request to the cluster's DNS, whose own answers may be cached for longer.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where to send requests, and for what.
 #[derive(Debug)]
-pub(crate) struct Target {
+pub struct Target {
     resolver: Resolver,
     host: String,
     port: u16,
-    pub(super) path: Uri,
+    pub path: Uri,
     /// The header `Host`.
-    pub(super) host_header: HeaderValue,
+    pub host_header: HeaderValue,
     /// Sorted, at least one, and all of one family: which one works is found out at the start, so
     /// that no connection has to be tried twice.
     addresses: RwLock<Vec<SocketAddr>>,
@@ -42,11 +42,7 @@ impl Target {
     ///
     /// # Errors
     /// A sentence, when the name can't be resolved or no address be reached in time.
-    pub(crate) async fn find(
-        resolver: Resolver,
-        url: &Uri,
-        limit: Duration,
-    ) -> Result<Self, String> {
+    pub async fn find(resolver: Resolver, url: &Uri, limit: Duration) -> Result<Self, String> {
         let (host, port) = host_and_port(url, 80);
         let found = timeout(limit, resolver.lookup(host, port))
             .await
@@ -59,7 +55,7 @@ impl Target {
     ///
     /// # Errors
     /// As of [`find`](Self::find).
-    pub(super) async fn find_with_patience(url: &Uri, limit: Duration) -> Result<Self, String> {
+    pub async fn find_with_patience(url: &Uri, limit: Duration) -> Result<Self, String> {
         let (host, port) = host_and_port(url, 80);
         let found = resolver::first_lookup(host, port).await?;
         Self::reach(Resolver::default(), url, &found, limit).await
@@ -98,13 +94,13 @@ impl Target {
     }
 
     /// Asks for another host than the URL's, which stays where the requests are sent.
-    pub(super) fn with_host(mut self, host_header: HeaderValue) -> Self {
+    pub fn with_host(mut self, host_header: HeaderValue) -> Self {
         self.host_header = host_header;
         self
     }
 
     /// The next address: they take turns.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         let addresses = self
             .addresses
             .read()
@@ -115,7 +111,7 @@ impl Target {
 
     /// Looks the name up every second. As long as that fails, the last known addresses are used:
     /// a DNS server that is restarted is no reason for a service to lose its load.
-    pub(crate) async fn keep_up_to_date(&self) {
+    pub async fn keep_up_to_date(&self) {
         let mut failing = false;
         loop {
             sleep(LOOKUP_INTERVAL).await;

@@ -10,30 +10,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{
-    body::Bytes,
-    http::{
-        HeaderMap, HeaderValue, Request, Response,
-        header::{CONNECTION, HOST},
-        response::Parts,
-    },
-};
 use chassis::text::shown;
 use http_body_util::{BodyExt, Empty};
 use hyper::{
-    body::Incoming,
+    HeaderMap, Request, Response,
+    body::{Bytes, Incoming},
     client::conn::http1::{self, SendRequest},
+    header::{CONNECTION, HOST, HeaderValue},
+    http::response::Parts,
 };
 use hyper_util::rt::TokioIo;
 use tokio::{io::AsyncReadExt, net::TcpStream, task::JoinHandle, time::timeout};
 
-use super::{socket::Socket, target::Target};
+use crate::{socket::Socket, target::Target};
 
 /// What answered with success: the pod and its version, as the response's headers say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Answered {
-    pub(super) pod: String,
-    pub(super) version: String,
+pub struct Answered {
+    pub pod: String,
+    pub version: String,
 }
 
 impl From<&'static str> for Answered {
@@ -47,15 +42,15 @@ impl From<&'static str> for Answered {
 
 /// A whole answer.
 #[derive(Debug)]
-pub(crate) struct Exchange {
-    pub(crate) head: Parts,
+pub struct Exchange {
+    pub head: Parts,
     /// The first of what came of the body; of a short answer that is all.
-    pub(crate) body: Bytes,
+    pub body: Bytes,
 }
 
 /// Why a request has no answer, or no good one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// The service failed, or what lies between.
     OfService(Words),
     /// It was never sent, for want of something on this side.
@@ -81,7 +76,14 @@ pub(crate) enum Failure {
 /// | `no ports left` | all local ports are in use; a closed connection keeps its own for a minute |
 ///
 /// Any other failure is the system's own message, and counts as the service's.
-pub(crate) type Words = Cow<'static, str>;
+pub type Words = Cow<'static, str>;
+
+impl Failure {
+    /// What becomes of a request that no connection was free for.
+    pub fn busy() -> Self {
+        Self::NotSent("connections busy".into())
+    }
+}
 
 /// As the page shows it.
 impl fmt::Display for Failure {
@@ -101,7 +103,7 @@ impl From<&'static str> for Failure {
 
 /// The connection of one of the load's tasks.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     reuse: Reuse,
     kept: Option<Open>,
     /// hyper's part of the last one, which ends when it is closed.
@@ -110,7 +112,7 @@ pub(crate) struct Connection {
 
 /// For how long a connection is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reuse {
+pub enum Reuse {
     /// For one request, with which the service is asked to close it.
     Never,
     /// Until the service closes it.
@@ -144,7 +146,7 @@ struct Open {
 }
 
 impl Connection {
-    pub(crate) fn new(reuse: Reuse) -> Self {
+    pub fn new(reuse: Reuse) -> Self {
         Self {
             reuse,
             kept: None,
@@ -153,7 +155,7 @@ impl Connection {
     }
 
     /// Sends one request; an answer that isn't a success is a failure.
-    pub(super) async fn request(&mut self, target: &Target) -> Result<Answered, Failure> {
+    pub async fn request(&mut self, target: &Target) -> Result<Answered, Failure> {
         let Exchange { head, .. } = self.exchange(target).await?;
         if !head.status.is_success() {
             let status = format!("status {}", head.status.as_u16());
@@ -168,7 +170,7 @@ impl Connection {
     /// Sends one request and reads the whole answer, whatever its status. A kept connection that the
     /// service has closed since, or that is old enough, is replaced by a new one before anything is
     /// sent over it.
-    pub(crate) async fn exchange(&mut self, target: &Target) -> Result<Exchange, Failure> {
+    pub async fn exchange(&mut self, target: &Target) -> Result<Exchange, Failure> {
         let (open, response) = self.send(target).await?;
         let (head, mut body) = response.into_parts();
         let mut beginning = Bytes::new();

@@ -1,4 +1,4 @@
-//! Looks names up, for every client here: the call to oneapi, the page, `load` and `burn`. Left out: a
+//! Looks names up, for every client of twoapi and not only for loads. Left out: a
 //! cache, since a cached answer would hide that pods come and go.
 //!
 //! A look-up takes a thread until the system gives it up, which can be half a minute after whoever
@@ -13,7 +13,6 @@ use std::{
 };
 
 use chassis::config::{complain, localhost};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::{
     net::lookup_host,
     sync::watch,
@@ -31,7 +30,7 @@ const SAY_AFTER: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The reason why there is none, without the name.
-pub(crate) async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+pub async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     if host.eq_ignore_ascii_case("localhost") {
         return Ok(localhost(port).to_vec());
     }
@@ -54,7 +53,7 @@ pub(crate) async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Str
 ///
 /// # Errors
 /// A sentence that names the host.
-pub(crate) async fn first_lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+pub async fn first_lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     let lookup = async {
         let mut lookup = pin!(lookup(host, port));
         tokio::select! {
@@ -75,14 +74,14 @@ type Found = Result<Vec<SocketAddr>, String>;
 
 /// The look-ups that are under way. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Resolver(Arc<Mutex<UnderWay>>);
+pub struct Resolver(Arc<Mutex<UnderWay>>);
 
 /// By name; none until something is found.
 type UnderWay = HashMap<String, watch::Receiver<Option<Found>>>;
 
 impl Resolver {
     /// As [`lookup`], without a second look-up of a name that is being looked up.
-    pub(crate) async fn lookup(&self, host: &str, port: u16) -> Found {
+    pub async fn lookup(&self, host: &str, port: u16) -> Found {
         let name = host.to_owned();
         let found = self
             .share(host, async move { lookup(&name, 0).await })
@@ -130,17 +129,6 @@ struct Ends(Resolver, String);
 impl Drop for Ends {
     fn drop(&mut self) {
         self.0.under_way().remove(&self.1);
-    }
-}
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let resolver = self.clone();
-        Box::pin(async move {
-            // Port 0 stands for the URL's own.
-            let addresses = resolver.lookup(name.as_str(), 0).await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
     }
 }
 

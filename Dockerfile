@@ -13,6 +13,7 @@ COPY static.toml .cargo/config.toml
 # bench and test that a manifest names: the former are empty here, the latter are struck out.
 COPY Cargo.toml Cargo.lock ./
 COPY chassis/Cargo.toml chassis/
+COPY load/Cargo.toml load/
 COPY oneapi/Cargo.toml oneapi/
 COPY twoapi/Cargo.toml twoapi/
 COPY e2e/Cargo.toml e2e/
@@ -26,6 +27,7 @@ RUN sed -i '/^\[\[/,/^$/d' */Cargo.toml \
 # Sources, all but each main.rs, the only file that knows the version. cargo goes by modification
 # times, and those in a checkout may be older than the empty files of above.
 COPY chassis/src chassis/src
+COPY load/src load/src
 COPY oneapi/src oneapi/src
 COPY twoapi/src twoapi/src
 COPY twoapi/build.rs twoapi/

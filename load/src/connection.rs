@@ -27,7 +27,9 @@ use crate::{socket::Socket, target::Target};
 /// What answered with success: the pod and its version, as the response's headers say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Answered {
+    /// Its header `pod`.
     pub pod: String,
+    /// Its header `version`.
     pub version: String,
 }
 
@@ -43,6 +45,7 @@ impl From<&'static str> for Answered {
 /// A whole answer.
 #[derive(Debug)]
 pub struct Exchange {
+    /// Its status and headers.
     pub head: Parts,
     /// The first of what came of the body; of a short answer that is all.
     pub body: Bytes,
@@ -146,6 +149,7 @@ struct Open {
 }
 
 impl Connection {
+    /// One that isn't open yet.
     pub fn new(reuse: Reuse) -> Self {
         Self {
             reuse,

@@ -31,6 +31,7 @@ impl Default for Latencies {
 const LONGEST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 impl Latencies {
+    /// Counts one.
     pub fn add(&mut self, latency: Duration) {
         let micros = latency.min(LONGEST).as_micros();
         let micros = u64::try_from(micros).expect("two days are few enough");
@@ -39,7 +40,7 @@ impl Latencies {
         self.max = self.max.max(micros);
     }
 
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         let added = self.histogram.add(&other.histogram);
         added.expect("the histogram grows as far as the other one did");
         self.max = self.max.max(other.max);

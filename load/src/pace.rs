@@ -12,12 +12,12 @@ use tokio::sync::Semaphore;
 
 /// The requests that are due and that no connection has taken yet.
 #[derive(Debug)]
-pub struct Pace {
+pub(crate) struct Pace {
     rate: f64,
     time: Duration,
     /// How many take from it.
     takers: usize,
-    pub start: Instant,
+    pub(crate) start: Instant,
     /// One permit for each.
     due: Semaphore,
     taken: AtomicU64,
@@ -28,7 +28,7 @@ pub struct Pace {
 
 impl Pace {
     /// Nothing is due before [`run`](Self::run).
-    pub fn new(rate: f64, time: Duration, takers: usize) -> Self {
+    pub(crate) fn new(rate: f64, time: Duration, takers: usize) -> Self {
         Self {
             rate,
             time,
@@ -43,7 +43,7 @@ impl Pace {
 
     /// Waits for the next request and returns when it was due; none after the last one. The
     /// longest waiting taker gets it, so all connections take turns.
-    pub async fn next(&self) -> Option<Instant> {
+    pub(crate) async fn next(&self) -> Option<Instant> {
         self.due.acquire().await.ok()?.forget();
         let number = self.taken.fetch_add(1, Ordering::Relaxed);
         let last = self.all.load(Ordering::Acquire);
@@ -51,7 +51,7 @@ impl Pace {
     }
 
     /// Lets requests become due, one after the other, until the time is over.
-    pub fn run(&self) {
+    pub(crate) fn run(&self) {
         let mut number = 0;
         while !self.ended.load(Ordering::Relaxed) {
             // The last request has its share of the time, too: ended with it, three requests at one
@@ -73,7 +73,7 @@ impl Pace {
     }
 
     /// Ends it before its time. `timer` is the thread that [runs](Self::run) it.
-    pub fn end(&self, timer: &Thread) {
+    pub(crate) fn end(&self, timer: &Thread) {
         self.ended.store(true, Ordering::Relaxed);
         timer.unpark();
     }

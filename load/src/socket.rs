@@ -17,15 +17,15 @@ use tokio::{
 
 /// Cheap to clone; closed with the last clone. The lock is held for a system call.
 #[derive(Clone, Debug)]
-pub struct Socket(Arc<Mutex<TcpStream>>);
+pub(crate) struct Socket(Arc<Mutex<TcpStream>>);
 
 impl Socket {
-    pub fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream) -> Self {
         Self(Arc::new(Mutex::new(stream)))
     }
 
     /// Whether nothing has come that hyper hasn't read yet, not even the connection's end.
-    pub fn is_silent(&self) -> bool {
+    pub(crate) fn is_silent(&self) -> bool {
         let peeked = SockRef::from(&*self.stream()).peek(&mut [MaybeUninit::uninit()]);
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }

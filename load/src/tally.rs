@@ -19,7 +19,7 @@ const OTHERS: &str = "others";
 
 /// What has been counted so far. One lock, held for less than a microsecond a request.
 #[derive(Debug, Default)]
-pub struct Tally(Mutex<Counts>);
+pub(crate) struct Tally(Mutex<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -31,7 +31,9 @@ struct Counts {
 /// What became of the requests that ended within some time.
 #[derive(Debug, Default)]
 pub struct Count {
+    /// Answers, by who gave them.
     pub ok: BTreeMap<Answered, u64>,
+    /// Failures of the service.
     pub failed: BTreeMap<Words, u64>,
     /// Those that were due and that this side couldn't send: they say nothing of the service.
     pub not_sent: BTreeMap<Words, u64>,
@@ -41,7 +43,7 @@ pub struct Count {
 }
 
 impl Tally {
-    pub fn add(&self, latency: Duration, answer: Result<Answered, Failure>) {
+    pub(crate) fn add(&self, latency: Duration, answer: Result<Answered, Failure>) {
         let second = &mut self.counts().second;
         match answer {
             Ok(answered) => add(&mut second.ok, answered, 1),
@@ -52,7 +54,7 @@ impl Tally {
     }
 
     /// What was counted since the last call.
-    pub fn take_second(&self) -> Count {
+    pub(crate) fn take_second(&self) -> Count {
         let mut counts = self.counts();
         let second = std::mem::take(&mut counts.second);
         counts.all.merge(&second);
@@ -60,7 +62,7 @@ impl Tally {
     }
 
     /// The total, once the last second has been taken.
-    pub fn take_all(&self) -> Count {
+    pub(crate) fn take_all(&self) -> Count {
         std::mem::take(&mut self.counts().all)
     }
 
@@ -88,18 +90,22 @@ impl Count {
         self.ok() + self.failed()
     }
 
+    /// Those that were answered with success.
     pub fn ok(&self) -> u64 {
         self.ok.values().sum()
     }
 
+    /// Those that failed.
     pub fn failed(&self) -> u64 {
         self.failed.values().sum()
     }
 
+    /// Those that were due and could not be sent.
     pub fn not_sent(&self) -> u64 {
         self.not_sent.values().sum()
     }
 
+    /// Whether nothing was due.
     pub fn is_empty(&self) -> bool {
         self.requests() + self.not_sent() == 0
     }

@@ -27,9 +27,9 @@ pub struct Target {
     resolver: Resolver,
     host: String,
     port: u16,
-    pub path: Uri,
+    pub(crate) path: Uri,
     /// The header `Host`.
-    pub host_header: HeaderValue,
+    pub(crate) host_header: HeaderValue,
     /// Sorted, at least one, and all of one family: which one works is found out at the start, so
     /// that no connection has to be tried twice.
     addresses: RwLock<Vec<SocketAddr>>,
@@ -100,7 +100,7 @@ impl Target {
     }
 
     /// The next address: they take turns.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         let addresses = self
             .addresses
             .read()

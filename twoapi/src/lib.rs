@@ -5,7 +5,7 @@
 //! | `GET /test/calloneapi` | `one api response is ip is 10.244.36.66` |
 //! | `GET /`, `/page/…` | the live page, see [`page`] |
 //!
-//! Two subcommands are clients: [`load`] sends requests at a fixed rate and counts what fails,
+//! Two subcommands are clients: [`load`](mod@load) sends requests at a fixed rate and counts what fails,
 //! [`burn`] has all pods behind a name burn a total of CPU.
 //!
 //! The chassis adds `/livez`, `/readyz`, `/startupz`, `/probes`, `/faults`, `/metrics`, `/info`,

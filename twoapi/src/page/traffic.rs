@@ -128,7 +128,7 @@ impl Sender {
         requests.spawn(async move {
             let exchange = async {
                 // Dropped when the request is over.
-                let _permit = permit.ok_or_else(busy)?;
+                let _permit = permit.ok_or_else(Failure::busy)?;
                 let mut fresh = Connection::new(Reuse::Never);
                 let mut kept = if lane == 0 {
                     None

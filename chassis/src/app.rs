@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, runtime};
 use crate::{
     config::{self, Build, CheckConflicts, Reader, whole_number},
     faults::{self, Faults},
-    http::{App, Routes},
+    http::{App, AppService, Routes},
     lifecycle::{self, HeldSignals, Life, Signals, stop_in_order, termination},
     server::{self, Gate, Server, Timeouts, bind},
     system::{address::Address, container, descriptors, memory},
@@ -191,7 +191,7 @@ impl Chassis {
             signals
         };
         let app = self.app(routes);
-        let service_for = move |peer| app.service(peer);
+        let service_for = move |peer| AppService::new(app.clone(), peer);
         let (gate, life) = (Gate::shut_while(self.faults.deaf()), self.life.clone());
         let timeouts = Timeouts {
             idle: self.settings.server.idle_timeout,

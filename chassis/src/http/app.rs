@@ -12,7 +12,8 @@ use axum::{
 use tower::Service;
 
 use super::{
-    body::{Answer, Content},
+    answer::Answer,
+    content::Content,
     faults, grpc, health, info,
     layers::{self, identity::IdentityHeaders, options::Options},
     metrics,
@@ -20,7 +21,6 @@ use super::{
     probes,
     refusal::Refusal,
     routes::{Added, Field, Kind, Routes, Text},
-    service::AppService,
 };
 use crate::{
     faults::Faults,
@@ -121,11 +121,6 @@ impl App {
     /// The templates of all routes, such as `/burns/{id}`, in the order in which they were added.
     pub fn templates(&self) -> impl Iterator<Item = &'static str> {
         self.0.routes.iter().map(|route| route.template)
-    }
-
-    /// What answers the requests of one connection.
-    pub fn service(&self, peer: Peer) -> AppService {
-        AppService::new(self.clone(), peer)
     }
 
     /// Answers a request that came over no connection, as a test's.
@@ -262,7 +257,7 @@ impl Inner {
         }
         layers::stopping::insert_into(&self.life, &mut response);
         layers::mirror::end(begun.reflection, &response);
-        layers::metrics::end_with_body(begun.record, response)
+        Answer::of(begun.record, response)
     }
 
     /// Answers with what needs no waiting.

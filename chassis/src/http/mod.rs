@@ -3,10 +3,11 @@
 //! there, and how the answers get back, is not known here.
 
 mod accept;
+mod answer;
 mod app;
-mod body;
 mod browser;
 mod connections;
+mod content;
 mod faults;
 mod grpc;
 mod health;
@@ -24,8 +25,8 @@ mod service;
 
 pub use self::{
     accept::{VARY_ACCEPT, prefers_gzip, prefers_json},
+    answer::Answer,
     app::App,
-    body::Answer,
     browser::refuse_browser,
     refusal::{Refusal, TEXT},
     request_body::RequestBody,

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::body::Content;
+use super::content::Content;
 use crate::lifecycle::NotReady;
 
 /// What a client is told when it doesn't get what it asked for.

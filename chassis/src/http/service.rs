@@ -10,7 +10,7 @@ use std::{
 use axum::http::{Request, Response};
 use hyper::{body::Incoming, service::Service};
 
-use super::{app::App, body::Answer, host, refusal::Refusal};
+use super::{answer::Answer, app::App, host, refusal::Refusal};
 use crate::server::Peer;
 
 /// Answers the requests of one connection.
@@ -18,7 +18,8 @@ use crate::server::Peer;
 pub struct AppService(Arc<(App, Peer)>);
 
 impl AppService {
-    pub(super) fn new(app: App, peer: Peer) -> Self {
+    /// Of that connection.
+    pub fn new(app: App, peer: Peer) -> Self {
         Self(Arc::new((app, peer)))
     }
 }

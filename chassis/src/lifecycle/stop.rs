@@ -60,9 +60,11 @@ pub async fn stop_in_order(
     in_flight: impl Fn() -> u64,
 ) -> ExitCode {
     let signal = signals.next().await;
+    // Counted before anybody hears of the stop: some work ends at once by that.
+    let before = in_flight() + life.working() as u64;
     let stop = life.begin_stop(Instant::now(), settings.stop_timeout);
     tokio::select! {
-        summary = drain_and_close(life, settings, signal, stop, server, in_flight) => {
+        summary = drain_and_close(life, settings, signal, stop, server, before) => {
             termination::write(&summary);
             ExitCode::SUCCESS
         }
@@ -85,19 +87,13 @@ async fn drain_and_close(
     signal: Signal,
     stop: Stop,
     mut server: impl Stoppable,
-    requests: impl Fn() -> u64,
+    in_flight: u64,
 ) -> String {
-    let in_flight = || requests() + life.working() as u64;
     let since_signal = || millis(stop.at.elapsed());
     // Taken before anything is written, which may take a while: requests go on meanwhile, and the
     // moments are logged in their order.
     let readiness_off = since_signal();
-    info!(
-        ms = 0,
-        signal = signal.name(),
-        in_flight = in_flight(),
-        "signal received"
-    );
+    info!(ms = 0, signal = signal.name(), in_flight, "signal received");
     info!(ms = readiness_off, "readiness off");
     sleep_until((stop.at + settings.drain_delay).into()).await;
 

@@ -14,14 +14,15 @@ use std::{
 use axum::http::{Method, StatusCode};
 use prometheus_client::{
     collector::Collector,
-    encoding::{
-        DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeMetric, text::encode,
-    },
+    encoding::{DescriptorEncoder, EncodeMetric, text::encode},
     metrics::{MetricType, counter::ConstCounter},
     registry::Registry,
 };
 
-use super::process::ProcessCollector;
+use super::{
+    encode::{NoLabels, gauge},
+    process::ProcessCollector,
+};
 use crate::config::Build;
 
 /// Upper bounds of the duration histogram's buckets, in seconds: from an answer out of memory to
@@ -334,36 +335,6 @@ impl Collector for Routes {
         )
     }
 }
-
-/// Encodes a gauge without labels.
-///
-/// # Errors
-/// It can't be written.
-pub fn gauge<N: EncodeGaugeValue>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    value: N,
-) -> fmt::Result {
-    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    metric.encode_gauge(&value)
-}
-
-/// Encodes a counter without labels; `_total` is added to its name.
-///
-/// # Errors
-/// It can't be written.
-pub fn counter<N: EncodeCounterValue>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    value: N,
-) -> fmt::Result {
-    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    metric.encode_counter::<NoLabels, N, u64>(&value, None)
-}
-
-type NoLabels = [(&'static str, &'static str); 0];
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-use super::metrics::{counter, gauge};
+use super::encode::{counter, gauge};
 use crate::{config::Build, system::process};
 
 /// Asks for what the process uses when somebody scrapes.

@@ -11,7 +11,7 @@ use axum::{
 
 use crate::{
     faults::{Action, Faults, Name},
-    http::{body::Content, mirror::Probe, refusal::Refusal, routes::Kind},
+    http::{content::Content, mirror::Probe, refusal::Refusal, routes::Kind},
     server::Peer,
 };
 

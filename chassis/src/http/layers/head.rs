@@ -4,7 +4,7 @@
 use axum::http::{HeaderValue, Response, header};
 use hyper::body::Body;
 
-use crate::http::body::Content;
+use crate::http::content::Content;
 
 pub(in crate::http) fn remove_body(response: &mut Response<Content>) {
     if response.body().is_end_stream() {

@@ -6,7 +6,7 @@ use axum::{
 };
 
 use crate::{
-    http::{body::Content, refusal::TEXT},
+    http::{content::Content, refusal::TEXT},
     telemetry::Identity,
 };
 

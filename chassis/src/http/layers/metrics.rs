@@ -4,16 +4,9 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::http::{Method, Request, Response, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 
-use crate::{
-    http::{
-        body::{Answer, Content},
-        routes::Kind,
-    },
-    telemetry::RouteMetrics,
-    text::shown,
-};
+use crate::{http::routes::Kind, telemetry::RouteMetrics, text::shown};
 
 /// A request that is in flight until this is dropped.
 #[derive(Debug)]
@@ -48,13 +41,11 @@ pub(in crate::http) fn begin<B>(
     }
 }
 
-/// The body takes the record along, which so ends with the body.
-pub(in crate::http) fn end_with_body(
-    mut record: Record,
-    response: Response<Content>,
-) -> Response<Answer> {
-    record.status = Some(response.status());
-    response.map(|body| Answer::new(body, record))
+impl Record {
+    /// The answer has begun.
+    pub(in crate::http) fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
 }
 
 impl Drop for Record {

@@ -5,7 +5,7 @@
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::http::{
-    body::Content,
+    content::Content,
     refusal::Refusal,
     routes::{Kind, Text},
 };

@@ -10,7 +10,7 @@ use std::{
 
 use axum::http::{Response, StatusCode};
 
-use crate::http::{body::Content, refusal::Refusal};
+use crate::http::{content::Content, refusal::Refusal};
 
 /// As [`catch`], of a handler that doesn't wait.
 pub(in crate::http) fn catch_at_once<T>(

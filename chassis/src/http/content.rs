@@ -1,5 +1,4 @@
-//! The body of an answer, which holds the record of its request until its last byte has been taken:
-//! so long is the request in flight.
+//! What is answered: bytes that are there, or whatever axum makes of a handler's answer.
 
 use std::{
     pin::Pin,
@@ -8,18 +7,6 @@ use std::{
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
-
-use super::layers::metrics::Record;
-
-pin_project_lite::pin_project! {
-    /// A body, and the record of its request.
-    #[derive(Debug)]
-    pub struct Answer {
-        #[pin]
-        body: Content,
-        record: Record,
-    }
-}
 
 pin_project_lite::pin_project! {
     /// What is answered.
@@ -49,12 +36,6 @@ impl Content {
     /// Nothing at all.
     pub(super) fn empty() -> Self {
         Self::Whole { bytes: None }
-    }
-}
-
-impl Answer {
-    pub(super) fn new(body: Content, record: Record) -> Self {
-        Self { body, record }
     }
 }
 
@@ -89,25 +70,5 @@ impl hyper::body::Body for Content {
             }
             Self::Axum { body } => body.size_hint(),
         }
-    }
-}
-
-impl hyper::body::Body for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.project().body.poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -1,4 +1,4 @@
-//! The subcommand `load`: sends requests at a fixed rate, as [`load`](::load) does, and prints what became
+//! The subcommand `load`: sends requests at a fixed rate, as the crate `load` does, and prints what became
 //! of them, a line a second and a summary (`report`).
 
 mod report;

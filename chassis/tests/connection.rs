@@ -341,6 +341,30 @@ async fn a_connection_of_http2_takes_as_many_places_as_it_may_have_requests() {
     drop((sender, kept));
 }
 
+/// Each new one finds a place, but not as many as it takes.
+#[tokio::test]
+async fn surplus_connections_of_http2_have_a_bound() {
+    let address = start_with(|settings| settings.server.max_connections = Some(20)).await;
+    let (mut kept, _) = http2(address).await;
+    assert_eq!(kept.send_request(get("/info")).await.unwrap().status(), 200);
+    let mut surplus = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        stream.write_all(preface).await.unwrap();
+        assert_ne!(stream.read(&mut [0]).await.unwrap(), 0, "it has settings");
+        surplus.push(stream);
+    }
+    // The oldest went for the newest, long before it had said nothing for too long.
+    let oldest = timeout(
+        Duration::from_millis(500),
+        surplus[0].read_to_end(&mut Vec::new()),
+    )
+    .await;
+    assert!(oldest.is_ok(), "it is closed");
+    assert_eq!(grpc_check(address).await, [0, 0, 0, 0, 2, 8, 1], "serving");
+}
+
 /// The message of the answer to a gRPC probe.
 async fn grpc_check(address: SocketAddr) -> Vec<u8> {
     let (mut sender, _) = http2(address).await;

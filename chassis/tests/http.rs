@@ -10,7 +10,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    http::{Method, Request, header},
+    http::{Method, Request, StatusCode, header},
     response::Response,
     routing::get,
 };
@@ -242,6 +242,42 @@ async fn the_page_of_metrics_is_what_openmetrics_parsers_take() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn large_answers_that_nobody_reads_have_a_bound_together() {
+    let server = start().await;
+    let large = || async { "x".repeat(1 << 20) };
+    let routes = Routes::new()
+        .add("/large", get(large))
+        .add("/small", get(async || "x".repeat(4096)));
+    let app = server.chassis.app(routes);
+    let ask = async |path: &str| {
+        app.answer(Request::get(path).body(Body::empty()).unwrap())
+            .await
+    };
+    let mut unread = Vec::new();
+    for _ in 0..8 {
+        let response = ask("/large").await;
+        assert_eq!(response.status(), StatusCode::OK);
+        // As hyper does, which has taken the bytes long before its client has.
+        let frame = response.into_body().frame().await.unwrap().unwrap();
+        unread.push(frame.into_data().unwrap());
+    }
+    let refused = ask("/large").await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let sentence = refused.into_body().collect().await.unwrap().to_bytes();
+    assert!(
+        sentence.starts_with(b"too many large answers"),
+        "{sentence:?}"
+    );
+    assert_eq!(ask("/small").await.status(), StatusCode::OK);
+    unread.pop();
+    assert_eq!(
+        ask("/large").await.status(),
+        StatusCode::OK,
+        "there is room"
+    );
 }
 
 /// What else it asks for, and that a cache is told that there are two forms.

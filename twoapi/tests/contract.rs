@@ -236,7 +236,8 @@ async fn a_call_whose_turn_does_not_come_in_time_gives_504_and_says_so() {
         calls.spawn(async move { get(&app, "/test/calloneapi").await });
     }
     let slow = format!("oneapi at {url} did not answer within 300ms");
-    let waited = format!("{slow}: {CALLS} other calls were under way");
+    let waited =
+        format!("oneapi at {url} was not asked within 150ms: {CALLS} other calls were under way");
     let mut answers = calls.join_all().await;
     answers.sort_by_key(|(_, said)| said.len());
     let mut expected = vec![(StatusCode::GATEWAY_TIMEOUT, slow); CALLS];

@@ -15,7 +15,12 @@ use super::{
     answer::Answer,
     content::Content,
     faults, grpc, health, info,
-    layers::{self, identity::IdentityHeaders, options::Options},
+    layers::{
+        self,
+        identity::IdentityHeaders,
+        large::{Room, Taken},
+        options::Options,
+    },
     metrics,
     mirror::{Mirror, Probe},
     probes,
@@ -46,6 +51,7 @@ struct Inner {
     faults: Faults,
     mirror: Arc<Mirror>,
     headers: IdentityHeaders,
+    room: Room,
 }
 
 /// A route as the layers see it.
@@ -115,6 +121,7 @@ impl App {
             faults,
             mirror,
             headers,
+            room: Room::new(),
         }))
     }
 
@@ -169,8 +176,9 @@ impl App {
         if let Some(options) = &options {
             options.answer(&mut response);
         }
+        let room = self.0.room.take(&mut response);
         self.0.headers.insert_into(&mut response);
-        self.0.finish(begun, response)
+        self.0.finish(begun, response, room)
     }
 
     /// Whether this is for who keeps the pod going.
@@ -251,13 +259,18 @@ impl Inner {
     }
 
     /// The layers that see an answer, which has its identity headers.
-    fn finish(&self, begun: Begun, mut response: Response<Content>) -> Response<Answer> {
+    fn finish(
+        &self,
+        begun: Begun,
+        mut response: Response<Content>,
+        room: Option<Taken>,
+    ) -> Response<Answer> {
         if begun.is_head {
             layers::head::remove_body(&mut response);
         }
         layers::stopping::insert_into(&self.life, &mut response);
         layers::mirror::end(begun.reflection, &response);
-        Answer::of(begun.record, response)
+        Answer::of(begun.record, response, room)
     }
 
     /// Answers with what needs no waiting.
@@ -278,7 +291,7 @@ impl Inner {
                 response
             }
         };
-        self.finish(begun, response)
+        self.finish(begun, response, None)
     }
 
     async fn handle<B>(&self, request: Request<B>) -> Response<Content>

@@ -82,8 +82,14 @@ impl Census {
 
     /// Ends the oldest surplus one for the newest.
     pub(super) fn add_surplus(&self, connection: AbortHandle) {
-        self.count_surplus();
-        let mut crowd = self.crowd();
+        self.0.surplus.fetch_add(1, Ordering::Relaxed);
+        let mut crowd = self.0.crowd.lock().unwrap_or_else(PoisonError::into_inner);
+        if crowd.warned.is_due() {
+            warn!(
+                max_connections = self.0.most,
+                "too many connections: new ones get 503, unless they ask for a probe"
+            );
+        }
         crowd.open.retain(|other| !other.is_finished());
         crowd.open.push_back(connection);
         if crowd.open.len() > MAX_SURPLUS
@@ -92,25 +98,11 @@ impl Census {
             oldest.abort();
         }
     }
-
-    fn count_surplus(&self) {
-        self.0.surplus.fetch_add(1, Ordering::Relaxed);
-        if self.crowd().warned.is_due() {
-            warn!(
-                max_connections = self.0.most,
-                "too many connections: new ones get 503, unless they ask for a probe"
-            );
-        }
-    }
-
-    fn crowd(&self) -> std::sync::MutexGuard<'_, Crowd> {
-        self.0.crowd.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Place {
     /// Makes it a place for so many requests at once. `None` if there is no room for them: the connection
-    /// is surplus.
+    /// is surplus, and to be [added](Census::add_surplus) to those.
     pub(super) fn widen(mut self, requests: u32) -> Option<Self> {
         // Where there are fewer places than that, one connection may have them all.
         let more = requests.min(self.census.0.most) - 1;
@@ -120,10 +112,7 @@ impl Place {
                 self.permit.merge(more);
                 Some(self)
             }
-            Err(_) => {
-                self.census.count_surplus();
-                None
-            }
+            Err(_) => None,
         }
     }
 }

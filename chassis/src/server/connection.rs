@@ -12,7 +12,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -29,13 +29,14 @@ use rustix::net::RecvFlags;
 use tokio::{
     io::Interest,
     net::TcpStream,
+    task::AbortHandle,
     time::{Sleep, sleep, sleep_until, timeout},
 };
 use tracing::debug;
 
 use super::{
     Peer, Timeouts,
-    census::Place,
+    census::{Census, Place},
     progress::{Progress, Remaining, State},
     socket::{Client, Socket},
 };
@@ -72,6 +73,15 @@ pub(super) struct Shared {
     pub(super) epoch: Instant,
     /// Whoever is still there when the listener closes.
     pub(super) remaining: Remaining,
+    pub(super) census: Census,
+}
+
+/// What a connection has for itself.
+pub(super) struct Its {
+    /// `None` if it is surplus.
+    pub(super) place: Option<Place>,
+    /// Ends it. It is set as soon as the connection's task has been started.
+    pub(super) handle: Arc<OnceLock<AbortHandle>>,
 }
 
 impl Shared {
@@ -83,13 +93,13 @@ impl Shared {
     }
 }
 
-/// Serves a connection to its end. It is surplus if it has no place.
+/// Serves a connection to its end.
 pub(super) async fn serve<S, B>(
     stream: TcpStream,
     address: SocketAddr,
     service_for: impl FnOnce(Peer) -> S,
     shared: Arc<Shared>,
-    mut place: Option<Place>,
+    Its { mut place, handle }: Its,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send,
@@ -99,8 +109,13 @@ pub(super) async fn serve<S, B>(
     let Some(version) = first_bytes(&stream, &shared.life, &timeouts).await else {
         return;
     };
-    if version == Version::Http2 {
-        place = place.and_then(|place| place.widen(MAX_STREAMS));
+    if version == Version::Http2
+        && let Some(narrow) = place
+    {
+        place = narrow.widen(MAX_STREAMS);
+        if place.is_none() {
+            shared.census.add_surplus(handle.wait().clone());
+        }
     }
     let is_surplus = place.is_none();
     let timeouts = shared.timeouts_of(is_surplus);

@@ -18,7 +18,7 @@ use std::{
     error::Error,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -144,6 +144,7 @@ impl Server {
                 timeouts,
                 epoch: Instant::now(),
                 remaining: remaining.clone(),
+                census: census.clone(),
             });
             move |stream: TcpStream, address: SocketAddr| {
                 let (shared, service_for) = (Arc::clone(&shared), service_for.clone());
@@ -151,10 +152,16 @@ impl Server {
                 turnover.add_one();
                 let place = census.place();
                 let is_surplus = place.is_none();
-                let task = connections.spawn(async move {
-                    connection::serve(stream, address, service_for, shared, place).await;
-                    turnover.add_one();
+                let handle = Arc::new(OnceLock::new());
+                let task = connections.spawn({
+                    let handle = Arc::clone(&handle);
+                    async move {
+                        let its = connection::Its { place, handle };
+                        connection::serve(stream, address, service_for, shared, its).await;
+                        turnover.add_one();
+                    }
                 });
+                let _ = handle.set(task.abort_handle()); // nobody else does
                 if is_surplus {
                     census.add_surplus(task.abort_handle());
                 }

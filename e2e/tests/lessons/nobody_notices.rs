@@ -2,7 +2,7 @@
 //! its twins do.
 
 use e2e::{
-    Namespace, Result, ensure,
+    Namespace, Result, deployment, ensure,
     prove::{self, Plan, TWINS},
 };
 
@@ -36,6 +36,7 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
 /// One of the twins. What it loses is printed; that it loses anything is asserted where it isn't a race.
 pub fn twin<const NUMBER: usize>(namespace: &Namespace<'_>) -> Result<()> {
     let twin = &TWINS[NUMBER];
+    deployment::deploy(namespace)?; // with the Service, which a twin shares
     let row = prove::twin(namespace, OF_A_TWIN, twin)?;
     namespace.note(&row.to_string());
     ensure!(

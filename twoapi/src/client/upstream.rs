@@ -67,6 +67,8 @@ pub(crate) enum CallError {
     Unreachable(reqwest::Error),
     /// 504: connected or not, the answer did not come in time.
     TooSlow(reqwest::Error),
+    /// 504: its turn did not come while there was time enough.
+    NoTurn,
     /// 504: it had to wait for its turn, and the time was up before the answer came.
     Crowded,
     /// 502: an answer, but not 200.
@@ -106,7 +108,12 @@ impl Upstream {
             return self.ask().await;
         }
         let in_turn = async {
-            let _turn = self.0.turns.acquire().await.expect("nobody closes it");
+            // The other half is oneapi's. Otherwise, with a little more demand than there are turns for,
+            // each call would get its own when its time is all but over, and none be answered.
+            let turn = timeout(self.0.timeout / 2, self.0.turns.acquire()).await;
+            let _turn = turn
+                .map_err(|_| CallError::NoTurn)?
+                .expect("nobody closes it");
             self.ask().await
         };
         let called = timeout(self.0.timeout, in_turn).await;
@@ -151,7 +158,9 @@ impl Failed {
     /// 504 for one that was too slow, else 502.
     pub(crate) fn status(&self) -> StatusCode {
         match self.error {
-            CallError::TooSlow(_) | CallError::Crowded => StatusCode::GATEWAY_TIMEOUT,
+            CallError::TooSlow(_) | CallError::NoTurn | CallError::Crowded => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
             _ => StatusCode::BAD_GATEWAY,
         }
     }
@@ -189,6 +198,11 @@ impl fmt::Display for Failed {
             CallError::Crowded => write!(
                 f,
                 "did not answer within {timeout:?}: {MAX_CALLS} other calls were under way"
+            ),
+            CallError::NoTurn => write!(
+                f,
+                "was not asked within {:?}: {MAX_CALLS} other calls were under way",
+                *timeout / 2
             ),
             CallError::Status(status) => write!(f, "answered {status}"),
             CallError::TooLong => write!(f, "answered more than {MAX_ANSWER_BYTES} bytes"),

@@ -3,6 +3,7 @@
 pub(super) mod faults;
 pub(super) mod head;
 pub(super) mod identity;
+pub(super) mod large;
 pub(super) mod late_requests;
 pub(super) mod metrics;
 pub(super) mod mirror;

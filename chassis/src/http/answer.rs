@@ -3,16 +3,13 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use axum::{body::Bytes, http::Response};
 use hyper::body::{Frame, SizeHint};
 
-use super::{
-    content::Content,
-    layers::{large::Taken, metrics::Record},
-};
+use super::{content::Content, layers::metrics::Record};
 
 pin_project_lite::pin_project! {
     /// A body, and the record of its request.
@@ -21,32 +18,14 @@ pin_project_lite::pin_project! {
         #[pin]
         body: Content,
         record: Record,
-        // Until it goes with the first of the bytes.
-        room: Option<Taken>,
-    }
-}
-
-/// Bytes of a large answer. hyper has taken them long before a slow client has.
-struct Kept {
-    bytes: Bytes,
-    _room: Taken,
-}
-
-impl AsRef<[u8]> for Kept {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
     }
 }
 
 impl Answer {
     /// The answer to the request of that record.
-    pub(super) fn of(
-        mut record: Record,
-        response: Response<Content>,
-        room: Option<Taken>,
-    ) -> Response<Self> {
+    pub(super) fn of(mut record: Record, response: Response<Content>) -> Response<Self> {
         record.answered(response.status());
-        response.map(|body| Self { body, record, room })
+        response.map(|body| Self { body, record })
     }
 }
 
@@ -58,13 +37,7 @@ impl hyper::body::Body for Answer {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let this = self.project();
-        let frame = ready!(this.body.poll_frame(cx));
-        let Some(room) = this.room.take() else {
-            return Poll::Ready(frame);
-        };
-        let keep = |bytes| Bytes::from_owner(Kept { bytes, _room: room });
-        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(keep))))
+        self.project().body.poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {

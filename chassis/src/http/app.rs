@@ -15,12 +15,7 @@ use super::{
     answer::Answer,
     content::Content,
     faults, grpc, health, info,
-    layers::{
-        self,
-        identity::IdentityHeaders,
-        large::{Room, Taken},
-        options::Options,
-    },
+    layers::{self, identity::IdentityHeaders, large::Room, options::Options},
     metrics,
     mirror::{Mirror, Probe},
     probes,
@@ -176,9 +171,9 @@ impl App {
         if let Some(options) = &options {
             options.answer(&mut response);
         }
-        let room = self.0.room.take(&mut response);
+        self.0.room.take(&mut response);
         self.0.headers.insert_into(&mut response);
-        self.0.finish(begun, response, room)
+        self.0.finish(begun, response)
     }
 
     /// Whether this is for who keeps the pod going.
@@ -259,18 +254,13 @@ impl Inner {
     }
 
     /// The layers that see an answer, which has its identity headers.
-    fn finish(
-        &self,
-        begun: Begun,
-        mut response: Response<Content>,
-        room: Option<Taken>,
-    ) -> Response<Answer> {
+    fn finish(&self, begun: Begun, mut response: Response<Content>) -> Response<Answer> {
         if begun.is_head {
             layers::head::remove_body(&mut response);
         }
         layers::stopping::insert_into(&self.life, &mut response);
         layers::mirror::end(begun.reflection, &response);
-        Answer::of(begun.record, response, room)
+        Answer::of(begun.record, response)
     }
 
     /// Answers with what needs no waiting.
@@ -291,7 +281,7 @@ impl Inner {
                 response
             }
         };
-        self.finish(begun, response, None)
+        self.finish(begun, response)
     }
 
     async fn handle<B>(&self, request: Request<B>) -> Response<Content>

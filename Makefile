@@ -54,8 +54,8 @@ help: ## lists the verbs and the variables
 	  'DOCUMENTS=$(DOCUMENTS)' 'the documents that docs runs, by words of their names; none: all' \
 	  'TRIES=$(TRIES)' 'how often docs runs a document that fails; none: once' \
 	  'MAY_SKIP=' 'the only stories that e2e may skip, by their names; unset: any' \
-  'STRICT=1' 'lint fails where a checker is missing' \
-  'RATE=$(RATE)' 'short requests a second, in all, for prove' \
+	  'STRICT=1' 'lint fails where a checker is missing' \
+	  'RATE=$(RATE)' 'short requests a second, in all, for prove' \
 	  'UPDATES=$(UPDATES)' 'rolling updates, for prove' \
 	  'ONEAPI=, TWOAPI=' 'binaries to measure, such as those of images; none: built as the images are' \
 	  'PEERS=' 'what bench measures too: name=command|http://host:port/path …' \

@@ -24,4 +24,8 @@ check "the types of the page's scripts" "'make test-page' installs it." \
   "$page/node_modules/.bin/tsc" -p "$page"
 check "licences" "'cargo install --locked cargo-deny' installs it." \
   cargo-deny --locked check --hide-inclusion-graph bans licenses sources
+# Where all checkers have to be there, the database of advisories may not be: it comes from GitHub.
+if [ -z "${STRICT:-}" ] && command -v cargo-deny >/dev/null; then
+  cargo-deny --locked check advisories || failed=1
+fi
 exit "$failed"

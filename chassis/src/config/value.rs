@@ -17,7 +17,7 @@ use clap::{Arg, Command, Error, builder::TypedValueParser};
 /// A year: longer than anything here takes, and short enough to be added to any clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How a setting is read: `XX. clap takes the function as it is too), but has
+/// How a setting is read: `value_parser = Reader(function)`. clap takes the function itself too, but has
 /// a kilobyte of code for each one; here that is there once.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<F>(pub F);

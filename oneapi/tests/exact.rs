@@ -264,16 +264,22 @@ fn a_limit_is_not_reached_whatever_its_period() {
         let program = Program::start(Some(group));
         let group = program.cpu.as_ref().unwrap();
         let count = |name| group.stat(name).unwrap();
-        let before = (count("nr_periods"), count("nr_throttled"));
-        let answer = program.answer(&format!("/test/highcpu?minutes={minutes}&millicores=2000"));
-        assert!(answer.contains("burn-granted-millicores: 950"), "{answer}");
-        let (periods, throttled) = (
-            count("nr_periods") - before.0,
-            count("nr_throttled") - before.1,
-        );
-        assert!(
-            throttled * 100 < periods * 3,
-            "{throttled} of {periods} periods of {millis} ms"
-        );
+        let burn = || {
+            let before = (count("nr_periods"), count("nr_throttled"));
+            let answer =
+                program.answer(&format!("/test/highcpu?minutes={minutes}&millicores=2000"));
+            assert!(answer.contains("burn-granted-millicores: 950"), "{answer}");
+            let periods = count("nr_periods") - before.0;
+            (count("nr_throttled") - before.1, periods)
+        };
+        // Threads that had to wait for a CPU make up for it, and may so reach the limit. A busy machine does that
+        // to one burn, a wrong portion to each.
+        let mut burns = (0..3).map(|_| burn());
+        let mut seen = Vec::new();
+        let kept = burns.any(|(throttled, periods)| {
+            seen.push(format!("{throttled} of {periods}"));
+            periods > 0 && throttled * 100 < periods * 3
+        });
+        assert!(kept, "throttled in {seen:?} periods of {millis} ms");
     }
 }

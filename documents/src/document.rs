@@ -12,9 +12,9 @@ use std::{
 use anyhow::{Context, Result};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag};
 
-/// How long a block may take unless it says `within`. Most commands take less than a second, and a
-/// pod is ready after a few.
-pub const DEFAULT_LIMIT: Duration = Duration::from_secs(30);
+/// How long a block may take unless it says `within`. Commands that wait have time-outs of their own, of
+/// two minutes at most; a block that takes longer hangs.
+pub const DEFAULT_LIMIT: Duration = Duration::from_secs(150);
 
 /// Folders that are large, or have nothing to do with what the documents say.
 pub const NOT_OURS: [&str; 3] = ["target", ".git", "node_modules"];

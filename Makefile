@@ -68,36 +68,36 @@ help: ## lists the verbs and the variables
 	  'DOCKER_BUILD_FLAGS=$(DOCKER_BUILD_FLAGS)' 'more flags for docker build, such as --network host'
 
 run: ## builds both services, starts them on this machine and prints their URLs; Ctrl-C stops both
-	@scripts/need.sh cargo
+	@scripts/doctor.sh need cargo
 	@ONEAPI_PORT='$(ONEAPI_PORT)' TWOAPI_PORT='$(TWOAPI_PORT)' COMMIT='$(COMMIT)' scripts/run.sh
 
 test: ## all tests that need neither a cluster nor docker
-	@scripts/need.sh cargo
+	@scripts/doctor.sh need cargo
 	cargo test --locked --workspace --exclude e2e
 	cargo test --locked -p e2e --lib --test scripts
 
 test-metrics: ## has a real Prometheus scrape both services on this machine
-	@scripts/need.sh cargo curl prometheus
+	@scripts/doctor.sh need cargo curl prometheus
 	@scripts/test-metrics.sh
 
 test-grpc: ## has real gRPC clients ask oneapi for its health on this machine
-	@scripts/need.sh cargo curl go
+	@scripts/doctor.sh need cargo curl go
 	@scripts/test-grpc.sh
 
 test-cgroup2: ## boots KERNEL with cgroup v2 in qemu, and tests limits and burns there; needs Linux on x86-64
-	@scripts/need.sh cargo busybox qemu
+	@scripts/doctor.sh need cargo busybox qemu
 	@scripts/test-cgroup2.sh
 
 test-page: ## tests the live page in a real Chromium against real pairs on this machine; needs Node
-	@scripts/need.sh cargo npm
+	@scripts/doctor.sh need cargo npm
 	@scripts/test-page.sh
 
 screenshots: ## makes screenshots of the live page into target/screenshots, with DOCS=1 those in docs/images too
-	@scripts/need.sh cargo npm
+	@scripts/doctor.sh need cargo npm
 	@scripts/test-page.sh screenshots
 
 lint: ## checks format, lints, documents, scripts, types and licences; STRICT=1 fails where a checker is missing
-	@scripts/need.sh cargo
+	@scripts/doctor.sh need cargo
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc -q --locked --workspace --no-deps --document-private-items
@@ -112,64 +112,64 @@ registry: ## prints the registry in use
 
 image: ## builds both images at TAG; `make image TAG=1.1` builds the next version
 	@scripts/use.sh check
-	@scripts/need.sh docker
+	@scripts/doctor.sh need docker
 	@for service in oneapi twoapi; do set -x; \
 	  docker build $(DOCKER_BUILD_FLAGS) --build-arg VERSION='$(TAG)' --build-arg COMMIT='$(COMMIT)' \
 	    --target $$service --tag '$(REGISTRY)'/$$service:'$(TAG)' . || exit; done
 
 image-size: ## tells what both images at TAG weigh
-	@scripts/need.sh docker images
+	@scripts/doctor.sh need docker images
 	@scripts/image-size.sh
 
 push: ## pushes both images to REGISTRY
-	@scripts/need.sh docker images
+	@scripts/doctor.sh need docker images
 	@for service in oneapi twoapi; do docker push '$(REGISTRY)'/$$service:'$(TAG)' || { \
 	  echo "$$service:$(TAG) could not be pushed to the registry $(REGISTRY): does it run, and may you push there? REGISTRY chooses another one." >&2; exit 1; }; done
 
 load: ## copies both images to the nodes of a kind, minikube or k3d cluster, without a registry
-	@scripts/need.sh docker images kubectl cluster
+	@scripts/doctor.sh need docker images kubectl cluster
 	@scripts/load.sh
 
 deploy: ## applies the deployment, its service and its budget, with the images at TAG; makes NAMESPACE if there is none
 	@scripts/use.sh check
-	@scripts/need.sh kubectl cluster
+	@scripts/doctor.sh need kubectl cluster
 	@scripts/deploy.sh apply
 
 undeploy: ## deletes what deploy made, the namespace only if deploy made it and nothing else is in it
-	@scripts/need.sh kubectl cluster
+	@scripts/doctor.sh need kubectl cluster
 	@scripts/deploy.sh delete
 
 doctor: ## says what keeps the services or the lessons from working here, and what mends it
-	@GNU_MAKE='$(MAKE_VERSION)' scripts/doctor.sh
+	@scripts/doctor.sh
 
 e2e: ## runs each step of the tutorial as a test on the cluster, with the images at TAG and NEXT
-	@scripts/need.sh cargo kubectl cluster
+	@scripts/doctor.sh need cargo kubectl cluster
 	cargo test -q --locked -p e2e --test lessons -- $(STORIES)
 
 docs: ## runs the commands in the documents on the cluster, and compares what they print; needs images 1.0 and 1.1
-	@scripts/need.sh cargo kubectl cluster
+	@scripts/doctor.sh need cargo kubectl cluster
 	@cargo run -q --locked -p documents
 
 prove: ## measures on the cluster what the documents promise, with the images at TAG and NEXT
-	@scripts/need.sh cargo kubectl cluster
+	@scripts/doctor.sh need cargo kubectl cluster
 	cargo run -q --locked -p e2e --bin prove
 
 bench: ## measures what serving costs and how exactly oneapi burns, beside bare hyper programs and PEERS
-	@scripts/need.sh cargo
+	@scripts/doctor.sh need cargo
 	@COMMIT='$(COMMIT)' cargo run -q --locked -p bench --bin bench
 
 size: ## prints what each binary is made of, and checks that it is within its budget
-	@scripts/need.sh cargo
+	@scripts/doctor.sh need cargo
 	@cargo run -q --locked -p bench --bin bench -- size
 
 instructions: ## counts the instructions of a request, and compares them with those recorded
-	@scripts/need.sh cargo
+	@scripts/doctor.sh need cargo
 	@cargo run -q --locked -p bench --bin bench -- instructions
 
 bench-cluster: ## measures how long starts and updates take on the cluster, with the images at TAG and NEXT
-	@scripts/need.sh cargo docker kubectl cluster
+	@scripts/doctor.sh need cargo docker kubectl cluster
 	@cargo run -q --locked -p bench --bin bench -- cluster
 
 clean: ## deletes all that was built here, except images
-	@scripts/need.sh cargo
+	@scripts/doctor.sh need cargo
 	cargo clean

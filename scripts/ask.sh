@@ -35,29 +35,13 @@ esac
 [ $# -eq 1 ] || fail "There is one thing to ask for, not $#: $form"
 
 asked=$1
-rest=${asked#*/}
-case $asked in
-  pods/* | pod/*) kind=pods ;;
-  services/* | service/*) kind=services ;;
-  *) fail "\"$asked\" begins with neither pods/ nor services/: $form" ;;
-esac
-case $rest in
-  */*) ;;
-  *) fail "\"$asked\" has no path, such as /test: $form" ;;
-esac
-name=${rest%%/*}
-path=${rest#*/}
-port=${name#*:}
-case $name in
-  :* | *:*:* | *:) port= ;;
-  *:*) ;;
-  *) port= ;;
-esac
-case $port in
-  '' | *[!0-9]*) fail "\"$asked\" has no port, such as NAME:5000: $form" ;;
-esac
+[[ $asked =~ ^(pod|service)s?/(.*)$ ]] || fail "\"$asked\" begins with neither pods/ nor services/: $form"
+kind=${BASH_REMATCH[1]}s
+rest=${BASH_REMATCH[2]}
+[[ $rest == */* ]] || fail "\"$asked\" has no path, such as /test: $form"
+[[ $rest =~ ^[^:/]+:[0-9]+/ ]] || fail "\"$asked\" has no port, such as NAME:5000: $form"
 
-"$(dirname "$0")/need.sh" kubectl || exit 1
+"$(dirname "$0")/doctor.sh" need kubectl || exit 1
 kubectl() {
   command kubectl ${CONTEXT:+--context "$CONTEXT"} "$@"
 }
@@ -66,7 +50,7 @@ if [ -z "$namespace" ]; then
   namespace=$(kubectl config view --minify --output 'jsonpath={..namespace}' 2>/dev/null)
 fi
 namespace=${namespace:-default}
-url=/api/v1/namespaces/$namespace/$kind/$name/proxy/$path
+url=/api/v1/namespaces/$namespace/$kind/${rest%%/*}/proxy/${rest#*/}
 
 errors=$(mktemp) || exit 1
 # shellcheck disable=SC2064 # the value of now

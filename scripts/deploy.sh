@@ -107,10 +107,4 @@ delete() {
   kubectl delete namespace "$NAMESPACE"
 }
 
-case ${1:-} in
-  apply | delete) "$1" ;;
-  *)
-    echo "$0 apply, or $0 delete" >&2
-    exit 2
-    ;;
-esac
+"$1"

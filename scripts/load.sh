@@ -5,12 +5,14 @@
 
 set -u
 
-images="$REGISTRY/oneapi:$TAG $REGISTRY/twoapi:$TAG"
-node=$(kubectl ${CONTEXT:+--context "$CONTEXT"} get nodes --output \
-  'jsonpath={.items[0].spec.providerID}|{.items[0].metadata.labels.minikube\.k8s\.io/name}') || {
-  echo "The cluster's nodes can't be read, so it can't be told whether it is kind's, minikube's or k3d's." >&2
+fail() {
+  echo "$1" >&2
   exit 1
 }
+
+node=$(kubectl ${CONTEXT:+--context "$CONTEXT"} get nodes --output \
+  'jsonpath={.items[0].spec.providerID}|{.items[0].metadata.labels.minikube\.k8s\.io/name}') ||
+  fail "The cluster's nodes can't be read, so it can't be told whether it is kind's, minikube's or k3d's."
 
 # kind://docker/NAME/NODE on kind; k3s://k3d-NAME-server-0 on k3d; minikube labels its nodes with the
 # profile's name.
@@ -19,36 +21,25 @@ case $node in
     tool=kind
     name=${node#kind://*/}
     name=${name%%/*}
+    load() { kind load docker-image "$1" --name "$name"; }
     ;;
   k3s://k3d-*)
     tool=k3d
     name=${node#k3s://k3d-}
-    name=${name%'|'*}
     name=${name%-server-*}
     name=${name%-agent-*}
+    load() { k3d image import "$1" --cluster "$name"; }
     ;;
   *'|'?*)
     tool=minikube
     name=${node#*'|'}
+    load() { minikube --profile "$name" image load "$1"; }
     ;;
-  *)
-    echo "The cluster is not kind's, minikube's or k3d's: push the images to a registry that its nodes pull from, with make push REGISTRY=REGISTRY." >&2
-    exit 1
-    ;;
+  *) fail "The cluster is not kind's, minikube's or k3d's: push the images to a registry that its nodes pull from, with make push REGISTRY=REGISTRY." ;;
 esac
-command -v "$tool" >/dev/null || {
-  echo "The cluster is $tool's, and $tool is not installed on this machine." >&2
-  exit 1
-}
+command -v "$tool" >/dev/null || fail "The cluster is $tool's, and $tool is not installed on this machine."
 
-for image in $images; do
-  case $tool in
-    kind) kind load docker-image "$image" --name "$name" ;;
-    minikube) minikube --profile "$name" image load "$image" ;;
-    k3d) k3d image import "$image" --cluster "$name" ;;
-  esac || {
-    echo "$tool could not copy $image to the nodes of $name." >&2
-    exit 1
-  }
+for image in "$REGISTRY/oneapi:$TAG" "$REGISTRY/twoapi:$TAG"; do
+  load "$image" || fail "$tool could not copy $image to the nodes of $name."
   echo "$image is on the nodes of $name."
 done

@@ -17,23 +17,13 @@ fail() {
   echo "$1" >&2
   exit 1
 }
-for port in "ONEAPI_PORT=$oneapi_port" "TWOAPI_PORT=$twoapi_port"; do
-  number=${port#*=}
-  case $number in
-    [1-9] | [1-9][0-9] | [1-9][0-9][0-9] | [1-9][0-9][0-9][0-9] | [1-6][0-9][0-9][0-9][0-9]) ;;
-    *) number=65536 ;;
-  esac
-  [ "$number" -le 65535 ] || fail "${port%%=*} is a port from 1 to 65535, not \"${port#*=}\"."
-done
 [ "$oneapi_port" != "$twoapi_port" ] ||
   fail "ONEAPI_PORT and TWOAPI_PORT are both $oneapi_port: each service needs a port of its own."
-export PODS_PORTS=${PODS_PORTS:-$oneapi_port,$twoapi_port}
-export TRAFFIC_URL=${TRAFFIC_URL:-http://localhost:$twoapi_port/test/calloneapi}
-export ONEAPI_URL=${ONEAPI_URL:-http://localhost:$oneapi_port/test}
-
-# Checked before the build, which may take a minute. Whoever accepts a connection has the port.
 for port in "ONEAPI_PORT=$oneapi_port" "TWOAPI_PORT=$twoapi_port"; do
   number=${port#*=}
+  [[ $number =~ ^[1-9][0-9]{0,4}$ ]] && [ "$number" -le 65535 ] ||
+    fail "${port%%=*} is a port from 1 to 65535, not \"$number\"."
+  # Before the build, which may take a minute. Whoever accepts a connection has the port.
   for host in 127.0.0.1 ::1; do
     if (: <"/dev/tcp/$host/$number") 2>/dev/null; then
       another=$((number < 65436 ? number + 100 : number - 100))
@@ -41,6 +31,9 @@ for port in "ONEAPI_PORT=$oneapi_port" "TWOAPI_PORT=$twoapi_port"; do
     fi
   done
 done
+export PODS_PORTS=${PODS_PORTS:-$oneapi_port,$twoapi_port}
+export TRAFFIC_URL=${TRAFFIC_URL:-http://localhost:$twoapi_port/test/calloneapi}
+export ONEAPI_URL=${ONEAPI_URL:-http://localhost:$oneapi_port/test}
 
 cargo build --locked -p oneapi -p twoapi || exit 1
 built=$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug
@@ -67,11 +60,6 @@ running() {
   kill -0 "$1" 2>/dev/null
 }
 
-# 0.1 s is too short to be noticed, and 10 checks a second cost next to nothing.
-pause() {
-  sleep 0.1
-}
-
 answers() {
   "$built/oneapi" probe "$1" 2>/dev/null
 }
@@ -92,7 +80,7 @@ while running "$oneapi" && running "$twoapi"; do
       echo
     fi
   fi
-  pause
+  sleep 0.1 # too short to be noticed
 done
 
 # A service that has ended without a signal is what went wrong.
@@ -102,7 +90,7 @@ if [ -z "$stopping" ]; then
   running "$twoapi" || culprit="${culprit:+$culprit and }twoapi"
   stop
 fi
-while running "$oneapi" || running "$twoapi"; do pause; done
+while running "$oneapi" || running "$twoapi"; do sleep 0.1; done
 wait "$oneapi"
 oneapi_code=$?
 wait "$twoapi"

@@ -24,10 +24,11 @@ check() { # SERVICE CODE OUTPUT
   output=$("$tools/grpc-health-probe" -addr "$listen" -service "$1" -rpc-timeout 2s 2>&1)
   code=$?
   [ "$code" = "$2" ] || fail "Check of '$1' exits with $code and not with $2: $output"
-  case $output in
-    *"$3"*) ;;
-    *) fail "Check of '$1' doesn't say $3: $output" ;;
-  esac
+  [[ $output == *"$3"* ]] || fail "Check of '$1' doesn't say $3: $output"
+}
+
+switch() { # METHOD SWITCH
+  curl -sf -X "$1" "http://$listen/faults$2" >/dev/null || fail "There is no $1 of the switch '$2'."
 }
 
 for service in '' readiness liveness startup; do
@@ -35,14 +36,14 @@ for service in '' readiness liveness startup; do
 done
 check nothing 3 NotFound
 
-curl -sf -X PUT "http://$listen/faults/readiness?mode=fail&for=ever" >/dev/null || fail "There is no switch."
+switch PUT '/readiness?mode=fail&for=ever'
 check '' 4 NOT_SERVING
 check liveness 0 'status: SERVING'
-curl -sf -X PUT "http://$listen/faults/liveness?hang=1m&for=ever" >/dev/null || fail "There is no switch."
+switch PUT '/liveness?hang=1m&for=ever'
 check liveness 3 'did not complete within 2s'
-curl -sf -X PUT "http://$listen/faults/liveness?reset&for=ever" >/dev/null || fail "There is no switch."
+switch PUT '/liveness?reset&for=ever'
 check liveness 3 'connection reset by peer'
-curl -sf -X DELETE "http://$listen/faults" >/dev/null || fail "The switches can't be cleared."
+switch DELETE ''
 check liveness 0 'status: SERVING'
 
 # What it is, grpcurl finds out by reflection: it has no file that says so.
@@ -74,10 +75,7 @@ said '{
   "status": "SERVING"
 }' -d '{"service":"liveness"}' "$listen" grpc.health.v1.Health/Check
 refused=$("$tools/grpcurl" -plaintext "$listen" describe nothing 2>&1) && fail "There is a symbol nothing: $refused"
-case $refused in
-  *'Symbol not found: nothing'*) ;;
-  *) fail "grpcurl describe nothing says: $refused" ;;
-esac
+[[ $refused == *'Symbol not found: nothing'* ]] || fail "grpcurl describe nothing says: $refused"
 
 "$tools/grpcurl" -plaintext -d '{"service":"readiness"}' "$listen" grpc.health.v1.Health/Watch >"$folder/watch" 2>&1 &
 watch=$!
@@ -86,9 +84,9 @@ told() { # LIST
   [ "$(grep -o '[A-Z_]*SERVING' "$folder/watch" | tr '\n' ' ')" = "$1" ]
 }
 within 10 told 'SERVING ' || fail "Watch says: $(cat "$folder/watch")"
-curl -sf -X PUT "http://$listen/faults/readiness?mode=fail&for=ever" >/dev/null || fail "There is no switch."
+switch PUT '/readiness?mode=fail&for=ever'
 within 10 told 'SERVING NOT_SERVING ' || fail "Watch says: $(cat "$folder/watch")"
-curl -sf -X DELETE "http://$listen/faults/readiness" >/dev/null || fail "The switch can't be cleared."
+switch DELETE /readiness
 within 10 told 'SERVING NOT_SERVING SERVING ' || fail "Watch says: $(cat "$folder/watch")"
 
 kill -TERM "$oneapi"

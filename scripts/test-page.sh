@@ -24,12 +24,8 @@ export PAGE_BINARIES=$built/page
 
 cd twoapi/tests/page
 [ node_modules -nt package.json ] || { npm install --silent --no-audit --no-fund && touch node_modules; }
-if [ "${1:-}" = screenshots ]; then
-  images=$(cd ../../../docs && pwd)/images
-  mkdir -p "$images"
-  exec node screenshots.mjs "$built/screenshots" ${DOCS:+"$images"}
-fi
-if [ "${1:-}" = endurance ]; then
-  exec node endurance.mjs "${2:-30}"
-fi
-exec node --test --test-force-exit --test-concurrency=1
+case ${1:-} in
+  screenshots) exec node screenshots.mjs "$built/screenshots" ${DOCS:+"$OLDPWD/docs/images"} ;;
+  endurance) exec node endurance.mjs "${2:-30}" ;;
+  *) exec node --test --test-force-exit --test-concurrency=1 ;;
+esac

@@ -62,17 +62,13 @@ use() {
   fi
 }
 
-case ${1:-use} in
+case ${1:-} in
   registry) written '\1' ;;
   tag) written '\2' ;;
   check) check ;;
-  use)
+  *)
     work=$(mktemp "${TMPDIR:-/tmp}/use.XXXXXX") || exit 1
     trap 'rm -f "$work"' EXIT
     use
-    ;;
-  *)
-    echo "$0, $0 check, $0 registry, or $0 tag" >&2
-    exit 2
     ;;
 esac

@@ -16,6 +16,7 @@ COPY chassis/Cargo.toml chassis/
 COPY load/Cargo.toml load/
 COPY oneapi/Cargo.toml oneapi/
 COPY twoapi/Cargo.toml twoapi/
+COPY cluster/Cargo.toml cluster/
 COPY e2e/Cargo.toml e2e/
 COPY bench/Cargo.toml bench/
 COPY documents/Cargo.toml documents/

@@ -142,7 +142,7 @@ undeploy: ## deletes what deploy made, the namespace only if deploy made it and 
 doctor: ## says what keeps the services or the lessons from working here, and what mends it
 	@scripts/doctor.sh
 
-e2e: ## runs each step of the tutorial as a test on the cluster, with the images at TAG and NEXT
+e2e: ## tests on the cluster what no document can show: timing, load, faults, a browser; with TAG and NEXT
 	@scripts/doctor.sh need cargo kubectl cluster
 	cargo test -q --locked -p e2e --test lessons -- $(STORIES)
 

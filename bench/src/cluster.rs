@@ -12,13 +12,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use e2e::{
-    cluster::Cluster,
-    deployment,
-    namespace::{Namespace, SOON},
+use cluster::{
+    Cluster, Namespace, SOON, deployment,
+    life::{self, Security},
     pods::{is_ready, name},
-    story::{self, Security},
-    watch::{Change, Watch},
+    watch::{self, Change},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -158,13 +156,19 @@ pub fn run() -> Result<Run> {
     let cluster = Cluster::from_environment()?;
     push_pause(&cluster)?;
     let machine = Machine::now();
-    let namespace = story::namespace_name(&cluster, "bench");
-    let (starts, updates) = story::run(&cluster, &namespace, Security::Restricted, |namespace| {
+    let namespace = life::namespace_name(&cluster, "bench");
+    let (starts, updates) = life::run(&cluster, &namespace, Security::Restricted, |namespace| {
         Ok((starts(namespace)?, updates(namespace)?))
     })?;
-    let version: Value =
-        serde_json::from_str(&output(cluster.kubectl().args(["version", "-o", "json"]))?)?;
-    let nodes = output(cluster.kubectl().args(["get", "nodes", "-o", "name"]))?;
+    let version: Value = serde_json::from_str(&output(
+        cluster.kubectl.command().args(["version", "-o", "json"]),
+    )?)?;
+    let nodes = output(
+        cluster
+            .kubectl
+            .command()
+            .args(["get", "nodes", "-o", "name"]),
+    )?;
     let version = version["serverVersion"]["gitVersion"].as_str();
     let on = On {
         date: output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?
@@ -271,11 +275,11 @@ fn starts(namespace: &Namespace<'_>) -> Result<Vec<Starts>> {
 fn start(namespace: &Namespace<'_>, kind: &str, image: &str, count: usize) -> Result<f64> {
     let pods: Vec<Value> = (0..count).map(|number| pod(kind, image, number)).collect();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": pods}).to_string();
-    let watch = Watch::start(namespace)?;
+    let watch = watch::pods(namespace, deployment::SELECTOR)?;
     let begun = Instant::now();
     namespace.kubectl_with("create -f -", &list)?;
     let ready = namespace.until(&format!("{count} pods are Ready"), SOON, || {
-        let ready = first(&watch.so_far(), is_ready);
+        let ready = watch.so_far(|changes| first(changes, is_ready));
         Ok((ready.len() == count).then_some(ready))
     })?;
     drop(watch);
@@ -352,7 +356,7 @@ fn updates(namespace: &Namespace<'_>) -> Result<Updates> {
 
 fn update(namespace: &Namespace<'_>, to: &str) -> Result<Updates> {
     let old = first(&now(namespace)?, |_| true);
-    let watch = Watch::start(namespace)?;
+    let watch = watch::pods(namespace, deployment::SELECTOR)?;
     let (begun, begun_at) = (Instant::now(), SystemTime::now());
     deployment::update_to(namespace, to)?;
     deployment::rolled_out(namespace)?;

@@ -9,14 +9,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use cluster::{Namespace, SOON, background::Background, manifest, pods};
 use serde_json::Value;
 
-use crate::{
-    logs::Lines,
-    manifest,
-    namespace::{Namespace, SOON},
-    pods,
-};
+const SELECTOR: &str = "batch.kubernetes.io/job-name=load";
 
 const FILE: &str = "k8s/lessons/load.yaml";
 
@@ -79,7 +75,7 @@ impl Sub<&Self> for Count {
 
 /// The Job while it runs.
 #[derive(Debug)]
-pub struct Load(Vec<(String, Lines)>);
+pub struct Load(Vec<(String, Background<String>)>);
 
 impl Load {
     /// Starts the Job with `rate` short requests per second in all; returns when every container
@@ -93,10 +89,8 @@ impl Load {
         ensure!(text.contains(RATE), "{FILE} says {RATE}");
         namespace.apply_text(FILE, &text.replace(RATE, &each))?;
         let pod = namespace.until("the load runs", SOON, || {
-            let list = namespace.json("get pods -l batch.kubernetes.io/job-name=load")?;
-            let running = |pod: &&Value| pod["status"]["phase"] == "Running";
-            let pod = list["items"].as_array().into_iter().flatten().find(running);
-            Ok(pod.cloned())
+            let mut pods = pods::list(namespace, SELECTOR)?.into_iter();
+            Ok(pods.find(|pod| pod["status"]["phase"] == "Running"))
         })?;
         let containers = pod["spec"]["containers"]
             .as_array()
@@ -105,7 +99,7 @@ impl Load {
             .iter()
             .filter_map(|container| container["name"].as_str())
             .map(|container| {
-                let lines = Lines::follow(namespace, pods::name(&pod), container)?;
+                let lines = namespace.follow(pods::name(&pod), container)?;
                 Ok((container.to_owned(), lines))
             })
             .collect::<Result<_>>()?;
@@ -125,11 +119,11 @@ impl Load {
         namespace.kubectl("delete job load --wait=false")?;
         let mut counts = Vec::new();
         for (container, lines) in self.0 {
-            let lines = lines.end()?;
-            counts.push((container, sum(lines.iter().map(|(_, line)| line.as_str()))));
+            counts.push((container, sum(&lines.wait(SOON)?)));
         }
-        namespace
-            .kubectl("wait --for=delete pod -l batch.kubernetes.io/job-name=load --timeout=60s")?;
+        namespace.kubectl(&format!(
+            "wait --for=delete pod -l {SELECTOR} --timeout=60s"
+        ))?;
         Ok(counts)
     }
 
@@ -153,18 +147,17 @@ impl Load {
     }
 
     fn total_after(&self, seconds: usize) -> Result<Count> {
-        let enough: Vec<usize> = self
-            .0
-            .iter()
-            .map(|(_, lines)| lines.so_far().len() + seconds)
-            .collect();
-        for _ in 0..200 {
-            let come = self
-                .0
+        let lengths = || {
+            self.0
                 .iter()
+                .map(|(_, lines)| lines.so_far(<[String]>::len))
+        };
+        let enough: Vec<usize> = lengths().map(|length| length + seconds).collect();
+        for _ in 0..200 {
+            if lengths()
                 .zip(&enough)
-                .all(|((_, lines), enough)| lines.so_far().len() >= *enough);
-            if come {
+                .all(|(length, enough)| length >= *enough)
+            {
                 let mut total = Count::default();
                 for (_, lines) in &self.0 {
                     total += &count(lines);
@@ -177,12 +170,12 @@ impl Load {
     }
 }
 
-fn count(lines: &Lines) -> Count {
-    sum(lines.so_far().iter().map(|(_, line)| line.as_str()))
+fn count(lines: &Background<String>) -> Count {
+    lines.so_far(sum)
 }
 
 /// The sum of one load's lines; the summary, if it is there, says the same once more.
-fn sum<'a>(lines: impl Iterator<Item = &'a str>) -> Count {
+fn sum(lines: &[String]) -> Count {
     let mut total = Count::default();
     for line in lines {
         let Ok(second) = serde_json::from_str::<Value>(line) else {
@@ -220,9 +213,9 @@ mod tests {
             r#"{"kind":"second","requests":48,"failed":{"refused":1},"not_sent":{"connections busy":2}}"#,
             r#"{"kind":"summary","requests":148,"failed":{"refused":3,"status 503":1}}"#,
             "something else",
-        ];
-        let before = sum(lines.into_iter().take(2));
-        let all = sum(lines.into_iter());
+        ]
+        .map(str::to_owned);
+        let (before, all) = (sum(&lines[..2]), sum(&lines));
         assert_eq!((all.requests, all.failures(), all.bad_seconds), (150, 6, 2));
         assert_eq!(all.kinds(), "2 not sent, 3 refused, 1 status 503");
         let between = all - &before;

@@ -8,13 +8,12 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-
-use crate::{
-    deployment,
-    load::{Count, Load},
-    namespace::{Namespace, SOON},
+use cluster::{
+    Namespace, SOON, deployment,
     pods::{self, is_ready, name},
 };
+
+use crate::load::{Count, Load};
 
 /// How much of it.
 #[derive(Clone, Copy, Debug)]

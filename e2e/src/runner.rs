@@ -2,22 +2,16 @@
 //! is printed as skipped, with the reason. Arguments choose those whose names contain one of them;
 //! `--list` prints all names.
 
-use std::{env, fmt, process::ExitCode, sync::Mutex, thread, time::Instant};
+use std::{env, fmt, process::ExitCode, sync::Mutex, time::Instant};
 
 use anyhow::Result;
-
-use crate::{
-    cluster::Cluster,
-    feature::Skipped,
-    namespace::Namespace,
-    story::{self, Security},
+use cluster::{
+    Cluster, Namespace,
+    life::{self, Security, Skipped},
+    side_by_side,
 };
 
-/// How many stories run at once. They mostly wait for kubelets, so there may be more of them than
-/// a small machine has cores; with more than this, the pods of one would wait for those of another.
-const SIDE_BY_SIDE: usize = 4;
-
-/// A story: an end-to-end test of one story.
+/// A story: an end-to-end test.
 #[derive(Clone, Copy, Debug)]
 pub struct Story {
     /// Its name, by which it is chosen; its namespace is named after it.
@@ -79,13 +73,13 @@ pub fn run(stories: &[Story]) -> ExitCode {
         cluster.image("oneapi", &cluster.tag),
         cluster.image("twoapi", &cluster.tag)
     );
-    match story::namespaces_of_other_runs(&cluster) {
+    match life::namespaces_of_other_runs(&cluster) {
         Ok(others) if others.is_empty() => {}
         Ok(others) => println!(
             "Other runs have namespaces here: {}. When those runs are over, this deletes them: \
              kubectl delete namespaces -l {}",
             others.join(", "),
-            story::LABEL
+            life::LABEL
         ),
         Err(error) => {
             eprintln!("{error:#}");
@@ -94,29 +88,22 @@ pub fn run(stories: &[Story]) -> ExitCode {
     }
     let start = Instant::now();
     let count = Mutex::new(Count::default());
-    let (alone, side_by_side): (Vec<Story>, Vec<Story>) =
-        chosen.iter().partition(|story| story.alone);
-    for (stories, threads) in [(side_by_side, SIDE_BY_SIDE), (alone, 1)] {
-        let waiting = Mutex::new(stories.into_iter());
-        thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    while let Some(story) = next(&waiting) {
-                        let start = Instant::now();
-                        let name = story::namespace_name(&cluster, story.name);
-                        let result = story::run(&cluster, &name, story.security, story.test);
-                        let seconds = start.elapsed().as_secs_f64();
-                        let mut count = count.lock().expect("nobody panics with it");
-                        let word = count.add(story.name, &result);
-                        println!("{word:<7} {:<20} {seconds:>6.1} s  {name}", story.name);
-                        if let Err(report) = result {
-                            println!("{report:#}\n");
-                        }
-                    }
-                });
+    side_by_side::run(
+        chosen,
+        |story| story.alone,
+        |story| {
+            let start = Instant::now();
+            let name = life::namespace_name(&cluster, story.name);
+            let result = life::run(&cluster, &name, story.security, story.test);
+            let seconds = start.elapsed().as_secs_f64();
+            let mut count = count.lock().expect("nobody panics with it");
+            let word = count.add(story.name, &result);
+            println!("{word:<7} {:<20} {seconds:>6.1} s  {name}", story.name);
+            if let Err(report) = result {
+                println!("{report:#}\n");
             }
-        });
-    }
+        },
+    );
     let mut count = count.into_inner().expect("nobody panicked with it");
     if let Ok(may_skip) = env::var("MAY_SKIP") {
         for name in count.skip_of_others(&may_skip) {
@@ -177,10 +164,6 @@ impl fmt::Display for Count {
         }
         Ok(())
     }
-}
-
-fn next(waiting: &Mutex<impl Iterator<Item = Story>>) -> Option<Story> {
-    waiting.lock().expect("nobody panics with it").next()
 }
 
 #[cfg(test)]

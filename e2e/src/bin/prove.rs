@@ -1,5 +1,5 @@
-//! `make prove`: the table of what goes unnoticed under load, and the twins' beside it. Exit 0 when
-//! the good part lost nothing and each twin something, else 1. `RATE` is the number of short
+//! `make prove`: the table of what goes unnoticed under load, and the twins' beside it. Exit 0 if the
+//! good part lost nothing and each twin something, except for the twins whose loss is a race; else 1. `RATE` is the number of short
 //! requests a second in all (200), `UPDATES` that of rolling updates (5). With `DOCS` it writes what
 //! it counted into `docs/prove.json`, from which the README has its figures.
 
@@ -7,14 +7,13 @@
 
 use std::{env, fs, process::ExitCode};
 
-use e2e::{
-    Result, bail,
-    cluster::Cluster,
+use anyhow::{Result, bail};
+use cluster::{
+    Cluster, Namespace,
+    life::{self, Security},
     manifest,
-    namespace::Namespace,
-    prove::{self, Plan, Row, TWINS},
-    story::{self, Security},
 };
+use e2e::prove::{self, Plan, Row, TWINS};
 use serde_json::{Value, json};
 
 fn main() -> ExitCode {
@@ -34,8 +33,8 @@ fn run() -> Result<bool> {
         updates: number("UPDATES", 5)?,
     };
     let cluster = Cluster::from_environment()?;
-    let name = story::namespace_name(&cluster, "prove");
-    story::run(&cluster, &name, Security::Restricted, |namespace| {
+    let name = life::namespace_name(&cluster, "prove");
+    life::run(&cluster, &name, Security::Restricted, |namespace| {
         prove(namespace, plan)
     })
 }
@@ -61,7 +60,7 @@ fn prove(namespace: &Namespace<'_>, plan: Plan) -> Result<bool> {
     for twin in TWINS {
         let row = prove::twin(namespace, plan, twin)?;
         println!("{row}");
-        proven &= row.count.failures() > 0;
+        proven &= row.count.failures() > 0 || !twin.always;
         twins.push(row);
     }
     if env::var("DOCS").is_ok_and(|value| !value.is_empty()) {

@@ -1,54 +1,15 @@
-//! What a known load shows: `kubectl top`, a limit and its throttling, requests under contention.
+//! What a known load shows: a limit and its throttling, requests under contention.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-use e2e::{
-    Context, Namespace, Result, Value, ask, deployment, ensure,
-    namespace::SOON,
+use anyhow::{Context, Result, ensure};
+use cluster::{
+    Namespace, SOON, ask, deployment,
     pods::{self, name, restarts},
 };
-
-/// `kubectl top` agrees with what was asked to within 10 %.
-pub fn top(namespace: &Namespace<'_>) -> Result<()> {
-    const ASKED: f64 = 300.0;
-    deployment::deploy(namespace)?;
-    let pod = name(&deployment::pods(namespace)?[0]).to_owned();
-    thread::scope(|scope| {
-        let burn = scope.spawn(|| ask::burn(namespace, &pod, "minutes=1.5&millicores=300"));
-        // metrics-server measures every 15 s or so what was used since its last measurement: the
-        // first figures are of a time in which the burn had only begun.
-        let seen = namespace.until("kubectl top says 300m, give or take 10 %", SOON, || {
-            ensure!(
-                !burn.is_finished(),
-                "the burn was over before kubectl top had seen it"
-            );
-            let top = namespace.kubectl(&format!("top pod {pod} --containers --no-headers"));
-            Ok(top
-                .ok()
-                .as_deref()
-                .and_then(of_oneapi)
-                .filter(|used| (used / ASKED - 1.0).abs() <= 0.1))
-        });
-        // Also after a failure, or the story would wait for the burn's end.
-        ask::end_burns(namespace, &pod)?;
-        burn.join().expect("asking doesn't panic")?;
-        namespace.note(&format!("kubectl top showed {}m", seen?));
-        Ok(())
-    })
-}
-
-/// `POD  oneapi  301m  3Mi`
-fn of_oneapi(top: &str) -> Option<f64> {
-    let line = top.lines().find(|line| line.contains("oneapi"))?;
-    line.split_whitespace()
-        .nth(2)?
-        .strip_suffix('m')?
-        .parse()
-        .ok()
-}
 
 /// Below the limit nothing is throttled, at the limit the kernel does it; `/info` shows it. Neither
 /// restarts the container, although its liveness probe would notice within the time of a burn.
@@ -88,7 +49,7 @@ pub fn limit(namespace: &Namespace<'_>) -> Result<()> {
         "the limit holds, at half a core: {forced}"
     );
 
-    let info = ask::info(namespace, &pod, 5000)?;
+    let info = ask::json(namespace, &pod, 5000, "/info")?;
     let throttled = &info["usage"]["throttling"]["throttled_periods"];
     ensure!(
         throttled.as_u64() > Some(50),
@@ -117,7 +78,7 @@ pub fn requests(namespace: &Namespace<'_>) -> Result<()> {
     namespace.apply("k8s/lessons/cpu-requests.yaml")?;
     pods::ready(namespace, "cpu-third")?;
     pods::ready(namespace, "cpu-rest")?;
-    let cpus = ask::info(namespace, "cpu-third", 5000)?["limits"]["cpus"]
+    let cpus = ask::json(namespace, "cpu-third", 5000, "/info")?["limits"]["cpus"]
         .as_f64()
         .context("/info says the CPUs")?;
     let query = format!("minutes=0.5&millicores={}", cpus * 1000.0);
@@ -147,7 +108,7 @@ pub fn requests(namespace: &Namespace<'_>) -> Result<()> {
 fn while_both_burn(namespace: &Namespace<'_>) -> Result<(f64, f64)> {
     let achieved = |pod| {
         namespace.until("it burns", SOON, || {
-            let burns: Value = serde_json::from_str(&ask::pod(namespace, pod, 5000, "/burns")?)?;
+            let burns = ask::json(namespace, pod, 5000, "/burns")?;
             Ok(burns[0]["achieved_seconds"].as_f64())
         })
     };

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use e2e::{Context, Namespace, Result, bail, ensure, manifest, story};
+use anyhow::{Context, Result, bail, ensure};
+use cluster::{Namespace, life, manifest};
 
 /// In a namespace that exists, deploy changes nothing but its own objects, and undeploy deletes
 /// nothing else.
@@ -61,7 +62,7 @@ pub fn into_a_new_namespace(namespace: &Namespace<'_>) -> Result<()> {
 
 fn made_by_deploy(namespace: &Namespace<'_>, name: &str) -> Result<()> {
     make(namespace, "deploy", name)?;
-    let (label, run) = (story::LABEL, &namespace.cluster.run);
+    let (label, run) = (life::LABEL, &namespace.cluster.run);
     namespace.kubectl(&format!("label namespace {name} {label}={run}"))?;
     let made = namespace.json(&format!("get namespace {name}"))?;
     ensure!(

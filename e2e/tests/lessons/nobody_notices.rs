@@ -1,10 +1,9 @@
 //! A shorter `make prove`: updates, a rollback, scaling and evictions under load lose nothing, and
 //! its twins do.
 
-use e2e::{
-    Namespace, Result, deployment, ensure,
-    prove::{self, Plan, TWINS},
-};
+use anyhow::{Result, ensure};
+use cluster::{Namespace, deployment};
+use e2e::prove::{self, Plan, TWINS};
 
 const PLAN: Plan = Plan {
     rate: 200,
@@ -33,12 +32,12 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     Ok(())
 }
 
-/// One of the twins. What it loses is printed; that it loses anything is asserted where it isn't a race.
+/// One of the twins. What it loses is printed; that it loses anything is asserted unless it is a race.
 pub fn twin<const NUMBER: usize>(namespace: &Namespace<'_>) -> Result<()> {
     let twin = &TWINS[NUMBER];
     deployment::deploy(namespace)?; // with the Service, which a twin shares
     let row = prove::twin(namespace, OF_A_TWIN, twin)?;
-    namespace.note(&row.to_string());
+    println!("{row}");
     ensure!(
         row.count.failures() > 0 || !twin.always,
         "{} is to lose requests, and lost none",

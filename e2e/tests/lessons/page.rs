@@ -7,16 +7,14 @@
 
 use std::{
     env,
-    io::{BufRead, BufReader},
     path::PathBuf,
     process::{Command, Stdio},
-    sync::{Arc, Mutex},
 };
 
-use e2e::{
-    Context, Namespace, Result, Value, background::Background, deployment, ensure,
-    feature::Skipped, load::Load, manifest, namespace::SOON, pods,
-};
+use anyhow::{Context, Result, ensure};
+use cluster::{Namespace, SOON, background::Background, deployment, life::Skipped, manifest, pods};
+use e2e::load::Load;
+use serde_json::Value;
 
 /// Short requests per second of the load beside the viewers, in all.
 const RATE: u32 = 100;
@@ -35,17 +33,16 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     pods::ready(namespace, "chesterpage")?;
     let load = Load::start(namespace, RATE)?;
 
-    let forward = Printed::start(namespace.cluster.kubectl().args([
-        "-n",
-        &namespace.name,
-        "port-forward",
-        "pod/chesterpage",
-        ":5001",
-    ]))?;
-    let proxy = Printed::start(namespace.cluster.kubectl().args(["proxy", "--port=0"]))?;
-    let (forward_at, proxy_at) = (forward.address(namespace)?, proxy.address(namespace)?);
+    let forward =
+        Background::lines(
+            namespace
+                .command()
+                .args(["port-forward", "pod/chesterpage", ":5001"]),
+        )?;
+    let proxy = Background::lines(namespace.command().args(["proxy", "--port=0"]))?;
+    let (forward_at, proxy_at) = (address(namespace, &forward)?, address(namespace, &proxy)?);
     let service = "services/chesterservice:twoapi/proxy/";
-    let viewers = Printed::start(
+    let viewers = Background::lines(
         Command::new("node")
             .arg("cluster.mjs")
             .arg(format!("beside=http://{forward_at}/"))
@@ -56,15 +53,18 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
             .env("CHROMIUM", browser)
             .current_dir(manifest::path(TESTS)),
     )?;
-    viewers.line(namespace, "both viewers see pods and answers", |line| {
-        (line == "watching").then_some(())
-    })?;
+    line(
+        namespace,
+        &viewers,
+        "both viewers see pods and answers",
+        |line| (line == "watching").then_some(()),
+    )?;
 
     let before = load.total()?;
     deployment::update_to(namespace, next)?;
     deployment::rolled_out(namespace)?;
     for viewer in ["beside", "through"] {
-        let report = viewers.report(namespace, viewer, 0, 0)?;
+        let report = report(namespace, &viewers, viewer, 0, 0)?;
         let verdict = &report["verdict"];
         let said = format!("the viewer {viewer} says: {report}");
         ensure!(verdict["kind"] == "update", "{said}");
@@ -107,7 +107,7 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
         );
         namespace.kubectl("rollout restart deployment/chestertwin")?;
         twin_rolled_out(namespace)?;
-        let report = viewers.report(namespace, "beside", 1, replacement)?;
+        let report = report(namespace, &viewers, "beside", 1, replacement)?;
         let verdict = &report["verdict"];
         let said = format!("the viewer says of the twin: {report}");
         ensure!(
@@ -177,74 +177,48 @@ fn browser() -> Result<PathBuf> {
     })?)
 }
 
-/// A process beside the story, and the lines that it has printed.
-struct Printed {
-    lines: Arc<Mutex<Vec<String>>>,
-    _process: Background,
+/// Waits for a line of a process.
+fn line<T>(
+    namespace: &Namespace<'_>,
+    process: &Background<String>,
+    what: &str,
+    wanted: impl Fn(&str) -> Option<T>,
+) -> Result<T> {
+    let found = namespace.until(what, SOON, || {
+        Ok(process.so_far(|lines| lines.iter().find_map(|line| wanted(line))))
+    });
+    found.with_context(|| {
+        let printed = process.so_far(|lines| lines.join("\n"));
+        format!("what was printed: {printed}")
+    })
 }
 
-impl Printed {
-    fn start(command: &mut Command) -> Result<Self> {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let reader = {
-            let lines = lines.clone();
-            move |output| {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    lines.lock().expect("nobody panics with it").push(line);
-                }
-            }
-        };
-        let process = Background::start(command, reader)?;
-        Ok(Self {
-            lines,
-            _process: process,
-        })
-    }
+/// Where kubectl listens, as it prints it.
+fn address(namespace: &Namespace<'_>, kubectl: &Background<String>) -> Result<String> {
+    line(namespace, kubectl, "kubectl listens", |line| {
+        let mut words = line.split_whitespace();
+        let address = words.find(|word| word.starts_with("127.0.0.1:"))?;
+        Some(address.to_owned())
+    })
+}
 
-    /// Waits for a line.
-    fn line<T>(
-        &self,
-        namespace: &Namespace<'_>,
-        what: &str,
-        wanted: impl Fn(&str) -> Option<T>,
-    ) -> Result<T> {
-        let found = namespace.until(what, SOON, || {
-            let lines = self.lines.lock().expect("nobody panics with it");
-            Ok(lines.iter().find_map(|line| wanted(line)))
-        });
-        found.with_context(|| {
-            let lines = self.lines.lock().expect("nobody panics with it");
-            format!("what was printed: {}", lines.join("\n"))
-        })
-    }
-
-    /// Where kubectl listens, as it prints it.
-    fn address(&self, namespace: &Namespace<'_>) -> Result<String> {
-        self.line(namespace, "kubectl listens", |line| {
-            let mut words = line.split_whitespace();
-            let address = words.find(|word| word.starts_with("127.0.0.1:"))?;
-            Some(address.to_owned())
-        })
-    }
-
-    /// What a viewer says of a Service's change number so and so.
-    fn report(
-        &self,
-        namespace: &Namespace<'_>,
-        viewer: &str,
-        service: u64,
-        number: usize,
-    ) -> Result<Value> {
-        let what = format!("the viewer {viewer} has its verdict on the service {service}");
-        namespace.until(&what, SOON, || {
-            let lines = self.lines.lock().expect("nobody panics with it");
+/// What a viewer says of a Service's change number so and so.
+fn report(
+    namespace: &Namespace<'_>,
+    viewers: &Background<String>,
+    viewer: &str,
+    service: u64,
+    number: usize,
+) -> Result<Value> {
+    let what = format!("the viewer {viewer} has its verdict on the service {service}");
+    namespace.until(&what, SOON, || {
+        let of_viewer =
+            |report: &Value| report["viewer"] == viewer && report["verdict"]["service"] == service;
+        Ok(viewers.so_far(|lines| {
             let reports = lines
                 .iter()
                 .filter_map(|line| serde_json::from_str(line).ok());
-            let mut reports = reports.filter(|report: &Value| {
-                report["viewer"] == viewer && report["verdict"]["service"] == service
-            });
-            Ok(reports.nth(number))
-        })
-    }
+            reports.filter(of_viewer).nth(number)
+        }))
+    })
 }

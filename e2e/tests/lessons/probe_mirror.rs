@@ -1,11 +1,13 @@
 //! What the kubelet asks, as the pod itself sees it: the startup probe before all others, the
 //! periods to a second, and how many failures in a row it takes.
 
-use e2e::{
-    Context, Namespace, Result, Value, ask, ensure,
-    namespace::SOON,
+use anyhow::{Context, Result, ensure};
+use cluster::{
+    Namespace, SOON, ask,
     pods::{self, condition, is_ready, seconds_between},
 };
+use e2e::probes;
+use serde_json::Value;
 
 const POD: &str = "switches";
 
@@ -16,7 +18,7 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     namespace.apply("k8s/lessons/switches.yaml")?;
     pods::ready(namespace, POD)?;
     let seen = namespace.until("the kubelet has asked each kind a few times", SOON, || {
-        let seen = ask::probes(namespace, POD, 5000)?;
+        let seen = probes::of(namespace, POD)?;
         Ok(
             (list(&seen, "liveness").len() >= 4 && list(&seen, "readiness").len() >= 8)
                 .then_some(seen),
@@ -25,9 +27,9 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     periods(&seen)?;
     startup_first(&seen)?;
 
-    ask::set_fault(namespace, POD, 5000, "readiness?mode=fail&count=2")?;
+    ask::set_fault(namespace, POD, "readiness?mode=fail&count=2")?;
     let seen = namespace.until("two readiness probes have failed", SOON, || {
-        let seen = ask::probes(namespace, POD, 5000)?;
+        let seen = probes::of(namespace, POD)?;
         let statuses = statuses(&seen);
         Ok(statuses.ends_with(&[503, 503, 200]).then_some(seen))
     })?;
@@ -39,12 +41,12 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
         "two failures of three have changed nothing: {before}"
     );
 
-    ask::set_fault(namespace, POD, 5000, "readiness?mode=fail&for=ever")?;
+    ask::set_fault(namespace, POD, "readiness?mode=fail&for=ever")?;
     let pod = namespace.until("it is not ready", SOON, || {
         Ok(Some(pods::get(namespace, POD)?).filter(|pod| !is_ready(pod)))
     })?;
     let since = &condition(&pod, "Ready")["lastTransitionTime"];
-    let seen = ask::probes(namespace, POD, 5000)?;
+    let seen = probes::of(namespace, POD)?;
     let asked = list(&seen, "readiness");
     let last_passed = asked.iter().rposition(|entry| entry["status"] == 200);
     let third = &asked[last_passed.context("one has passed")? + 3]["at"];
@@ -54,7 +56,7 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
         (-TOLERANCE..=TOLERANCE).contains(&after), // the API server writes whole seconds
         "the third failure is what counts: {third}, and not ready since {since}"
     );
-    ask::clear_fault(namespace, POD, 5000, "readiness")?;
+    ask::clear_fault(namespace, POD, "readiness")?;
     pods::ready(namespace, POD).map(drop)
 }
 

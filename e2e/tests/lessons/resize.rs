@@ -1,16 +1,17 @@
 //! A container's CPU limit changes while the container runs and burns: the burn follows at once,
-//! up and down, and nothing is restarted. And a memory limit that is set below what is used.
+//! up and down, and nothing is restarted.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-use e2e::{
-    Context, Namespace, Result, Value, ask, ensure, feature,
-    namespace::SOON,
-    pods::{self, condition, container, restarts},
+use anyhow::{Context, Result, ensure};
+use cluster::{
+    Namespace, SOON, ask, life,
+    pods::{self, container, restarts},
 };
+use serde_json::Value;
 
 const POD: &str = "resize";
 
@@ -19,6 +20,7 @@ const POD: &str = "resize";
 const FOLLOWED_WITHIN: Duration = Duration::from_millis(1500);
 
 pub fn run(namespace: &Namespace<'_>) -> Result<()> {
+    life::needs(namespace, 33, "A resize in place")?;
     namespace.apply("k8s/lessons/resize.yaml")?;
     let before = pods::ready(namespace, POD)?;
     thread::scope(|scope| {
@@ -40,44 +42,11 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
         );
         Ok(())
     })?;
-    is_same_container(&before, &pods::get(namespace, POD)?)
-}
-
-fn is_same_container(before: &Value, after: &Value) -> Result<()> {
-    ensure!(restarts(after, "oneapi") == 0, "nothing was restarted");
+    let after = pods::get(namespace, POD)?;
+    ensure!(restarts(&after, "oneapi") == 0, "nothing was restarted");
     let id = |pod: &Value| container(pod, "oneapi")["containerID"].clone();
-    ensure!(id(before) == id(after), "it is the same container");
+    ensure!(id(&before) == id(&after), "it is the same container");
     Ok(())
-}
-
-/// The kubelet does not set a memory limit below what is used: the resize waits, and is done when
-/// the memory is given back.
-pub fn memory(namespace: &Namespace<'_>) -> Result<()> {
-    feature::since(namespace, 34, "A memory limit that is lowered in place")?;
-    namespace.apply("k8s/lessons/resize.yaml")?;
-    let before = pods::ready(namespace, POD)?;
-    ask::set_fault(namespace, POD, 5000, "memory?mib=48&for=ever")?;
-    namespace.kubectl(&format!(
-        r#"patch pod {POD} --subresource resize --patch {{"spec":{{"containers":[{{"name":"oneapi","resources":{{"limits":{{"memory":"32Mi"}}}}}}]}}}}"#
-    ))?;
-    let pod = namespace.until("the kubelet says why the resize is not done", SOON, || {
-        let pod = pods::get(namespace, POD)?;
-        let progress = &condition(&pod, "PodResizeInProgress")["message"];
-        Ok((progress.as_str())
-            .is_some_and(|message| message.contains("memory"))
-            .then_some(pod))
-    })?;
-    let limit = |pod: &Value| container(pod, "oneapi")["resources"]["limits"]["memory"].clone();
-    ensure!(
-        limit(&pod) == "64Mi",
-        "the limit is still the old one: {}",
-        limit(&pod)
-    );
-    ask::clear_fault(namespace, POD, 5000, "memory")?;
-    let after = namespace.until("the limit is the new one", SOON, || {
-        Ok(Some(pods::get(namespace, POD)?).filter(|pod| limit(pod) == "32Mi"))
-    })?;
-    is_same_container(&before, &after)
 }
 
 /// Changes the limit, and waits until the burn gets what that allows, and uses no more.
@@ -89,7 +58,7 @@ fn resized(namespace: &Namespace<'_>, limit: u64, allowed: u64) -> Result<()> {
         "patch pod {POD} --subresource resize --patch {patch}"
     ))?;
     namespace.until("the cgroup has the new limit", SOON, || {
-        let info = ask::info(namespace, POD, 5000)?;
+        let info = ask::json(namespace, POD, 5000, "/info")?;
         Ok((info["limits"]["cpu_millicores"] == limit).then_some(()))
     })?;
     let changed = Instant::now();
@@ -141,6 +110,5 @@ fn granted(namespace: &Namespace<'_>) -> Result<Option<u64>> {
 
 /// The burn as it is listed; null before it runs.
 fn burn(namespace: &Namespace<'_>) -> Result<Value> {
-    let burns: Value = serde_json::from_str(&ask::pod(namespace, POD, 5000, "/burns")?)?;
-    Ok(burns[0].clone())
+    Ok(ask::json(namespace, POD, 5000, "/burns")?[0].take())
 }

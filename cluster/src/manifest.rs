@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::cluster::Cluster;
+use crate::images::Cluster;
 
 /// As the files have it: the Makefile's default.
 const NAMESPACE: &str = "chesterns";

@@ -3,31 +3,15 @@
 
 use std::{
     fmt::Write as _,
-    io::Write as _,
-    process::{Command, Output, Stdio},
-    sync::{
-        Mutex,
-        mpsc::{self, RecvTimeoutError},
-    },
-    thread,
+    process::{Command, Output},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::{cluster::Cluster, manifest};
-
-/// How often to look whether something has become true.
-const POLL_INTERVAL: Duration = Duration::from_millis(250);
-
-/// How long to wait for what takes seconds: an image is pulled, pods start and stop. It is this
-/// long because a busy cluster is slow, and a story that fails for being slow teaches nothing.
-pub const SOON: Duration = Duration::from_secs(120);
-
-/// How long a call of kubectl may take. None waits for longer by its arguments; one that hangs is killed,
-/// so that its story fails.
-const KUBECTL_TIMEOUT: Duration = Duration::from_secs(300);
+use crate::{background::Background, images::Cluster, manifest, wait};
 
 /// A namespace, and the transcript of what was done in it.
 #[derive(Debug)]
@@ -72,21 +56,6 @@ impl<'a> Namespace<'a> {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Runs a command that must fail; returns its whole output.
-    ///
-    /// # Errors
-    /// When it succeeds.
-    pub fn fails(&self, words: &str) -> Result<String> {
-        let output = self.run(words, "")?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            !output.status.success(),
-            "kubectl {words} should have failed: {said}"
-        );
-        Ok(said)
-    }
-
     /// An object, or a list's objects, as JSON.
     ///
     /// # Errors
@@ -101,15 +70,7 @@ impl<'a> Namespace<'a> {
     /// # Errors
     /// When kubectl fails, or Pod Security warns.
     pub fn apply(&self, file: &str) -> Result<()> {
-        self.with_file("apply", file)
-    }
-
-    /// `kubectl delete -f` of a shipped file; returns when its objects are gone.
-    ///
-    /// # Errors
-    /// When kubectl fails.
-    pub fn delete(&self, file: &str) -> Result<()> {
-        self.with_file("delete", file)
+        self.apply_text(file, &manifest::read(file, self.cluster, &self.name)?)
     }
 
     /// `kubectl apply -f` of the text of a shipped file after a change.
@@ -117,29 +78,19 @@ impl<'a> Namespace<'a> {
     /// # Errors
     /// As for [`apply`](Self::apply).
     pub fn apply_text(&self, file: &str, text: &str) -> Result<()> {
-        self.with_text("apply", file, text)
-    }
-
-    fn with_file(&self, verb: &str, file: &str) -> Result<()> {
-        let text = manifest::read(file, self.cluster, &self.name)?;
-        self.with_text(verb, file, &text)
-    }
-
-    fn with_text(&self, verb: &str, file: &str, text: &str) -> Result<()> {
         self.note(&format!("# {file}:"));
-        let output = self.run(&format!("{verb} -f -"), text)?;
+        let output = self.run("apply -f -", text)?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(
             output.status.success(),
-            "kubectl {verb} -f {file}: {}",
+            "kubectl apply -f {file}: {}",
             said.trim()
         );
         ensure!(!said.contains("Warning: would violate"), "{file}: {said}");
         Ok(())
     }
 
-    /// Calls `look` again and again until it returns something; `what` completes the sentence
-    /// "waits until …".
+    /// [Waits](wait::until), and notes how long it took.
     ///
     /// # Errors
     /// When `look` has returned nothing for as long as `timeout`, or fails.
@@ -147,21 +98,30 @@ impl<'a> Namespace<'a> {
         &self,
         what: &str,
         timeout: Duration,
-        mut look: impl FnMut() -> Result<Option<T>>,
+        look: impl FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
         let start = Instant::now();
-        loop {
-            match look().with_context(|| format!("while waiting until {what}"))? {
-                Some(found) => {
-                    self.note(&format!("# {what} (after {:.1?})", start.elapsed()));
-                    return Ok(found);
-                }
-                None if start.elapsed() > timeout => {
-                    bail!("waited {timeout:?} in vain until {what}")
-                }
-                None => thread::sleep(POLL_INTERVAL),
-            }
-        }
+        let found = wait::until(what, timeout, look)?;
+        self.note(&format!("# {what} (after {:.1?})", start.elapsed()));
+        Ok(found)
+    }
+
+    /// Follows the log of a container. The log of a deleted pod is gone with it, so its last lines
+    /// have to be followed.
+    ///
+    /// # Errors
+    /// When kubectl can't be started.
+    pub fn follow(&self, pod: &str, container: &str) -> Result<Background<String>> {
+        let mut kubectl = self.command();
+        kubectl.args(["logs", "--follow", pod, "-c", container]);
+        Background::lines(&mut kubectl)
+    }
+
+    /// kubectl in this namespace, for a process in the background.
+    pub fn command(&self) -> Command {
+        let mut kubectl = self.cluster.kubectl.command();
+        kubectl.args(["-n", &self.name]);
+        kubectl
     }
 
     /// Adds a line to the transcript.
@@ -174,29 +134,9 @@ impl<'a> Namespace<'a> {
     }
 
     fn run(&self, words: &str, input: &str) -> Result<Output> {
-        let mut child = self
-            .cluster
-            .kubectl()
-            .args(["-n", &self.name])
-            .args(words.split_whitespace())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("kubectl can't be started")?;
-        let mut stdin = child.stdin.take().expect("it is piped");
-        // Where kubectl ends without reading it, its own error says more than this one.
-        drop(stdin.write_all(input.as_bytes()));
-        drop(stdin);
-        let id = child.id();
-        let (done, waiting) = mpsc::channel::<()>();
-        thread::spawn(move || {
-            if waiting.recv_timeout(KUBECTL_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
-                drop(Command::new("kill").arg(id.to_string()).status());
-            }
-        });
-        let output = child.wait_with_output()?;
-        drop(done);
+        let arguments = ["-n", &self.name].into_iter();
+        let arguments = arguments.chain(words.split_whitespace());
+        let output = self.cluster.kubectl.output(arguments, input)?;
         let said = String::from_utf8_lossy(&output.stdout);
         let said = if said.len() > 2000 {
             "…"

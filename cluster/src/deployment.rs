@@ -1,12 +1,13 @@
 //! The shipped Deployment: bringing it up, changing it, and waiting until its pods have followed.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::Value;
 
 use crate::{
     manifest,
-    namespace::{Namespace, SOON},
-    pods::{is_ready, is_stopping},
+    namespace::Namespace,
+    pods::{self, is_ready, is_stopping},
+    wait::SOON,
 };
 
 /// Its pods, by their label.
@@ -55,11 +56,7 @@ pub fn pods(namespace: &Namespace<'_>) -> Result<Vec<Value>> {
 /// # Errors
 /// When kubectl fails.
 pub fn all_pods(namespace: &Namespace<'_>) -> Result<Vec<Value>> {
-    let list = namespace.json(&format!("get pods -l {SELECTOR}"))?;
-    list["items"]
-        .as_array()
-        .cloned()
-        .context("a list has items")
+    pods::list(namespace, SELECTOR)
 }
 
 /// Waits until there are exactly `count` pods that aren't stopping, all of them Ready.

@@ -3,10 +3,10 @@
 
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::namespace::{Namespace, SOON};
+use crate::{namespace::Namespace, wait::SOON};
 
 /// A pod's name.
 pub fn name(pod: &Value) -> &str {
@@ -81,6 +81,18 @@ pub fn ended<'a>(pod: &'a Value, name: &str) -> Option<&'a Value> {
     .find(|it| it.is_object())
 }
 
+/// The pods that a label selects.
+///
+/// # Errors
+/// When kubectl fails.
+pub fn list(namespace: &Namespace<'_>, selector: &str) -> Result<Vec<Value>> {
+    let mut list = namespace.json(&format!("get pods -l {selector}"))?;
+    match list["items"].take() {
+        Value::Array(pods) => Ok(pods),
+        other => bail!("a list has items, and not {other}"),
+    }
+}
+
 /// The pod of that name.
 ///
 /// # Errors
@@ -99,19 +111,6 @@ pub fn ready(namespace: &Namespace<'_>, name: &str) -> Result<Value> {
         "wait --for=condition=Ready pod/{name} --timeout={timeout}s"
     ))?;
     get(namespace, name)
-}
-
-/// Waits until `kubectl get pod` shows this word in the column STATUS.
-///
-/// # Errors
-/// When it takes too long.
-pub fn shows(namespace: &Namespace<'_>, pod: &str, status: &str) -> Result<()> {
-    let what = format!("kubectl get shows {status} for {pod}");
-    namespace.until(&what, SOON, || {
-        let line = namespace.kubectl(&format!("get pod {pod} --no-headers"))?;
-        let shown = line.split_whitespace().nth(2); // NAME READY STATUS RESTARTS AGE
-        Ok((shown == Some(status)).then_some(()))
-    })
 }
 
 /// A time as the API server and the services write it: RFC 3339, in UTC.

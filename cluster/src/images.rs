@@ -1,25 +1,21 @@
 //! Which cluster, registry and versions a run is about. All of it comes from the environment, so
 //! that it is the Makefile that decides. What is missing is reported in one sentence, before any
-//! story begins.
+//! test begins.
 
 use std::{
     env, process,
-    process::Command,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use crate::{
-    manifest,
-    reach::{Reach, Way},
-};
+use crate::{kubectl::Kubectl, manifest};
 
-/// The cluster that the stories run on, and the images that they run.
+/// A cluster, and the images that are run on it.
 #[derive(Debug)]
 pub struct Cluster {
-    /// The kube context; none: kubectl's current one.
-    context: Option<String>,
+    /// kubectl for it.
+    pub kubectl: Kubectl,
     /// The first part of the images' names.
     pub registry: String,
     /// The version to start from.
@@ -28,70 +24,36 @@ pub struct Cluster {
     pub next: String,
     /// What the namespaces of this run end in, so that several runs can share a cluster.
     pub run: String,
-    /// How pods have been reached so far.
-    pub reach: Reach,
 }
 
 impl Cluster {
-    /// `CONTEXT`, `REGISTRY`, `TAG`, `NEXT`, with the Makefile's defaults, which are in `k8s`; `ASK` is `direct` or
-    /// `proxy` to reach pods in that way only.
+    /// From `CONTEXT`, `REGISTRY`, `TAG` and `NEXT`, with the Makefile's defaults, which are in `k8s`.
     ///
     /// # Errors
-    /// A sentence when there is no kubectl, when no cluster answers it, or for a wrong `ASK`.
+    /// A sentence when there is no kubectl, or when no cluster answers it.
     pub fn from_environment() -> Result<Self> {
         let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let only = match set("ASK").as_deref() {
-            None => None,
-            Some("direct") => Some(Way::Direct),
-            Some("proxy") => Some(Way::Proxy),
-            Some(other) => bail!("ASK is direct or proxy, not \"{other}\"."),
-        };
         let (registry, tag) = manifest::written()?;
         let cluster = Self {
-            context: set("CONTEXT"),
+            kubectl: Kubectl::of_context(&set("CONTEXT").unwrap_or_default()),
             registry: set("REGISTRY").unwrap_or(registry),
             tag: set("TAG").unwrap_or(tag),
             next: set("NEXT").unwrap_or_else(|| "1.1".to_owned()),
-            run: run_suffix(),
-            reach: Reach::new(only),
+            run: suffix(),
         };
-        let ready = cluster
-            .kubectl()
-            .args(["get", "--raw", "/readyz", "--request-timeout=10s"])
-            .output();
-        match ready {
-            Err(error) => bail!("kubectl can't be started ({error}): is it installed?"),
-            Ok(output) if !output.status.success() => bail!(
-                "No cluster answers in the {}: {}",
-                match &cluster.context {
-                    Some(context) => format!("kube context {context}"),
-                    None => "current kube context".to_owned(),
-                },
-                last_line(&output.stderr)
-            ),
-            Ok(_) => Ok(cluster),
-        }
+        cluster.kubectl.check()?;
+        Ok(cluster)
     }
 
     #[cfg(test)]
     pub(crate) fn with_images(registry: &str, tag: &str) -> Self {
         Self {
-            context: None,
+            kubectl: Kubectl::of_context(""),
             registry: registry.to_owned(),
             tag: tag.to_owned(),
             next: String::new(),
-            run: run_suffix(),
-            reach: Reach::default(),
+            run: suffix(),
         }
-    }
-
-    /// kubectl for this cluster, without arguments so far.
-    pub fn kubectl(&self) -> Command {
-        let mut command = Command::new("kubectl");
-        if let Some(context) = &self.context {
-            command.args(["--context", context]);
-        }
-        command
     }
 
     /// The name of a service's image.
@@ -101,7 +63,7 @@ impl Cluster {
 }
 
 /// Five letters and digits that another run, at another time or of another process, won't have.
-fn run_suffix() -> String {
+pub fn suffix() -> String {
     const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -120,24 +82,15 @@ fn run_suffix() -> String {
         .collect()
 }
 
-fn last_line(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    text.lines().last().unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_suffix_of_a_run_can_end_a_namespace_and_differs_from_the_next_one() {
-        let suffix = run_suffix();
-        assert_eq!(suffix.len(), 5);
-        assert!(
-            suffix
-                .bytes()
-                .all(|it| it.is_ascii_lowercase() || it.is_ascii_digit())
-        );
-        assert_ne!(suffix, run_suffix());
+        let first = suffix();
+        let fits = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit();
+        assert!(first.len() == 5 && first.bytes().all(fits), "{first}");
+        assert_ne!(first, suffix());
     }
 }

@@ -1,0 +1,75 @@
+//! A request to a pod or a Service through the API server's proxy, which works wherever the cluster
+//! is: on most laptops only the cluster reaches a pod's IP. The proxy passes no headers on.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::namespace::Namespace;
+
+/// The body of a pod's answer.
+///
+/// # Errors
+/// When it doesn't answer, or with another status than 2xx: the status and the body.
+pub fn pod(namespace: &Namespace<'_>, pod: &str, port: u16, path: &str) -> Result<String> {
+    request(namespace, "get", pod, port, path)
+}
+
+/// A pod's answer, which is JSON.
+///
+/// # Errors
+/// As for [`pod`], and when it is something else.
+pub fn json(namespace: &Namespace<'_>, name: &str, port: u16, path: &str) -> Result<Value> {
+    let body = pod(namespace, name, port, path)?;
+    serde_json::from_str(&body).with_context(|| format!("{path} is not JSON: {body}"))
+}
+
+/// Has a pod burn until it is done; returns its report.
+///
+/// # Errors
+/// As for [`json`].
+pub fn burn(namespace: &Namespace<'_>, pod: &str, query: &str) -> Result<Value> {
+    json(namespace, pod, 5000, &format!("/test/highcpu?{query}"))
+}
+
+/// Ends all burns of a pod.
+///
+/// # Errors
+/// As for [`pod`].
+pub fn end_burns(namespace: &Namespace<'_>, pod: &str) -> Result<()> {
+    request(namespace, "delete", pod, 5000, "/burns").map(drop)
+}
+
+/// Sets a fault switch of a pod's oneapi: `readiness?mode=fail&for=20s`.
+///
+/// # Errors
+/// As for [`pod`].
+pub fn set_fault(namespace: &Namespace<'_>, pod: &str, switch: &str) -> Result<()> {
+    // A PUT, with what is on the standard input: nothing.
+    let path = format!("/faults/{switch}");
+    request(namespace, "replace -f -", pod, 5000, &path).map(drop)
+}
+
+/// Clears a fault switch of a pod's oneapi.
+///
+/// # Errors
+/// As for [`pod`].
+pub fn clear_fault(namespace: &Namespace<'_>, pod: &str, name: &str) -> Result<()> {
+    let path = format!("/faults/{name}");
+    request(namespace, "delete", pod, 5000, &path).map(drop)
+}
+
+fn request(
+    namespace: &Namespace<'_>,
+    verb: &str,
+    pod: &str,
+    port: u16,
+    path: &str,
+) -> Result<String> {
+    // No `--request-timeout`: kubectl would pass it on to the pod as one more parameter.
+    namespace
+        .kubectl(&format!(
+            "{verb} --raw /api/v1/namespaces/{}/pods/{pod}:{port}/proxy{path}",
+            namespace.name
+        ))
+        .with_context(|| format!("asking the pod {pod} on port {port} for {path}"))
+}

@@ -15,10 +15,11 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 use anyhow::{Context, Result, ensure};
+use cluster::{images::suffix, side_by_side};
 use documents::{
     bless,
     document::{Document, is_chinese, paths},
@@ -26,9 +27,6 @@ use documents::{
     place::{Cluster, LABEL, Place},
     run::{self, Report},
 };
-
-/// How many documents run at once. They mostly wait for kubelets.
-const SIDE_BY_SIDE: usize = 4;
 
 fn main() -> ExitCode {
     match run_all() {
@@ -83,27 +81,17 @@ fn run_all() -> Result<bool> {
         (start.elapsed().as_secs_f64(), report)
     };
     let rows = Mutex::new(Vec::new());
-    let (alone, side_by_side): (Vec<_>, Vec<_>) =
-        documents.iter().partition(|document| document.alone);
-    for (documents, threads) in [(side_by_side, SIDE_BY_SIDE), (alone, 1)] {
-        let waiting = Mutex::new(documents.into_iter());
-        thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    while !interrupted.load(Ordering::Relaxed)
-                        && let Some(document) = next(&waiting)
-                    {
-                        let (seconds, report) = timed(document, &suffix);
-                        rows.lock().expect("nobody panics with it").push((
-                            document.path.clone(),
-                            seconds,
-                            report,
-                        ));
-                    }
-                });
+    side_by_side::run(
+        &documents,
+        |document| document.alone,
+        |document| {
+            if !interrupted.load(Ordering::Relaxed) {
+                let (seconds, report) = timed(document, &suffix);
+                let row = (document.path.clone(), seconds, report);
+                rows.lock().expect("nobody panics with it").push(row);
             }
-        });
-    }
+        },
+    );
     let mut rows = rows.into_inner().expect("nobody panicked with it");
     rows.sort_by(|first, second| first.0.cmp(&second.0));
     for number in 2..=tries {
@@ -166,10 +154,6 @@ fn one(
         report.failures.push(first.to_owned());
     }
     report
-}
-
-fn next<'a>(waiting: &Mutex<std::vec::IntoIter<&'a Document>>) -> Option<&'a Document> {
-    waiting.lock().expect("nobody panics with it").next()
 }
 
 /// The documents in English that have something to run.
@@ -238,22 +222,6 @@ fn interruption() -> Result<Arc<AtomicBool>> {
         });
     });
     Ok(interrupted)
-}
-
-/// Four letters and digits that tell this run from others.
-fn suffix() -> String {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |time| time.as_millis());
-    let mut number = now ^ u128::from(std::process::id()) << 8;
-    let letters = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    (0..4)
-        .map(|_| {
-            let letter = letters[(number % 36) as usize];
-            number /= 36;
-            char::from(letter)
-        })
-        .collect()
 }
 
 /// Prints the table; returns whether all is right.

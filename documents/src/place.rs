@@ -5,12 +5,11 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::Command,
 };
 
 use anyhow::{Context, Result, ensure};
+use cluster::kubectl::Kubectl;
 use tempfile::TempDir;
 
 use crate::{
@@ -29,6 +28,9 @@ const KINDS: &str = "pods,deployments,replicasets,statefulsets,daemonsets,jobs,c
                      horizontalpodautoscalers,poddisruptionbudgets,persistentvolumeclaims,\
                      networkpolicies,resourcequotas,limitranges";
 
+/// The kubeconfig, in the folder of a place.
+const KUBECONFIG: &str = "kubeconfig";
+
 /// A cluster, as kubectl reaches it.
 #[derive(Clone, Debug)]
 pub struct Cluster {
@@ -40,30 +42,19 @@ pub struct Cluster {
 
 impl Cluster {
     /// The cluster of a context, or of the current one.
+    ///
+    /// # Errors
+    /// A sentence when there is no kubectl, or when no cluster answers it.
     pub fn of_context(context: &str) -> Result<Self> {
-        let mut arguments = vec!["config", "view", "--minify", "--flatten", "--raw"];
-        if !context.is_empty() {
-            arguments.extend(["--context", context]);
-        }
-        let kubeconfig = output(Command::new("kubectl").args(arguments))?;
-        let mut cluster = Self {
+        let kubectl = Kubectl::of_context(context);
+        kubectl.check()?;
+        let kubeconfig = kubectl.run(&["config", "view", "--minify", "--flatten", "--raw"])?;
+        let nodes = "jsonpath={.items[*].metadata.name}";
+        let nodes = kubectl.run(&["get", "nodes", "-o", nodes])?;
+        Ok(Self {
             kubeconfig,
-            nodes: Vec::new(),
-        };
-        let folder = TempDir::new()?;
-        let file = cluster.write(folder.path())?;
-        let nodes = kubectl(
-            &file,
-            &["get", "nodes", "-o", "jsonpath={.items[*].metadata.name}"],
-        )?;
-        cluster.nodes = nodes.split_whitespace().map(str::to_owned).collect();
-        Ok(cluster)
-    }
-
-    fn write(&self, folder: &Path) -> Result<PathBuf> {
-        let file = folder.join("kubeconfig");
-        fs::write(&file, &self.kubeconfig)?;
-        Ok(file)
+            nodes: nodes.split_whitespace().map(str::to_owned).collect(),
+        })
     }
 }
 
@@ -73,8 +64,8 @@ pub struct Place {
     folder: TempDir,
     /// What is called what there.
     pub names: Names,
-    /// None: without a cluster.
-    kubeconfig: Option<PathBuf>,
+    /// `None` without a cluster.
+    kubectl: Option<Kubectl>,
 }
 
 impl Place {
@@ -93,26 +84,27 @@ impl Place {
         }
         label(&tree.join("k8s/ns.yaml"), document)?;
         choose_registry(&tree, &names.registry)?;
-        let kubeconfig = cluster
-            .map(|cluster| cluster.write(folder.path()))
-            .transpose()?;
-        let place = Self {
+        let mut place = Self {
             folder,
             names,
-            kubeconfig,
+            kubectl: None,
         };
-        if let Some(kubeconfig) = &place.kubeconfig {
+        if let Some(cluster) = cluster {
+            fs::write(place.kubeconfig(), &cluster.kubeconfig)?;
+            let kubectl = Kubectl::of_file(&place.kubeconfig());
+            let kubectl = place.kubectl.insert(kubectl);
             let current = place.names.current.as_str();
-            kubectl(kubeconfig, &["create", "namespace", current])?;
-            wait_for_account(kubeconfig, current)?;
+            kubectl.run(&["create", "namespace", current])?;
+            kubectl.wait_for_account(current)?;
             let label = format!("{LABEL}={document}");
-            kubectl(kubeconfig, &["label", "namespace", current, &label])?;
-            kubectl(
-                kubeconfig,
-                &["config", "set-context", "--current", "--namespace", current],
-            )?;
+            kubectl.run(&["label", "namespace", current, &label])?;
+            kubectl.run(&["config", "set-context", "--current", "--namespace", current])?;
         }
         Ok(place)
+    }
+
+    fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join(KUBECONFIG)
     }
 
     /// The repository's copy.
@@ -148,8 +140,8 @@ impl Place {
         ]
         .map(|name| (name, None))
         .to_vec();
-        if let Some(kubeconfig) = &self.kubeconfig {
-            environment.push(("KUBECONFIG", Some(kubeconfig.into())));
+        if self.kubectl.is_some() {
+            environment.push(("KUBECONFIG", Some(self.kubeconfig().into())));
         }
         environment.push(("TERM", Some("dumb".into())));
         environment
@@ -157,7 +149,7 @@ impl Place {
 
     /// The pods, and what happened last, for a document that failed.
     pub fn state(&self) -> String {
-        let Some(kubeconfig) = &self.kubeconfig else {
+        let Some(kubectl) = &self.kubectl else {
             return String::new();
         };
         let mut state = String::new();
@@ -172,8 +164,9 @@ impl Place {
                     namespace,
                 ],
             ] {
-                let text =
-                    kubectl(kubeconfig, &arguments).unwrap_or_else(|error| format!("{error:#}"));
+                let text = kubectl
+                    .run(&arguments)
+                    .unwrap_or_else(|error| format!("{error:#}"));
                 // The heading, and as many as fit a terminal.
                 let lines: Vec<&str> = text.lines().collect();
                 let last = lines.len().saturating_sub(20).max(1);
@@ -187,13 +180,11 @@ impl Place {
 
     /// What the document has made and not deleted.
     pub fn left_behind(&self) -> Result<Vec<String>> {
-        let Some(kubeconfig) = &self.kubeconfig else {
+        let Some(kubectl) = &self.kubectl else {
             return Ok(Vec::new());
         };
         // What is being deleted counts as deleted, and what has an owner goes with it.
-        let objects = kubectl(
-            kubeconfig,
-            &[
+        let objects = kubectl.run(&[
                 "get",
                 KINDS,
                 "-o",
@@ -213,12 +204,10 @@ impl Place {
 
     /// The namespaces that the document has made itself, and that nobody has deleted.
     fn namespaces(&self) -> Result<Vec<String>> {
-        let Some(kubeconfig) = &self.kubeconfig else {
+        let Some(kubectl) = &self.kubectl else {
             return Ok(Vec::new());
         };
-        let names = kubectl(
-            kubeconfig,
-            &[
+        let names = kubectl.run(&[
                 "get",
                 "namespaces",
                 "-o",
@@ -235,32 +224,27 @@ impl Place {
 
     /// Deletes the namespaces, and whatever else on the cluster has a name of this run.
     fn delete(&self) -> Result<()> {
-        let Some(kubeconfig) = &self.kubeconfig else {
+        let Some(kubectl) = &self.kubectl else {
             return Ok(());
         };
         let mut namespaces = self.namespaces()?;
         namespaces.push(self.names.current.clone());
         let mut arguments = vec!["delete", "namespaces", "--wait=false", "--ignore-not-found"];
         arguments.extend(namespaces.iter().map(String::as_str));
-        kubectl(kubeconfig, &arguments)?;
-        let kinds = kubectl(
-            kubeconfig,
-            &[
-                "api-resources",
-                "--namespaced=false",
-                "--verbs=list,delete",
-                "-o",
-                "name",
-            ],
-        )?;
+        kubectl.run(&arguments)?;
+        let kinds = kubectl.run(&[
+            "api-resources",
+            "--namespaced=false",
+            "--verbs=list,delete",
+            "-o",
+            "name",
+        ])?;
         let kinds: Vec<&str> = kinds
             .lines()
             .filter(|kind| !matches!(*kind, "namespaces" | "nodes"))
             .collect();
-        let objects = kubectl(
-            kubeconfig,
-            &["get", &kinds.join(","), "-o", "name", "--ignore-not-found"],
-        )?;
+        let objects =
+            kubectl.run(&["get", &kinds.join(","), "-o", "name", "--ignore-not-found"])?;
         let own: Vec<&str> = objects
             .lines()
             .filter(|name| name.contains(&self.names.namespace))
@@ -268,7 +252,7 @@ impl Place {
         if !own.is_empty() {
             let mut arguments = vec!["delete", "--wait=false", "--ignore-not-found"];
             arguments.extend(own);
-            kubectl(kubeconfig, &arguments)?;
+            kubectl.run(&arguments)?;
         }
         Ok(())
     }
@@ -283,18 +267,6 @@ impl Drop for Place {
             );
         }
     }
-}
-
-/// Waits for the namespace's service account, which a controller makes, and without which a pod is
-/// refused: a reader's `default` has had it for long.
-fn wait_for_account(kubeconfig: &Path, namespace: &str) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let arguments = ["get", "serviceaccount", "default", "--namespace", namespace];
-    while let Err(error) = kubectl(kubeconfig, &arguments) {
-        ensure!(Instant::now() < deadline, "{error}");
-        thread::sleep(Duration::from_millis(200));
-    }
-    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -342,40 +314,15 @@ fn choose_registry(tree: &Path, registry: &str) -> Result<()> {
     if !tree.join("Makefile").exists() {
         return Ok(()); // a tree of a test
     }
-    output(
-        Command::new("make")
-            .args([
-                "--no-print-directory",
-                "use",
-                &format!("REGISTRY={registry}"),
-            ])
-            .env_remove("MAKEFLAGS")
-            .env_remove("MAKELEVEL")
-            .current_dir(tree),
-    )?;
-    Ok(())
-}
-
-fn kubectl(kubeconfig: &Path, arguments: &[&str]) -> Result<String> {
-    output(
-        Command::new("kubectl")
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .args(arguments),
-    )
-}
-
-/// What a command prints, or why it failed.
-fn output(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
+    let output = Command::new("make")
+        .args(["--no-print-directory", "use"])
+        .arg(format!("REGISTRY={registry}"))
+        .env_remove("MAKEFLAGS")
+        .env_remove("MAKELEVEL")
+        .current_dir(tree)
         .output()
-        .with_context(|| format!("{} can't be run", command.get_program().display()))?;
-    ensure!(
-        output.status.success(),
-        "{}: {}",
-        command.get_program().display(),
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        .context("make can't be run")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "make use: {}", said.trim());
+    Ok(())
 }

@@ -19,7 +19,8 @@ echo "$*" >>"$CALLS"
 case $* in
   'config view'*) echo 'apiVersion: v1' ;;
   *'get nodes'*) echo vm ;;
-  *'get serviceaccount'*) [ "$(grep -c 'get serviceaccount' "$CALLS")" -gt 1 ] ;;
+  *'get serviceaccount'*)
+    if [ "$(grep -c 'get serviceaccount' "$CALLS")" -gt 1 ]; then echo serviceaccount/default; fi ;;
   *'get pods --output=wide --namespace docs-'*) echo 'NAME'; echo 'a-pod on vm' ;;
   *'get namespaces -o jsonpath'*) sed -n 's/^create namespace \(chesterns.*\)/\1 /p' "$CALLS" ;;
 esac

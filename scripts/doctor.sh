@@ -154,7 +154,7 @@ refused() { # NAMESPACE WHY
 # Has each node that takes pods run one, in a namespace of the doctor's own.
 own=
 check_images() {
-  local said node container reason message section until pods=0 seen=0 found=''
+  local said node container reason message until section=crashloopbackoff pods=0 seen=0 found=''
   local template='{{range $pod := .items}}{{range .status.containerStatuses}}{{$pod.spec.nodeName}}|{{.name}}|{{with .state.waiting}}{{.reason}}|{{.message}}{{end}}{{with .state.terminated}}{{.reason}}{{end}}{{"\n"}}{{end}}{{end}}'
   own=chester-doctor-$RANDOM
   said=$(sed "s|^  name: .*|  name: $own|" k8s/ns.yaml | kubectl create --filename - 2>&1) || {
@@ -185,10 +185,11 @@ check_images() {
         "$to_nodes" 'make use REGISTRY=registry.example.com/team'
       ;;
     2*)
-      said=$(last_line "$(kubectl logs --namespace "$own" "$node" --container "$container" 2>&1)")
-      section=crashloopbackoff
-      [[ $said != *'exec format error'* ]] || section=exec-format-error
-      finding problem $section "$REGISTRY/$container:$TAG doesn't run on the node $node: $reason: $said"
+      case $reason:$message in
+        CrashLoopBackOff:* | *:) message=$(last_line "$(kubectl logs --namespace "$own" "$node" --container "$container" 2>&1)") ;;
+      esac
+      [[ $message != *'exec format error'* ]] || section=exec-format-error
+      finding problem $section "$REGISTRY/$container:$TAG doesn't run on the node $node: $reason: $message"
       ;;
     *) finding problem pending "The tutorial's pod has not started on each node within $timeout s." 'kubectl describe nodes' ;;
   esac

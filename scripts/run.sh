@@ -71,13 +71,9 @@ while running "$oneapi" && running "$twoapi"; do
   if [ -z "$shown$stopping" ] && answers "http://localhost:$twoapi_port/test/calloneapi" && answers "http://localhost:$oneapi_port/test"; then
     shown=yes
     if running "$oneapi" && running "$twoapi"; then
-      echo
-      echo "  oneapi  http://localhost:$oneapi_port/test"
-      echo "  twoapi  http://localhost:$twoapi_port/test/calloneapi"
-      echo "  page    http://localhost:$twoapi_port/"
-      echo
-      echo "  Ctrl-C stops both."
-      echo
+      printf '  %s\n' '' "oneapi  http://localhost:$oneapi_port/test" \
+        "twoapi  http://localhost:$twoapi_port/test/calloneapi" \
+        "page    http://localhost:$twoapi_port/" '' "Ctrl-C stops both." ''
     fi
   fi
   sleep 0.1 # too short to be noticed

@@ -17,9 +17,8 @@ fail() {
   exit 1
 }
 
-# It is copied alone to where there are no libraries.
+# Busybox is copied alone to where there are no libraries.
 ! ldd "$(command -v busybox)" >/dev/null 2>&1 || fail "busybox has to be static: Debian's package is busybox-static."
-
 kernel=${KERNEL:-$(ls -t /boot/vmlinuz-* 2>/dev/null | head -n 1)}
 [ -r "$kernel" ] || fail "There is no kernel to boot: KERNEL=FILE names one, such as /boot/vmlinuz of a Debian."
 

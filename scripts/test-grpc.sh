@@ -61,16 +61,8 @@ service Health {
   rpc Check ( .grpc.health.v1.HealthCheckRequest ) returns ( .grpc.health.v1.HealthCheckResponse );
   rpc Watch ( .grpc.health.v1.HealthCheckRequest ) returns ( stream .grpc.health.v1.HealthCheckResponse );
 }' "$listen" describe
-said 'grpc.health.v1.HealthCheckResponse is a message:
-message HealthCheckResponse {
-  .grpc.health.v1.HealthCheckResponse.ServingStatus status = 1;
-  enum ServingStatus {
-    UNKNOWN = 0;
-    SERVING = 1;
-    NOT_SERVING = 2;
-    SERVICE_UNKNOWN = 3;
-  }
-}' "$listen" describe grpc.health.v1.HealthCheckResponse
+"$tools/grpcurl" -plaintext "$listen" describe grpc.health.v1.HealthCheckResponse |
+  grep -q 'SERVICE_UNKNOWN = 3;' || fail "grpcurl doesn't describe the response."
 said '{
   "status": "SERVING"
 }' -d '{"service":"liveness"}' "$listen" grpc.health.v1.Health/Check

@@ -7,8 +7,9 @@ use tokio::{net::TcpListener, runtime};
 
 use crate::{
     config::{self, Build, CheckConflicts, Reader, whole_number},
+    endpoints,
     faults::{self, Faults},
-    http::{App, AppService, Routes},
+    http::{App, AppService, Mirror, Routes},
     lifecycle::{self, HeldSignals, Life, Signals, stop_in_order, termination},
     server::{self, Gate, Server, Timeouts, bind},
     system::{address::Address, container, descriptors, memory},
@@ -54,7 +55,7 @@ impl CheckConflicts for Settings {
     }
 }
 
-/// Runs `program` on a runtime of so many threads, with the stop signals that have been held since
+/// Runs `program` on a runtime with `worker_threads`, with the stop signals that have been held since
 /// the start of `main`.
 pub fn start<F: Future<Output = ExitCode>>(
     held: HeldSignals,
@@ -169,16 +170,25 @@ impl Chassis {
         }
     }
 
-    /// What `make` makes of the pod's IP, made anew only when that may have changed.
+    /// What `make` makes of the pod's IP. It is made anew only when the IP may have changed.
     pub fn address<T: Clone>(&self, make: fn(IpAddr) -> T) -> Address<T> {
-        self.identity.address.made_by(make)
+        Address::new(self.settings.identity.pod_ip, make)
     }
 
     /// A service's own routes with the shared ones beside them.
     pub fn app(&self, routes: Routes) -> App {
-        let (life, metrics) = (self.life.clone(), self.metrics.clone());
-        let faults = self.faults.clone();
-        App::new(routes, life, faults, metrics, Arc::clone(&self.identity))
+        let Self {
+            life,
+            faults,
+            metrics,
+            identity,
+            ..
+        } = self;
+        let mirror = Arc::new(Mirror::default());
+        let identity_of_info = Arc::clone(identity);
+        let routes = endpoints::beside(routes, life, faults, metrics, &mirror, identity_of_info);
+        let (life, faults) = (life.clone(), faults.clone());
+        App::new(routes, life, faults, metrics, mirror, identity)
     }
 
     /// Serves until a signal, and then stops in order.

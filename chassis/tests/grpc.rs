@@ -3,10 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test may
 
 use std::{
-    convert::Infallible,
     net::SocketAddr,
-    pin::Pin,
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -14,7 +11,7 @@ use axum::body::Bytes;
 use chassis::{
     Chassis,
     config::{Build, defaults},
-    http::Routes,
+    http::{Routes, streamed},
     lifecycle::{Signal, Signals},
     server,
 };
@@ -168,22 +165,6 @@ async fn next(stream: &mut Incoming) -> Result<Bytes, String> {
     }
 }
 
-/// The body of a request whose parts are sent one after the other.
-struct Parts(mpsc::UnboundedReceiver<Vec<u8>>);
-
-impl hyper::body::Body for Parts {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let part = self.0.poll_recv(cx);
-        part.map(|part| part.map(|part| Ok(Frame::data(part.into()))))
-    }
-}
-
 /// A stream of questions to the reflection service of that version, and its answers.
 async fn reflect(server: &Fixture, version: &str) -> (UnboundedSender<Vec<u8>>, Incoming) {
     let stream = TcpStream::connect(server.address).await.unwrap();
@@ -192,9 +173,13 @@ async fn reflect(server: &Fixture, version: &str) -> (UnboundedSender<Vec<u8>>, 
         .unwrap();
     tokio::spawn(connection);
     let uri = format!("http://x/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
-    let (questions, parts) = mpsc::unbounded_channel();
+    let (questions, parts) = mpsc::unbounded_channel::<Vec<u8>>();
     let request = Request::post(uri).header("content-type", "application/grpc");
-    let request = request.body(Parts(parts)).unwrap();
+    let body = streamed(parts, |mut parts| async {
+        let part = parts.recv().await?;
+        Some((Frame::data(part.into()), parts))
+    });
+    let request = request.body(body).unwrap();
     let answer = timeout(LONG, client.send_request(request)).await;
     let answer = answer.expect("an answer before any question").unwrap();
     assert_eq!(answer.headers()["content-type"], "application/grpc");

@@ -17,7 +17,7 @@ use axum::{
 use chassis::{
     Chassis,
     config::{Build, defaults},
-    http::Routes,
+    http::{Refusal, Routes},
     lifecycle::Signals,
     server,
 };
@@ -381,6 +381,61 @@ async fn options_are_answered_on_what_there_is_and_on_the_whole_server() {
     }
     let text = options(&server, "/nothing").await;
     assert!(text.starts_with("http/1.0 404"), "{text}");
+}
+
+#[tokio::test]
+async fn a_refused_method_gets_all_that_are_allowed() {
+    let chassis = Chassis::new(Build::new("service", "1.0", None, None), defaults());
+    let app = chassis.app(Routes::new().add("/fast", get(async || "fast")));
+    for (path, allow) in [
+        ("/fast", "GET,HEAD,OPTIONS"),
+        ("/livez", "GET,HEAD,OPTIONS"),
+        ("/faults/x", "PUT,DELETE,OPTIONS"),
+    ] {
+        let request = Request::post(path).body(Body::empty()).unwrap();
+        let response = app.answer(request).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(response.headers()[header::ALLOW], allow, "{path}");
+    }
+}
+
+/// While a switch is set that acts on requests, a text goes the long way, as a handler's answer does.
+#[tokio::test]
+async fn a_text_is_answered_alike_on_the_fast_path_and_on_the_long_one() {
+    let mut settings: chassis::Settings = defaults();
+    settings.faults.faults = true;
+    let chassis = Chassis::new(Build::new("service", "1.0", None, None), settings);
+    let routes = Routes::new()
+        .add_text("/text", || Ok(Bytes::from_static(b"text")))
+        .add_text("/panics", || panic!("as a test wants it"))
+        .add_text("/refused", || Err(Refusal::not_found("there is none")));
+    let app = chassis.app(routes);
+    let answers = async || {
+        let mut answers = Vec::new();
+        for path in ["/text", "/panics", "/refused", "/livez", "/readyz"] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let (parts, body) = app.answer(request).await.into_parts();
+            let mut headers: Vec<_> = parts.headers.into_iter().collect();
+            headers.retain(|(name, _)| *name != Some(header::CONTENT_LENGTH)); // hyper adds it
+            headers.sort_by_key(|(name, _)| name.as_ref().map(ToString::to_string));
+            let body = body.collect().await.unwrap().to_bytes();
+            answers.push((path, parts.status, headers, body));
+        }
+        answers
+    };
+    let fast = answers().await;
+    let switch = chassis.faults.read_and_set("errors", "percent=0&for=ever");
+    assert!(switch.is_ok(), "{switch:?}");
+    assert_eq!(answers().await, fast);
+    let text = chassis.metrics.openmetrics_text();
+    for path in ["/text", "/panics", "/refused", "/livez", "/readyz"] {
+        let of_path = |line: &&str| line.contains(path) && line.starts_with("http_requests_total");
+        let counts: Vec<_> = text.lines().filter(of_path).collect();
+        let [count] = &counts[..] else {
+            panic!("{path}: {counts:?}");
+        };
+        assert!(count.ends_with(" 2"), "{count}");
+    }
 }
 
 /// `option httpchk /readyz` of HAProxy asks so.

@@ -11,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-use axum::http::Uri;
 use clap::{Arg, Command, Error, builder::TypedValueParser};
+use hyper::Uri;
 
 /// A year: longer than anything here takes, and short enough to be added to any clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -86,7 +86,7 @@ where
     }
 }
 
-/// An address and port to listen at. Names are for those who connect.
+/// An address and port to listen at. Names are for clients.
 ///
 /// # Errors
 /// A sentence that says what is allowed.

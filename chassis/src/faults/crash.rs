@@ -4,7 +4,7 @@ use std::{process, time::Duration};
 
 use tracing::warn;
 
-use super::switch::CrashSignal;
+use super::action::CrashSignal;
 use crate::lifecycle::termination;
 
 /// Whoever sets the switch gets an answer first.

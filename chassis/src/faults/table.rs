@@ -1,9 +1,9 @@
-//! The switches that are set. Whoever acts on one asks here; a request that no switch concerns
+//! The switches that are set. Whoever acts on one asks here; while no switch acts on requests, a request
 //! costs one atomic load.
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -17,10 +17,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::{
-    Settings, crash,
-    held::{Files, Memory},
-    switch::{Action, Bounds, End, Left, Listed, Name, Switch, spread},
+    action::{Action, End},
+    active::{Active, Listed, Taken},
+    bounds::Bounds,
+    crash,
+    name::Name,
+    part::spread,
+    settings::Settings,
+    switch::Switch,
+    taken::{Files, Memory},
 };
+use crate::base::lock;
 
 /// A handle on the switches. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -32,7 +39,7 @@ struct Inner {
     bounds: Bounds,
     at_start: Vec<Switch>,
     /// Whether any switch is set that acts on requests.
-    concern_requests: AtomicBool,
+    act_on_requests: AtomicBool,
     table: Mutex<[Option<Active>; Name::ALL.len()]>,
     /// Held while one is set, so that what a new one takes is not taken before the old one, or that
     /// of a client at the same time, has given back its own.
@@ -44,33 +51,6 @@ struct Inner {
     /// Sent whenever a switch is set or ends.
     changes: watch::Sender<()>,
     deaf: watch::Sender<bool>,
-}
-
-/// A switch that is set.
-#[derive(Debug)]
-struct Active {
-    /// Tells it from one of the same name that is set later.
-    id: u64,
-    action: Action,
-    until: Option<Instant>,
-    count: Option<u64>,
-    /// Requests that have come while it was set.
-    asked: u64,
-    /// Those that it has acted on.
-    hits: u64,
-    /// Those of them that it still holds back, or that are just being acted on.
-    held: u64,
-    /// Whatever it holds back goes on when this is cancelled.
-    ended: CancellationToken,
-    /// Given back when this is dropped.
-    _held: Option<Held>,
-}
-
-#[derive(Debug)]
-#[allow(dead_code)] // they are held, and not looked at
-enum Held {
-    Memory(Memory),
-    Files(Files),
 }
 
 /// A switch acts on a request or a signal, until this is dropped. A switch whose count is used up stays
@@ -89,7 +69,7 @@ pub struct Hit {
 
 impl Drop for Hit {
     fn drop(&mut self) {
-        self.faults.is_over(self.name, self.id);
+        self.faults.hit_is_over(self.name, self.id);
     }
 }
 
@@ -109,13 +89,13 @@ impl Hit {
 }
 
 impl Faults {
-    /// None is set yet.
+    /// Without any switch that is set.
     pub fn new(settings: &Settings) -> Self {
         Self(Arc::new(Inner {
             allowed: settings.faults,
             bounds: settings.bounds(),
             at_start: settings.at_start().to_vec(),
-            concern_requests: AtomicBool::new(false),
+            act_on_requests: AtomicBool::new(false),
             table: Default::default(),
             setting: Mutex::default(),
             memory_turn: Arc::default(),
@@ -131,10 +111,10 @@ impl Faults {
         self.0.allowed
     }
 
-    /// Sets those that are to be set from the start.
+    /// Sets the switches of `FAULTS_AT_START`.
     pub fn start(&self) {
         for switch in &self.0.at_start {
-            self.set(*switch);
+            self.set(switch.clone());
         }
     }
 
@@ -149,12 +129,13 @@ impl Faults {
     }
 
     fn set(&self, switch: Switch) -> Listed {
-        let Switch { name, action, end } = switch;
-        let _setting = self
-            .0
-            .setting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let Switch {
+            name,
+            parameters,
+            action,
+            end,
+        } = switch;
+        let _setting = lock(&self.0.setting);
         self.remove(name, None, "replaced");
         let begins = Instant::now();
         let until = match (end, action) {
@@ -166,40 +147,41 @@ impl Faults {
         let ended = CancellationToken::new();
         let active = Active {
             id: self.0.next_id.fetch_add(1, Ordering::Relaxed),
+            parameters,
             action,
             until,
             count: match end {
                 End::Count(count) => Some(count),
                 _ => None,
             },
-            asked: 0,
+            requests: 0,
             hits: 0,
-            held: 0,
+            held_back: 0,
             ended: ended.clone(),
-            _held: match action {
+            _taken: match action {
                 Action::Memory { mib, rate } => {
                     let turn = Arc::clone(&self.0.memory_turn);
-                    Some(Held::Memory(Memory::take(mib, rate, turn)))
+                    Some(Taken::Memory(Memory::take(mib, rate, turn)))
                 }
-                Action::Files { count } => Some(Held::Files(Files::open(count))),
+                Action::Files { count } => Some(Taken::Files(Files::open(count))),
                 _ => None,
             },
         };
         let (id, listed) = (active.id, active.listed(name));
-        // Those that act once, by being set.
+        // These switches act once, when they are set.
         if matches!(
             action,
             Action::Memory { .. } | Action::Files { .. } | Action::Deaf
         ) {
             self.count(name);
         }
-        info!(fault = name.as_str(), parameters = %action, end = %in_words(until, end), "fault begins");
+        info!(fault = name.as_str(), parameters = %active.parameters, end = %in_words(until, end), "fault begins");
         self.change(|table| table[name as usize] = Some(active));
         if let Some(until) = until {
             let faults = self.clone();
             tokio::spawn(async move {
                 tokio::select! {
-                    () = sleep_until(until.into()) => faults.is_due(name, id, action),
+                    () = sleep_until(until.into()) => faults.time_is_over(name, id, action),
                     () = ended.cancelled() => {}
                 }
             });
@@ -207,8 +189,8 @@ impl Faults {
         listed
     }
 
-    /// A switch's time has come.
-    fn is_due(&self, name: Name, id: u64, action: Action) {
+    /// A switch's time is over: it ends, or ends the process.
+    fn time_is_over(&self, name: Name, id: u64, action: Action) {
         match action {
             Action::Exit { code, .. } => crash::exit(code),
             Action::Crash(signal) => crash::crash(signal),
@@ -218,12 +200,12 @@ impl Faults {
         }
     }
 
-    /// Clears a switch. None if it isn't set.
+    /// Clears a switch. `None` if it isn't set.
     pub fn clear(&self, name: Name) -> Option<Listed> {
         self.remove(name, None, "cleared")
     }
 
-    /// Those that are set.
+    /// The switches that are set.
     pub fn list(&self) -> Vec<Listed> {
         let table = self.table();
         let active = Name::ALL.into_iter().zip(table.iter());
@@ -233,11 +215,11 @@ impl Faults {
     }
 
     /// Whether any switch is set that acts on requests.
-    pub fn concern_requests(&self) -> bool {
-        self.0.concern_requests.load(Ordering::Relaxed)
+    pub fn act_on_requests(&self) -> bool {
+        self.0.act_on_requests.load(Ordering::Relaxed)
     }
 
-    /// What a switch does to the request or signal that has just come, if anything.
+    /// What a switch does to the request or signal that has just come. `None` if it does nothing.
     pub fn hit(&self, name: Name) -> Option<Hit> {
         let hit = {
             let mut table = self.table();
@@ -245,8 +227,8 @@ impl Faults {
             if active.is_used_up() {
                 return None;
             }
-            let n = active.asked;
-            active.asked += 1;
+            let n = active.requests;
+            active.requests += 1;
             let is_hit = match active.action {
                 Action::Errors { percent, .. } | Action::Reset { percent } => {
                     percent.includes(n, active.hits)
@@ -257,7 +239,7 @@ impl Faults {
                 return None;
             }
             active.hits += 1;
-            active.held += 1;
+            active.held_back += 1;
             if let Some(count) = &mut active.count {
                 *count -= 1;
             }
@@ -274,16 +256,16 @@ impl Faults {
         Some(hit)
     }
 
-    /// A switch has done to a request what it says.
-    fn is_over(&self, name: Name, id: u64) {
+    /// A switch has acted on a request.
+    fn hit_is_over(&self, name: Name, id: u64) {
         let ends = {
             let mut table = self.table();
             let active = table[name as usize].as_mut();
             active
                 .filter(|active| active.id == id)
                 .is_some_and(|active| {
-                    active.held -= 1;
-                    active.held == 0 && active.is_used_up()
+                    active.held_back -= 1;
+                    active.held_back == 0 && active.is_used_up()
                 })
         };
         if ends {
@@ -339,17 +321,17 @@ impl Faults {
         Some(active.listed(name))
     }
 
-    /// Changes the table, and tells whom it concerns.
+    /// Changes the table, and wakes whatever waits for a change.
     fn change<T>(&self, change: impl FnOnce(&mut [Option<Active>]) -> T) -> T {
         let mut table = self.table();
         let changed = change(&mut *table);
         let is_set = |name: &Name| table[*name as usize].is_some();
-        let concern_requests = Name::ALL
+        let act_on_requests = Name::ALL
             .iter()
             .any(|name| name.acts_on_requests() && is_set(name));
         self.0
-            .concern_requests
-            .store(concern_requests, Ordering::Relaxed);
+            .act_on_requests
+            .store(act_on_requests, Ordering::Relaxed);
         self.0.deaf.send_if_modified(|deaf| {
             let before = std::mem::replace(deaf, is_set(&Name::Deaf));
             before != *deaf
@@ -360,38 +342,7 @@ impl Faults {
     }
 
     fn table(&self) -> MutexGuard<'_, [Option<Active>; Name::ALL.len()]> {
-        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Active {
-    /// Whether it acts on no more requests.
-    fn is_used_up(&self) -> bool {
-        self.count == Some(0)
-    }
-
-    fn listed(&self, name: Name) -> Listed {
-        let seconds = self.until.map(|until| {
-            let left = until.saturating_duration_since(Instant::now());
-            (left.as_secs_f64() * 1e3).round() / 1e3
-        });
-        Listed {
-            name,
-            parameters: self.action,
-            left: Left {
-                seconds,
-                count: self.count,
-            },
-        }
-    }
-
-    fn log_end(&self, name: Name, why: &'static str) {
-        info!(
-            fault = name.as_str(),
-            why,
-            requests = self.hits,
-            "fault ends"
-        );
+        lock(&self.0.table)
     }
 }
 

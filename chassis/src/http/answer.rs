@@ -1,31 +1,44 @@
-//! The body of an answer, which holds the record of its request until its last byte has been taken:
-//! so long is the request in flight.
+//! The body of an answer. It holds the record of its request, which is in flight until the last byte has
+//! been taken, and the room that a large answer needs.
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use axum::{body::Bytes, http::Response};
 use hyper::body::{Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{content::Content, layers::metrics::Record};
+use super::{
+    content::Content,
+    layers::{large, request_record::RequestRecord},
+};
 
 pin_project_lite::pin_project! {
-    /// A body, and the record of its request.
+    /// An answer's body.
     #[derive(Debug)]
     pub struct Answer {
         #[pin]
-        body: Content,
-        record: Record,
+        content: Content,
+        // Its first bytes take it along.
+        room: Option<OwnedSemaphorePermit>,
+        record: RequestRecord,
     }
 }
 
 impl Answer {
-    /// The answer to the request of that record.
-    pub(super) fn of(mut record: Record, response: Response<Content>) -> Response<Self> {
+    pub(super) fn new(
+        mut record: RequestRecord,
+        room: Option<OwnedSemaphorePermit>,
+        response: Response<Content>,
+    ) -> Response<Self> {
         record.answered(response.status());
-        response.map(|body| Self { body, record })
+        response.map(|content| Self {
+            content,
+            room,
+            record,
+        })
     }
 }
 
@@ -37,14 +50,20 @@ impl hyper::body::Body for Answer {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        let frame = ready!(this.content.poll_frame(cx));
+        let Some(room) = this.room.take() else {
+            return Poll::Ready(frame);
+        };
+        let keep = |bytes| large::keep(bytes, room);
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(keep))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.content.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.content.size_hint()
     }
 }

@@ -1,4 +1,4 @@
-//! What is answered: bytes that are there, or whatever axum makes of a handler's answer.
+//! What is answered: a text that is there, or whatever axum makes of a handler's answer.
 
 use std::{
     pin::Pin,
@@ -13,8 +13,8 @@ pin_project_lite::pin_project! {
     #[derive(Debug)]
     #[project = ContentProjection]
     pub(super) enum Content {
-        /// All of it, without an allocation; none when it has been taken.
-        Whole { bytes: Option<Bytes> },
+        /// The text of a text route, without an allocation. `None` once it has been taken.
+        Text { bytes: Option<Bytes> },
         /// Whatever axum makes of a handler's answer.
         Axum { #[pin] body: Body },
     }
@@ -22,7 +22,7 @@ pin_project_lite::pin_project! {
 
 impl From<Bytes> for Content {
     fn from(bytes: Bytes) -> Self {
-        Self::Whole { bytes: Some(bytes) }
+        Self::Text { bytes: Some(bytes) }
     }
 }
 
@@ -33,9 +33,13 @@ impl From<Body> for Content {
 }
 
 impl Content {
-    /// Nothing at all.
+    /// Without a single byte.
     pub(super) fn empty() -> Self {
-        Self::Whole { bytes: None }
+        Self::Text { bytes: None }
+    }
+
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self, Self::Text { bytes: Some(_) })
     }
 }
 
@@ -48,7 +52,7 @@ impl hyper::body::Body for Content {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         match self.project() {
-            ContentProjection::Whole { bytes } => {
+            ContentProjection::Text { bytes } => {
                 Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
             }
             ContentProjection::Axum { body } => body.poll_frame(cx),
@@ -57,14 +61,14 @@ impl hyper::body::Body for Content {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole { bytes } => bytes.is_none(),
+            Self::Text { bytes } => bytes.is_none(),
             Self::Axum { body } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole { bytes } => {
+            Self::Text { bytes } => {
                 let left = bytes.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(left).unwrap_or(u64::MAX))
             }

@@ -1,20 +1,18 @@
 //! The probe mirror: the last requests of each kind of probe, as the service saw them. `kubectl
 //! describe` tells of the probes that failed; this tells of those that passed, too.
 //!
-//! A probe pays for it with two clocks, an atomic and a copy of some 150 bytes under a lock that is
-//! never held for longer than such a copy, or that of a whole list when somebody reads it. Nothing
-//! is allocated.
+//! A probe pays for it with two clocks, and a copy of some 150 bytes under a lock. The lock is never held
+//! for longer than such a copy, or that of a whole list when somebody reads it.
 
 use std::{
+    collections::VecDeque,
     net::IpAddr,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard},
     time::{Duration, Instant, SystemTime},
 };
 
-use crate::text::shown;
+use super::kind::Probe;
+use crate::{base::lock, text::shown};
 
 /// How many requests of each kind are kept: five minutes of a probe every ten seconds.
 const KEPT: usize = 32;
@@ -23,65 +21,43 @@ const KEPT: usize = 32;
 /// `kube-probe/1.35 grpc-go/1.72.2`.
 const AGENT: usize = 64;
 
-/// The kinds of probes, in the order in which they are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Probe {
-    Liveness,
-    Readiness,
-    Startup,
-    Grpc,
-}
-
-impl Probe {
-    pub(super) const ALL: [Self; 4] = [Self::Liveness, Self::Readiness, Self::Startup, Self::Grpc];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Liveness => "liveness",
-            Self::Readiness => "readiness",
-            Self::Startup => "startup",
-            Self::Grpc => "grpc",
-        }
-    }
-}
-
 /// A request that has come.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival {
-    pub(super) at: SystemTime,
+pub(crate) struct Arrival {
+    pub(crate) at: SystemTime,
     clock: Instant,
-    /// None for the first of its kind.
-    pub(super) since_last: Option<Duration>,
+    /// `None` for the first of its kind.
+    pub(crate) since_last: Option<Duration>,
 }
 
 impl Arrival {
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.clock.elapsed()
     }
 }
 
-/// A request that has been answered, or given up.
+/// A request that has its answer, or whose client has left.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    pub(super) arrival: Arrival,
+pub(crate) struct Entry {
+    pub(crate) arrival: Arrival,
     /// Until the answer was there.
-    pub(super) took: Duration,
-    pub(super) status: u16,
-    /// Which service of gRPC was asked for, if there is such a one.
-    pub(super) service: Option<&'static str>,
-    pub(super) from: IpAddr,
-    pub(super) agent: Agent,
+    pub(crate) took: Duration,
+    pub(crate) status: u16,
+    /// The gRPC service that was asked for. `None` over HTTP, and if there is no such service.
+    pub(crate) service: Option<&'static str>,
+    pub(crate) from: IpAddr,
+    pub(crate) agent: Agent,
 }
 
 /// The beginning of a user agent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Agent {
+pub(crate) struct Agent {
     bytes: [u8; AGENT],
     length: u8,
 }
 
 impl Agent {
-    pub(super) fn new(whole: &[u8]) -> Self {
+    pub(crate) fn new(whole: &[u8]) -> Self {
         let length = whole.len().min(AGENT);
         let mut bytes = [0; AGENT];
         bytes[..length].copy_from_slice(&whole[..length]);
@@ -92,88 +68,53 @@ impl Agent {
     }
 
     /// As it may be shown: the table is read on a terminal, which obeys control characters.
-    pub(super) fn to_text(self) -> String {
+    pub(crate) fn to_text(self) -> String {
         shown(&self.bytes[..self.length.into()])
     }
 }
 
-/// See the module.
-#[derive(Debug)]
-pub(super) struct Mirror {
-    began: Instant,
-    lists: [List; Probe::ALL.len()],
-}
-
+/// The last requests of each kind of probe.
 #[derive(Debug, Default)]
-struct List {
-    /// When the last request came, in nanoseconds after the mirror's beginning; 0 for never.
-    last: AtomicU64,
-    ring: Mutex<Ring>,
-}
+pub(crate) struct Mirror([Mutex<Log>; Probe::ALL.len()]);
 
-#[derive(Debug)]
-struct Ring {
-    entries: Vec<Entry>,
-    /// Which is overwritten next, once all are there.
-    oldest: usize,
-}
-
-impl Default for Ring {
-    fn default() -> Self {
-        Self {
-            entries: Vec::with_capacity(KEPT),
-            oldest: 0,
-        }
-    }
+/// The requests of one kind.
+#[derive(Debug, Default)]
+struct Log {
+    last_came: Option<Instant>,
+    /// In the order in which they were answered.
+    entries: VecDeque<Entry>,
 }
 
 impl Mirror {
-    pub(super) fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            lists: Default::default(),
-        }
-    }
-
     /// A request of that kind comes now.
-    pub(super) fn arrives(&self, probe: Probe) -> Arrival {
+    pub(crate) fn arrives(&self, probe: Probe) -> Arrival {
         let clock = Instant::now();
-        let nanos = clock.duration_since(self.began).as_nanos() as u64; // enough for 500 years
-        let last = self.lists[probe as usize]
-            .last
-            .swap(nanos.max(1), Ordering::Relaxed);
+        let last_came = self.log(probe).last_came.replace(clock);
         Arrival {
             at: SystemTime::now(),
             clock,
-            since_last: (last > 0).then(|| Duration::from_nanos(nanos.saturating_sub(last))),
+            since_last: last_came.map(|last| clock.saturating_duration_since(last)),
         }
     }
 
-    /// A request has its answer, or is given up.
-    pub(super) fn answered(&self, probe: Probe, entry: Entry) {
-        let mut ring = self.ring(probe);
-        if ring.entries.len() < KEPT {
-            ring.entries.push(entry);
-        } else {
-            let oldest = ring.oldest;
-            ring.entries[oldest] = entry;
-            ring.oldest = (oldest + 1) % KEPT;
+    /// A request has its answer, or its client has left.
+    pub(crate) fn answered(&self, probe: Probe, entry: Entry) {
+        let entries = &mut self.log(probe).entries;
+        if entries.len() == KEPT {
+            entries.pop_front();
         }
+        entries.push_back(entry);
     }
 
     /// The requests of a kind in the order in which they came, the newest last.
-    pub(super) fn entries(&self, probe: Probe) -> Vec<Entry> {
-        let mut entries = self.ring(probe).entries.clone();
-        // They are kept in the order in which they were answered.
+    pub(crate) fn entries(&self, probe: Probe) -> Vec<Entry> {
+        let mut entries = Vec::from(self.log(probe).entries.clone());
         entries.sort_unstable_by_key(|entry| entry.arrival.clock);
         entries
     }
 
-    fn ring(&self, probe: Probe) -> MutexGuard<'_, Ring> {
-        self.lists[probe as usize]
-            .ring
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn log(&self, probe: Probe) -> MutexGuard<'_, Log> {
+        lock(&self.0[probe as usize])
     }
 }
 
@@ -197,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_last_of_many_are_kept_in_their_order() {
-        let mirror = Mirror::new();
+        let mirror = Mirror::default();
         for status in 200..300 {
             answer(&mirror, mirror.arrives(Probe::Liveness), status);
         }
@@ -217,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_request_that_takes_long_stands_where_it_came() {
-        let mirror = Mirror::new();
+        let mirror = Mirror::default();
         let [slow, fast] = [
             mirror.arrives(Probe::Liveness),
             mirror.arrives(Probe::Liveness),

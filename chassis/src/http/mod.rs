@@ -1,36 +1,43 @@
-//! What a service answers: its own routes, the shared ones beside them, and one stack of layers
-//! round all of them. The server hands each connection's requests to an [`AppService`]; how they got
-//! there, and how the answers get back, is not known here.
+//! How a request is answered: the routes, one stack of layers round all of them, and what a handler needs
+//! to read a request and to answer it. The server hands each connection's requests to an [`AppService`].
+//! Which routes there are is not known here: a service has its own, and `endpoints` the shared ones.
 
-mod accept;
 mod answer;
 mod app;
 mod browser;
-mod connections;
 mod content;
-mod faults;
-mod grpc;
-mod health;
 mod host;
-mod info;
+mod kind;
 mod layers;
-mod metrics;
 mod mirror;
-mod probes;
+mod negotiation;
 mod refusal;
 mod request_body;
 mod routes;
 mod segment;
 mod service;
+mod streamed;
 
 pub use self::{
-    accept::{VARY_ACCEPT, prefers_gzip, prefers_json},
     answer::Answer,
     app::App,
     browser::refuse_browser,
+    negotiation::{VARY_ACCEPT, prefers_gzip, prefers_json},
     refusal::{Refusal, TEXT},
     request_body::RequestBody,
     routes::Routes,
     segment::Segment,
     service::AppService,
+    streamed::streamed,
+};
+pub(crate) use self::{
+    kind::{Kind, Probe},
+    layers::{
+        injection::{FAULT, NO_ANSWER, ProbeFault, inject_into_probe},
+        probe_record::{AskedService, GrpcOutcome},
+    },
+    mirror::{Entry, Mirror},
+    negotiation::{outweighs_text, prefers_openmetrics},
+    request_body::{BODY_TIMEOUT, Unread, read_body},
+    routes::Field,
 };

@@ -11,14 +11,14 @@ use crate::lifecycle::NotReady;
 /// What a client is told when it doesn't get what it asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Says the kind.
+    /// What kind of refusal it is.
     pub status: StatusCode,
-    /// Says the cause, and for a 400 which field and what is allowed.
+    /// The cause, and for a 400 which field it is and what is allowed.
     pub sentence: String,
 }
 
 impl Refusal {
-    /// Any status.
+    /// A refusal with any status.
     pub fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
         Self {
             status,

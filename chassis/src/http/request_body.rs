@@ -16,7 +16,7 @@ use tokio::{task::yield_now, time::timeout};
 use super::refusal::Refusal;
 
 /// How long a body may take to come in, as long as the headers may.
-pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a handler takes as its last argument, and reads after whatever can be checked without it.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl RequestBody {
     /// # Errors
     /// 413, longer than `most` bytes; 408, not there in time; 400, ended before its end.
     pub async fn read(self, most: usize) -> Result<Bytes, Refusal> {
-        read(self.0, most).await.map_err(|why| match why {
+        read_body(self.0, most).await.map_err(|why| match why {
             Unread::TooLong => Refusal::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!("the body can't be longer than {most} bytes"),
@@ -52,13 +52,13 @@ impl RequestBody {
 
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     TooLong,
     TooSlow,
     BrokenOff,
 }
 
-pub(super) async fn read(body: Body, most: usize) -> Result<Bytes, Unread> {
+pub(crate) async fn read_body(body: Body, most: usize) -> Result<Bytes, Unread> {
     // By its length, if the client has said it: nothing of it need be read then.
     let bytes = if body.size_hint().lower() > most as u64 {
         drop(body);

@@ -11,44 +11,23 @@ use axum::{
 use serde_json::Value;
 
 use super::{
-    mirror::Probe,
+    kind::{Kind, Probe},
     refusal::{Refusal, TEXT},
 };
 use crate::text::shown;
-
-/// What a route is for, which decides how the stack treats its requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A service's own, for clients.
-    Ordinary,
-    /// For the kubelet. It answers while the service starts, is shown in the mirror, and doesn't count
-    /// as a client that still comes after the stop signal.
-    Probe(Probe),
-    /// For who looks on: metrics, the mirror, and who this is. They answer as probes do, and leave
-    /// no trace: nothing counts them, and no switch acts on them.
-    Operations,
-    /// For whoever asks for a path that no route has.
-    Unmatched,
-}
-
-impl Kind {
-    pub(super) fn is_of_the_cluster(self) -> bool {
-        matches!(self, Self::Probe(_) | Self::Operations)
-    }
-}
 
 /// Routes in the order in which they were added.
 #[derive(Debug, Default)]
 pub struct Routes {
     pub(super) router: Router,
     pub(super) added: Vec<Added>,
-    pub(super) info: Vec<Field>,
+    pub(crate) info: Vec<Field>,
 }
 
 /// What a service adds to `/info`: a name, and the value when somebody asks.
-pub(super) struct Field(
-    pub(super) &'static str,
-    pub(super) Box<dyn Fn() -> Value + Send + Sync>,
+pub(crate) struct Field(
+    pub(crate) &'static str,
+    pub(crate) Box<dyn Fn() -> Value + Send + Sync>,
 );
 
 impl fmt::Debug for Field {
@@ -63,12 +42,34 @@ pub(super) struct Added {
     pub(super) template: &'static str,
     pub(super) kind: Kind,
     /// The kind of a request that only reads.
-    pub(super) reading: Kind,
+    reading: Kind,
+    /// What a `GET` answers, if that needs no waiting.
     pub(super) text: Option<Text>,
+    /// Whether the handlers find a [`Peer`](crate::server::Peer) in the request's extensions.
     pub(super) with_peer: bool,
 }
 
-/// A text that is there at once.
+impl Added {
+    pub(super) fn new(kind: Kind, template: &'static str) -> Self {
+        Self {
+            template,
+            kind,
+            reading: kind,
+            text: None,
+            with_peer: kind == Kind::Probe(Probe::Grpc),
+        }
+    }
+
+    pub(super) fn kind_of(&self, method: &Method) -> Kind {
+        if method.is_safe() {
+            self.reading
+        } else {
+            self.kind
+        }
+    }
+}
+
+/// What makes the text of a text route.
 #[derive(Clone)]
 pub(super) struct Text(Arc<dyn Fn() -> Result<Bytes, Refusal> + Send + Sync>);
 
@@ -85,7 +86,7 @@ impl fmt::Debug for Text {
 }
 
 impl Routes {
-    /// None yet.
+    /// Without any route yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -96,8 +97,8 @@ impl Routes {
         self.add_as(Kind::Ordinary, template, methods)
     }
 
-    /// As [`add`](Self::add), and the handlers find out who asks by an extension, a
-    /// [`Peer`](crate::server::Peer).
+    /// As [`add`](Self::add), and the handlers find the client's [`Peer`](crate::server::Peer) in the request's
+    /// extensions.
     #[must_use]
     pub fn add_with_peer(self, template: &'static str, methods: MethodRouter) -> Self {
         let mut routes = self.add(template, methods);
@@ -107,8 +108,8 @@ impl Routes {
         routes
     }
 
-    /// Adds a route whose `GET` answers a text that is there at once, whatever the request says. It
-    /// takes half the time of a handler, since nothing is allocated for it.
+    /// Adds a text route: its `GET` answers a text that needs no waiting, whatever the request says. It takes
+    /// a sixth fewer instructions than a handler, since nothing is boxed for it.
     #[must_use]
     pub fn add_text(
         self,
@@ -118,16 +119,15 @@ impl Routes {
         self.add_text_as(Kind::Ordinary, template, text)
     }
 
-    /// Adds a route of a service's own that is for whoever watches or operates it, and not for its
-    /// clients: it answers while the service starts, as the shared routes do.
+    /// Adds a route of a service's own that is for observers, and not for clients: it answers while the
+    /// service starts, as the shared routes do.
     #[must_use]
     pub fn add_operations(self, template: &'static str, methods: MethodRouter) -> Self {
         self.add_as(Kind::Operations, template, methods)
     }
 
-    /// Adds a route of a service's own that its clients change and that anybody may look at: a `GET`
-    /// is treated as [`add_operations`](Self::add_operations) has it, other methods as
-    /// [`add`](Self::add) has it.
+    /// Adds a route of a service's own that clients change and observers look at: a `GET` is treated as that
+    /// of [`add_operations`](Self::add_operations), other methods as those of [`add`](Self::add).
     #[must_use]
     pub fn add_resource(self, template: &'static str, methods: MethodRouter) -> Self {
         let mut routes = self.add_as(Kind::Ordinary, template, methods);
@@ -148,7 +148,7 @@ impl Routes {
         self
     }
 
-    pub(super) fn add_as(
+    pub(crate) fn add_as(
         mut self,
         kind: Kind,
         template: &'static str,
@@ -157,17 +157,11 @@ impl Routes {
         self.router = self
             .router
             .route(template, methods.fallback(method_not_allowed));
-        self.added.push(Added {
-            template,
-            kind,
-            reading: kind,
-            text: None,
-            with_peer: kind == Kind::Probe(Probe::Grpc),
-        });
+        self.added.push(Added::new(kind, template));
         self
     }
 
-    pub(super) fn add_text_as(
+    pub(crate) fn add_text_as(
         self,
         kind: Kind,
         template: &'static str,

@@ -1,4 +1,4 @@
-//! What the server is handed for each connection: the app, and who asks over that connection.
+//! What the server is handed for each connection: the app, and the client of that connection.
 
 use std::{
     convert::Infallible,
@@ -18,7 +18,7 @@ use crate::server::Peer;
 pub struct AppService(Arc<(App, Peer)>);
 
 impl AppService {
-    /// Of that connection.
+    /// The service of the connection that leads to `peer`.
     pub fn new(app: App, peer: Peer) -> Self {
         Self(Arc::new((app, peer)))
     }
@@ -32,7 +32,9 @@ impl Service<Request<Incoming>> for AppService {
     fn call(&self, request: Request<Incoming>) -> Answering {
         let (app, peer) = &*self.0;
         if !host::is_said(&request) {
-            let refusal = Refusal::bad_input("a request of HTTP/1.1 has one header Host");
+            let refusal = Refusal::bad_input(
+                "a request of HTTP/1.1 has one header Host, with a host and perhaps a port",
+            );
             return Answering::AtOnce(Some(app.refuse(peer, &request, refusal)));
         }
         if peer.is_surplus() && !app.is_probe(&request) {
@@ -53,12 +55,12 @@ impl Service<Request<Incoming>> for AppService {
     }
 }
 
-/// An answer that is there, or one to wait for.
+/// The answer to a request.
 #[allow(missing_debug_implementations)] // a future has nothing to show
 pub enum Answering {
-    /// None once it has been taken.
+    /// It is there. `None` once it has been taken.
     AtOnce(Option<Response<Answer>>),
-    /// A handler is at work.
+    /// It is there once the handler has made it.
     Waiting(Pin<Box<dyn Future<Output = Response<Answer>> + Send>>),
 }
 

@@ -60,7 +60,7 @@ struct Inner {
     started: SystemTime,
     began: Instant,
     startup_delay: Duration,
-    /// Only reported from here; the stop itself is told by its settings.
+    /// It is only reported from here. The stop itself goes by its settings.
     drain_delay: Duration,
     phase: watch::Sender<Phase>,
     /// What runs for no connection.
@@ -87,7 +87,7 @@ impl Life {
         Self::with_drain_delay(startup_delay, Duration::ZERO)
     }
 
-    /// A service that starts now, and that will drain for so long.
+    /// A service that starts now, and that will drain for `drain_delay`.
     pub(crate) fn with_drain_delay(startup_delay: Duration, drain_delay: Duration) -> Self {
         Self(Arc::new(Inner {
             started: SystemTime::now(),
@@ -167,12 +167,12 @@ impl Life {
         self.0.work.spawn(work);
     }
 
-    /// How many of these are not over.
+    /// How many pieces of work are not over.
     pub(crate) fn working(&self) -> usize {
         self.0.work.len()
     }
 
-    /// Waits until all of them are over, when nobody is left who could start one.
+    /// Waits until all work is over. It is called when nothing is left that could start some.
     pub(crate) async fn work_done(&self) {
         self.0.work.close();
         self.0.work.wait().await;
@@ -229,7 +229,7 @@ impl Life {
     fn move_on(&self, phase: Phase) {
         self.0.phase.send_modify(|current| {
             *current = phase;
-            // Before anybody is woken, and after the phase: who sees this sees the phase.
+            // Before any waiter is woken, and after the phase: whoever sees this sees the phase.
             self.0.stopping.store(true, Ordering::Release);
         });
     }

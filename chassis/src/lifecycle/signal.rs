@@ -16,7 +16,7 @@ pub enum Signal {
     Hangup,
     /// For whatever a program makes of it.
     User1,
-    /// As [`User1`](Self::User1).
+    /// For whatever a program makes of it, as [`User1`](Self::User1) is.
     User2,
 }
 
@@ -98,7 +98,7 @@ mod system {
         }
     }
 
-    /// Whether whoever started the process has it ignore the signal.
+    /// Whether the process was started with the signal ignored.
     pub(super) fn is_ignored(signal: Signal) -> bool {
         // SAFETY: the call only writes what is asked for, and zeros are a value of it.
         unsafe {

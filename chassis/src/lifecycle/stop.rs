@@ -17,8 +17,8 @@ use tokio::time::{sleep_until, timeout_at};
 use tracing::{info, warn};
 
 use super::{
-    Settings,
     life::{Life, Stop},
+    settings::Settings,
     signal::{Signal, Signals},
     termination,
 };

@@ -5,7 +5,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -16,13 +16,14 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::seldom::Seldom;
+use super::warning_limit::WarningLimit;
+use crate::base::lock;
 
 /// How many surplus connections there are at once. The oldest goes for the newest, so that those who say
 /// nothing don't keep a probe out.
 const MAX_SURPLUS: usize = 128;
 
-/// See the module. Cheap to clone.
+/// Counts a server's connections, and gives each its place. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Census(Arc<Inner>);
 
@@ -32,17 +33,17 @@ struct Inner {
     places: Arc<Semaphore>,
     open: AtomicUsize,
     surplus: AtomicU64,
-    crowd: Mutex<Crowd>,
+    surplus_open: Mutex<SurplusOpen>,
 }
 
 #[derive(Debug, Default)]
-struct Crowd {
+struct SurplusOpen {
     /// The oldest first.
     open: VecDeque<AbortHandle>,
-    warned: Seldom,
+    warnings: WarningLimit,
 }
 
-/// What a connection has that isn't surplus.
+/// The place of a connection that isn't surplus.
 pub(super) struct Place {
     census: Census,
     permit: OwnedSemaphorePermit,
@@ -56,7 +57,7 @@ impl Census {
             places: Arc::new(Semaphore::new(most as usize)),
             open: AtomicUsize::new(0),
             surplus: AtomicU64::new(0),
-            crowd: Mutex::default(),
+            surplus_open: Mutex::default(),
         }))
     }
 
@@ -65,7 +66,7 @@ impl Census {
         self.0.open.load(Ordering::Relaxed)
     }
 
-    /// How many have been too many.
+    /// How many have been surplus so far.
     pub fn surplus(&self) -> u64 {
         self.0.surplus.load(Ordering::Relaxed)
     }
@@ -83,17 +84,17 @@ impl Census {
     /// Ends the oldest surplus one for the newest.
     pub(super) fn add_surplus(&self, connection: AbortHandle) {
         self.0.surplus.fetch_add(1, Ordering::Relaxed);
-        let mut crowd = self.0.crowd.lock().unwrap_or_else(PoisonError::into_inner);
-        if crowd.warned.is_due() {
+        let mut surplus = lock(&self.0.surplus_open);
+        if surplus.warnings.allows_one() {
             warn!(
                 max_connections = self.0.most,
                 "too many connections: new ones get 503, unless they ask for a probe"
             );
         }
-        crowd.open.retain(|other| !other.is_finished());
-        crowd.open.push_back(connection);
-        if crowd.open.len() > MAX_SURPLUS
-            && let Some(oldest) = crowd.open.pop_front()
+        surplus.open.retain(|other| !other.is_finished());
+        surplus.open.push_back(connection);
+        if surplus.open.len() > MAX_SURPLUS
+            && let Some(oldest) = surplus.open.pop_front()
         {
             oldest.abort();
         }
@@ -101,8 +102,8 @@ impl Census {
 }
 
 impl Place {
-    /// Makes it a place for so many requests at once. `None` if there is no room for them: the connection
-    /// is surplus, and to be [added](Census::add_surplus) to those.
+    /// Makes it a place for several requests at once. `None` if there is no room for them: the connection
+    /// is surplus, and is to be [counted](Census::add_surplus) as that.
     pub(super) fn widen(mut self, requests: u32) -> Option<Self> {
         // Where there are fewer places than that, one connection may have them all.
         let more = requests.min(self.census.0.most) - 1;

@@ -13,15 +13,20 @@ impl Gate {
         Self(Some(value))
     }
 
-    /// Waits until it is shut, or open.
-    pub(super) async fn is(&mut self, shut: bool) {
-        let reached = match &mut self.0 {
-            Some(value) => value.wait_for(|value| *value == shut).await.is_ok(),
-            None => !shut,
-        };
-        // Nobody is there to shut it any more, or to open it: the former is as if it were open.
-        if !reached && shut {
-            std::future::pending::<()>().await;
+    /// Waits until it is shut: for ever, if nobody can shut it.
+    pub(super) async fn until_shut(&mut self) {
+        if let Some(value) = &mut self.0
+            && value.wait_for(|is_shut| *is_shut).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+
+    /// Waits until it is open. It is, if nobody can shut it any more.
+    pub(super) async fn until_open(&mut self) {
+        if let Some(value) = &mut self.0 {
+            let _ = value.wait_for(|is_shut| !is_shut).await;
         }
     }
 }

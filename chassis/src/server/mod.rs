@@ -2,16 +2,22 @@
 //! service and a [`Life`], and knows nothing else of what it serves. It has what hyper leaves to its
 //! user: time-outs, a bound on what a client may hold, and an end in good order.
 
-mod accept;
+mod accept_loop;
 mod census;
 mod connection;
+mod drive;
 mod gate;
 mod listen;
 mod peer;
 mod progress;
-mod seldom;
 mod settings;
+mod shared;
 mod socket;
+mod timeouts;
+mod timer;
+mod tracked;
+mod version;
+mod warning_limit;
 
 use std::{
     convert::Infallible,
@@ -21,7 +27,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use hyper::{Request, Response, body::Incoming, service::Service};
@@ -31,63 +37,16 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use self::progress::Remaining;
 pub use self::{
     census::Census,
     gate::Gate,
     listen::{BindError, bind},
     peer::Peer,
     settings::Settings,
+    timeouts::Timeouts,
 };
+use self::{connection::Admission, progress::Remaining, shared::Shared};
 use crate::lifecycle::{Life, Stoppable, WaitsFor};
-
-/// How long a connection may take for what.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// From a request's first byte, or the connection's start, to the end of the headers.
-    pub header: Duration,
-    /// Between two requests.
-    pub idle: Duration,
-    /// Between two parts of an answer that a client takes.
-    pub stalled: Duration,
-    /// A connection that comes out of the backlog while the listener closes has this long to send
-    /// something.
-    pub latecomer: Duration,
-    /// How long answers may take whose client speaks HTTP/2 and has closed its sending side.
-    pub half_closed: Duration,
-    /// After an answer, how long to wait for the client to have read it and closed in its turn. A
-    /// socket that is closed with unread input resets, and a pod's network goes with its last
-    /// process: both would take from the client what it has not read yet.
-    pub linger: Duration,
-}
-
-impl Timeouts {
-    /// Those of a connection for which there is no place: who has a probe to ask for does so at once.
-    fn of_surplus(self) -> Self {
-        const SURPLUS: Duration = Duration::from_secs(1);
-        Self {
-            header: self.header.min(SURPLUS),
-            idle: self.idle.min(SURPLUS),
-            ..self
-        }
-    }
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            header: Duration::from_secs(10),
-            idle: Duration::from_secs(120), // see `Settings`
-            // A client that takes nothing for so long has most likely hung.
-            stalled: Duration::from_secs(120),
-            // A client that connects to ask does so within a round trip.
-            latecomer: Duration::from_millis(50),
-            // Ample for any answer that is there at once.
-            half_closed: Duration::from_millis(100),
-            linger: Duration::from_secs(1),
-        }
-    }
-}
 
 /// A server that runs. It accepts until its life's phase is `Closing`.
 #[derive(Debug)]
@@ -139,7 +98,7 @@ impl Server {
         let serve = {
             let (connections, turnover) = (connections.clone(), turnover.clone());
             let census = census.clone();
-            let shared = Arc::new(connection::Shared {
+            let shared = Arc::new(Shared {
                 life: life.clone(),
                 timeouts,
                 epoch: Instant::now(),
@@ -156,8 +115,8 @@ impl Server {
                 let task = connections.spawn({
                     let handle = Arc::clone(&handle);
                     async move {
-                        let its = connection::Its { place, handle };
-                        connection::serve(stream, address, service_for, shared, its).await;
+                        let admission = Admission { place, handle };
+                        connection::serve(stream, address, service_for, shared, admission).await;
                         turnover.add_one();
                     }
                 });
@@ -168,7 +127,7 @@ impl Server {
             }
         };
         Self {
-            accepting: tokio::spawn(accept::accept(listener, gate, life, serve)),
+            accepting: tokio::spawn(accept_loop::accept(listener, gate, life, serve)),
             connections,
             turnover,
             remaining,

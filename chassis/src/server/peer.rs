@@ -34,13 +34,13 @@ impl Peer {
         Self::new((Ipv4Addr::UNSPECIFIED, 0).into(), Weak::new(), false)
     }
 
-    /// Whether it came when there were as many connections as there may be: only what keeps the pod going
-    /// should be answered.
+    /// Whether it came when there were as many connections as there may be. Only its probes should be
+    /// answered.
     pub fn is_surplus(&self) -> bool {
         self.is_surplus
     }
 
-    /// Its address; one of IPv4 as such, though an IPv6 socket took it.
+    /// Its address. An IPv4 address is one, though an IPv6 socket took the connection.
     pub fn ip(&self) -> IpAddr {
         self.address.ip().to_canonical()
     }

@@ -7,14 +7,14 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
-use crate::lifecycle::WaitsFor;
+use crate::{base::lock, lifecycle::WaitsFor};
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) enum State {
     Stalled,
 }
 
-/// See the module.
+/// How far a connection has come.
 #[derive(Debug)]
 pub(super) struct Progress {
     /// Whether bytes that come in may be the beginning of a request: in HTTP/2 they may be frames
@@ -162,7 +162,7 @@ impl Progress {
     /// The last byte of its answer has been handed to the connection, or its client has left.
     pub(super) fn request_ends(&self) {
         const ENDED: u64 = 1 << 32;
-        // In one order with the look of who waits: one of the two sees what the other has done.
+        // In one order with `poll_ended` and `poll_client_closed`: one of the two sees what the other did.
         self.requests.fetch_add(ENDED - 1, Ordering::SeqCst);
         self.note();
         if self.awaited.load(Ordering::SeqCst) {
@@ -171,7 +171,7 @@ impl Progress {
         }
     }
 
-    /// Waits until more than so many requests have ended.
+    /// Waits until more requests have ended than `before`.
     pub(super) fn poll_ended(&self, before: u32, cx: &Context<'_>) -> Poll<()> {
         self.waiting().driver = Some(cx.waker().clone());
         self.awaited.store(true, Ordering::SeqCst);
@@ -288,7 +288,7 @@ impl Progress {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }
 
@@ -318,7 +318,7 @@ impl Remaining {
     }
 
     fn list(&self) -> MutexGuard<'_, Vec<Weak<Progress>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    config::{CheckConflicts, positive_duration, whole_number},
+    config::{CheckConflicts, Reader, positive_duration, whole_number},
     system::{container, descriptors},
 };
 
@@ -13,14 +13,14 @@ use crate::{
 pub struct Settings {
     /// How many connections have a place; 128 more are let in, and get 503 unless they ask for a probe [default: by the memory limit and the file descriptors]
     // A million: what a process can have open at most on most machines.
-    #[arg(long, env, value_parser = whole_number(1..=1_000_000_u32))]
+    #[arg(long, env, value_parser = Reader(whole_number(1..=1_000_000_u32)))]
     pub max_connections: Option<u32>,
 
     /// How long a connection may be idle between two requests
     // 120 s: longer than the 90 s after which common clients' pools (Go's, reqwest's) give an idle
     // connection up, so that it is the client that closes, and no request crosses it. Load balancers
     // keep connections for 600 s and more: behind one, it should be longer than that.
-    #[arg(long, env, default_value = "120s", value_parser = positive_duration)]
+    #[arg(long, env, default_value = "120s", allow_hyphen_values = true, value_parser = Reader(positive_duration))]
     pub idle_timeout: Duration,
 }
 
@@ -28,7 +28,7 @@ pub struct Settings {
 /// more for its socket. HTTP/2 has a place for each of its requests.
 const MEMORY_OF_ONE: u64 = 16 << 10;
 
-/// Where neither memory nor descriptors bound it: so many take a quarter of a gigabyte.
+/// How many there are if neither memory nor descriptors bound them: they take a quarter of a gigabyte.
 const MOST: u64 = 16_384;
 
 /// File descriptors that are for other things than connections: those beyond the bound, which may be
@@ -37,8 +37,8 @@ const MOST: u64 = 16_384;
 const SPARE_FILES: u64 = 256;
 
 impl Settings {
-    /// As many as were asked for; else as many as take half of the memory limit and leave some file
-    /// descriptors.
+    /// How many connections have a place: what the setting says, else as many as take half of the memory
+    /// limit and leave some file descriptors.
     pub fn max_connections(&self) -> usize {
         let found = || most(container::limits().memory_bytes, descriptors::limit());
         let connections = self.max_connections.map_or_else(found, u64::from);

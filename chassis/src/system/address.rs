@@ -1,15 +1,17 @@
-//! The pod's IP: the one that it was told (the downward API's `POD_IP`), else the first IPv4 of the
+//! The pod's IP: that of the setting `POD_IP`, which the downward API fills in, else the first IPv4 of the
 //! machine's interfaces that is neither loopback nor link-local, else the first such IPv6, else a
 //! link-local one, else loopback.
 //! It is not looked up anew on every request, and yet follows a laptop that changes networks.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::{PoisonError, RwLock},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use if_addrs::Interface;
+
+use crate::base::lock;
 
 /// How old an answer of the interfaces may be: asking them takes some 100 µs, and a laptop's
 /// change of networks takes seconds.
@@ -24,55 +26,34 @@ pub struct Address<T> {
 
 #[derive(Debug)]
 enum Source<T> {
-    Told(T),
-    LookedUp(RwLock<(Instant, T)>),
-}
-
-impl Address<IpAddr> {
-    /// The same address, of which `make` makes something else: the interfaces are not asked again.
-    pub fn made_by<T: Clone>(&self, make: fn(IpAddr) -> T) -> Address<T> {
-        let source = match &self.source {
-            Source::Told(ip) => Source::Told(make(*ip)),
-            Source::LookedUp(known) => {
-                let known = known.read().unwrap_or_else(PoisonError::into_inner);
-                Source::LookedUp(RwLock::new((known.0, make(known.1))))
-            }
-        };
-        Address { make, source }
-    }
+    /// It is final.
+    Setting(T),
+    /// It holds for a while from then.
+    Interfaces(Mutex<(Instant, T)>),
 }
 
 impl<T: Clone> Address<T> {
-    /// `told` is final; without it the interfaces are asked, now and again.
-    pub fn new(told: Option<IpAddr>, make: fn(IpAddr) -> T) -> Self {
-        let source = match told {
-            Some(ip) => Source::Told(make(ip)),
-            None => Source::LookedUp(RwLock::new((Instant::now(), make(look_up())))),
+    /// The IP of a setting, else that of the interfaces.
+    pub fn new(setting: Option<IpAddr>, make: fn(IpAddr) -> T) -> Self {
+        let source = match setting {
+            Some(ip) => Source::Setting(make(ip)),
+            None => Source::Interfaces(Mutex::new((Instant::now(), make(look_up())))),
         };
         Self { make, source }
     }
 
     /// What was made of the IP that holds now.
     pub fn get(&self) -> T {
-        let known = match &self.source {
-            Source::Told(made) => return made.clone(),
-            Source::LookedUp(known) => known,
-        };
-        {
-            // A panic can't leave half a value here, so a poisoned lock is as good as any.
-            let known = known.read().unwrap_or_else(PoisonError::into_inner);
-            if known.0.elapsed() < FRESH {
-                return known.1.clone();
+        match &self.source {
+            Source::Setting(made) => made.clone(),
+            Source::Interfaces(known) => {
+                let mut known = lock(known);
+                if known.0.elapsed() >= FRESH {
+                    *known = (Instant::now(), (self.make)(look_up()));
+                }
+                known.1.clone()
             }
-        } // the lock is free again before it is taken for writing
-        self.look_again(known)
-    }
-
-    #[cold]
-    fn look_again(&self, known: &RwLock<(Instant, T)>) -> T {
-        let made = (self.make)(look_up());
-        *known.write().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), made.clone());
-        made
+        }
     }
 }
 
@@ -157,21 +138,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_is_what_is_said() {
+    fn the_ip_of_a_setting_is_final() {
         let address = Address::new(Some("10.244.36.66".parse().unwrap()), |ip| ip.to_string());
         assert_eq!(address.get(), "10.244.36.66");
-    }
-
-    #[test]
-    fn what_is_made_of_an_address_takes_no_look_up_of_its_own() {
-        let address = Address::new(None, |ip| ip);
-        let Source::LookedUp(known) = &address.source else {
-            unreachable!()
-        };
-        let elsewhere = IpAddr::from([192, 0, 2, 7]);
-        known.write().unwrap().1 = elsewhere;
-        let sentence = address.made_by(|ip| format!("ip is {ip}"));
-        assert_eq!(sentence.get(), "ip is 192.0.2.7");
     }
 
     #[test]
@@ -186,10 +155,10 @@ mod tests {
             1,
             "one look-up serves a thousand requests"
         );
-        let Source::LookedUp(known) = &address.source else {
+        let Source::Interfaces(known) = &address.source else {
             unreachable!()
         };
-        known.write().unwrap().0 -= FRESH;
+        lock(known).0 -= FRESH;
         assert_eq!(address.get(), 1, "an old answer is looked up again");
     }
 }

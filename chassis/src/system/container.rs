@@ -19,11 +19,11 @@ use super::seconds;
 /// The limits in force. They are read anew each time: a pod can be resized while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Limits {
-    /// Thousandths of a core per second that the kernel grants; none when there is no limit.
+    /// Thousandths of a core per second that the kernel grants. `None` if there is no limit.
     pub cpu_millicores: Option<u32>,
     /// How many CPUs the process may run on.
     pub cpus: u32,
-    /// Bytes of memory before the kernel kills; none when there is no limit.
+    /// Bytes of memory before the kernel kills. `None` if there is no limit.
     pub memory_bytes: Option<u64>,
 }
 
@@ -90,7 +90,7 @@ pub fn usable_cpus() -> usize {
     usize::try_from(granted).unwrap_or(usize::MAX)
 }
 
-/// How the container has been throttled so far; none where nothing is limited.
+/// How the container has been throttled so far. `None` if nothing is limited.
 pub fn throttling() -> Option<Throttling> {
     Container::found().throttling()
 }
@@ -114,7 +114,7 @@ impl Container {
         OWN.get_or_init(|| Self::under(Path::new("/")))
     }
 
-    /// As [`found`](Self::found), in a file system whose root is this folder: for tests.
+    /// The container in a file system whose root is this folder: for tests.
     pub fn under(root: &Path) -> Self {
         let text = |path: &str| read(root.join(path)).unwrap_or_default();
         let (mounts, own) = (text("proc/self/mountinfo"), text("proc/self/cgroup"));
@@ -139,12 +139,12 @@ impl Container {
         }
     }
 
-    /// As [`Limits::cpu_millicores`].
+    /// The [millicores](Limits::cpu_millicores) of the tightest CPU limit.
     pub fn cpu_millicores(&self) -> Option<u32> {
         self.cpu_limit().map(|limit| limit.millicores)
     }
 
-    /// The tightest CPU limit in force; none where nothing is limited.
+    /// The tightest CPU limit in force. `None` if nothing is limited.
     pub fn cpu_limit(&self) -> Option<CpuLimit> {
         self.tightest_cpu_limit().map(|(limit, _)| limit)
     }
@@ -160,7 +160,7 @@ impl Container {
         !self.cpu.is_empty()
     }
 
-    /// As [`Limits::cpus`].
+    /// How many [CPUs](Limits::cpus) the process may run on.
     pub fn cpus(&self) -> u32 {
         // From the affinity mask, which a CPU set narrows; `available_parallelism` would mix in
         // the quota.
@@ -171,7 +171,7 @@ impl Container {
             .unwrap_or(1)
     }
 
-    /// How it has been throttled so far, by the tightest limit; none where nothing is limited.
+    /// How it has been throttled so far, by the tightest limit. `None` if nothing is limited.
     pub fn throttling(&self) -> Option<Throttling> {
         throttled(self.tightest_cpu_limit()?.1)
     }
@@ -185,7 +185,7 @@ impl Container {
 
     /// How it has been throttled since [`throttling_by_group`](Self::throttling_by_group) gave `before`, where
     /// it was throttled the longest: which of the limits is the tightest may have changed meanwhile, and each
-    /// has counters of its own. None where nothing was limited.
+    /// has counters of its own. `None` if nothing was limited.
     pub fn throttling_since(&self, before: &[Throttling]) -> Option<Throttling> {
         let groups = self.throttling_by_group().into_iter().zip(before);
         let since = groups
@@ -195,7 +195,7 @@ impl Container {
     }
 
     /// For how long all that wanted to run in it has stood still so far, whatever the reason: other
-    /// programs, its own limit, or one further up, which a container can't see. None where the
+    /// programs, its own limit, or one further up, which a container can't see. `None` if the
     /// kernel doesn't tell (cgroup v1, before Linux 5.13, or without PSI).
     /// <https://docs.kernel.org/accounting/psi.html>
     pub fn cpu_stalled(&self) -> Option<Duration> {

@@ -21,12 +21,12 @@ pub fn raise_limit() -> u64 {
     limit()
 }
 
-/// How many there can be.
+/// How many can be open.
 pub fn limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// How many are open now; none where that can't be seen.
+/// How many are open now. `None` if that can't be seen.
 pub fn open() -> Option<u64> {
     let listed = std::fs::read_dir("/dev/fd").ok()?.count();
     // One of them is the listing's own.

@@ -47,7 +47,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The build's, as the settings say.
+    /// The identity of a build, in the pod that the settings name.
     pub fn new(build: Build, settings: &Settings) -> Self {
         Self {
             build,

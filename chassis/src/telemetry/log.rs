@@ -102,7 +102,7 @@ pub fn start(service: &'static str, settings: &Settings) {
     panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
 }
 
-/// By the convention of <https://no-color.org>, an empty variable is none.
+/// An empty variable isn't set, by the convention of <https://no-color.org>.
 fn is_set(variable: Option<&OsStr>) -> bool {
     variable.is_some_and(|value| !value.is_empty())
 }

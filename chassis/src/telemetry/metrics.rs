@@ -5,13 +5,13 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use axum::http::{Method, StatusCode};
+use hyper::{Method, StatusCode};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text::encode},
@@ -23,7 +23,7 @@ use super::{
     encode::{NoLabels, gauge},
     process::ProcessCollector,
 };
-use crate::config::Build;
+use crate::{base::lock, config::Build};
 
 /// Upper bounds of the duration histogram's buckets, in seconds: from an answer out of memory to
 /// a burn of an hour. Whatever takes longer is in one bucket more.
@@ -43,7 +43,7 @@ const METHODS: [Method; 7] = [
     Method::PATCH,
 ];
 
-/// How many different pairs of method and status a route is counted by. Those beyond, such as of a
+/// How many different pairs of method and status a route is counted by. Pairs beyond them, such as of a
 /// test that tries every status of the fault switch `errors`, are counted together as [`OVERFLOW`].
 const SERIES: usize = 32;
 
@@ -53,8 +53,8 @@ const OVERFLOW: &str = "overflow";
 /// The units that OpenMetrics wants to be told, each the end of a family's name.
 const UNITS: [&str; 2] = ["seconds", "bytes"];
 
-/// What a request counts as whose client left before the answer began. It is nginx's code, which
-/// dashboards know.
+/// The status by which a request is counted whose client left before the answer began. It is nginx's
+/// code, which dashboards know.
 pub const CLIENT_LEFT: u16 = 499;
 
 /// A service's metrics. Each service, and each test, has its own: there is no global registry.
@@ -73,7 +73,7 @@ struct Inner {
 struct Routes(Arc<Mutex<Vec<Arc<RouteMetrics>>>>);
 
 impl Metrics {
-    /// Those of a service that started then.
+    /// The metrics of a service that started at that time.
     pub fn new(build: Build, started: SystemTime) -> Self {
         let routes = Routes::default();
         let mut registry = Registry::default();
@@ -182,16 +182,30 @@ impl Metrics {
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
-        self.0
-            .registry
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.registry)
     }
 }
 
 impl Routes {
     fn all(&self) -> MutexGuard<'_, Vec<Arc<RouteMetrics>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
+    }
+}
+
+/// A method as it is counted: its place in [`METHODS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MethodLabel(u8);
+
+impl MethodLabel {
+    /// The label of that method.
+    pub fn of(method: &Method) -> Self {
+        let place = METHODS.iter().position(|known| known == method);
+        Self(place.unwrap_or(METHODS.len()) as u8)
+    }
+
+    fn as_str(self) -> &'static str {
+        let method = METHODS.get(usize::from(self.0));
+        method.map_or("OTHER", Method::as_str)
     }
 }
 
@@ -207,8 +221,8 @@ pub struct RouteMetrics {
 
 #[derive(Debug)]
 struct Series {
-    /// A method's place in [`METHODS`], and a status; none for all pairs together that have no place.
-    pair: Option<(usize, u16)>,
+    /// `None` for all pairs together that have no series of their own.
+    pair: Option<(MethodLabel, u16)>,
     buckets: [AtomicU64; BUCKETS.len() + 1],
     sum_nanos: AtomicU64,
 }
@@ -220,12 +234,8 @@ impl RouteMetrics {
     }
 
     /// A request is over that began: answered to the last byte, or its client has left.
-    pub fn end(&self, method: &Method, status: Option<StatusCode>, took: Duration) {
+    pub fn end(&self, method: MethodLabel, status: Option<StatusCode>, took: Duration) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let method = METHODS
-            .iter()
-            .position(|known| known == method)
-            .unwrap_or(METHODS.len());
         let status = status.map_or(CLIENT_LEFT, |status| status.as_u16());
         let pair = Some((method, status));
         let series = || Box::new(Series::new(pair));
@@ -249,7 +259,7 @@ impl RouteMetrics {
 }
 
 impl Series {
-    fn new(pair: Option<(usize, u16)>) -> Self {
+    fn new(pair: Option<(MethodLabel, u16)>) -> Self {
         Self {
             pair,
             buckets: Default::default(),
@@ -275,10 +285,7 @@ impl Series {
 
     fn labels(&self, route: &'static str) -> [(&'static str, String); 3] {
         let (method, status) = match self.pair {
-            Some((method, status)) => {
-                let method = METHODS.get(method).map_or("OTHER", Method::as_str);
-                (method, status.to_string())
-            }
+            Some((method, status)) => (method.as_str(), status.to_string()),
             None => (OVERFLOW, OVERFLOW.to_owned()),
         };
         [
@@ -340,16 +347,14 @@ impl Collector for Routes {
 mod tests {
     use super::*;
 
+    const GET: MethodLabel = MethodLabel(0);
+
     fn page_of(requests: u32) -> Metrics {
         let metrics = Metrics::new(Build::new("service", "1.0", None, None), SystemTime::now());
         let route = metrics.route("/test");
         for _ in 0..requests {
             route.begin();
-            route.end(
-                &Method::GET,
-                Some(StatusCode::OK),
-                Duration::from_secs(7200),
-            );
+            route.end(GET, Some(StatusCode::OK), Duration::from_secs(7200));
         }
         metrics
     }
@@ -369,7 +374,7 @@ mod tests {
             for _ in 0..2 {
                 route.begin();
                 let status = StatusCode::from_u16(status).unwrap();
-                route.end(&Method::GET, Some(status), Duration::from_secs(1));
+                route.end(GET, Some(status), Duration::from_secs(1));
             }
         }
         let text = metrics.openmetrics_text();
@@ -400,7 +405,7 @@ mod tests {
         for template in ["/test", "/a b/{id}"] {
             let route = metrics.route(template);
             route.begin();
-            route.end(&Method::GET, Some(StatusCode::OK), Duration::ZERO);
+            route.end(GET, Some(StatusCode::OK), Duration::ZERO);
         }
         let text = metrics.openmetrics_text();
         for line in [
@@ -435,7 +440,7 @@ mod tests {
         let route = metrics.route("/slow");
         route.begin();
         assert_eq!(metrics.in_flight(), 1);
-        route.end(&Method::GET, None, Duration::from_secs(1));
+        route.end(GET, None, Duration::from_secs(1));
         assert_eq!(metrics.in_flight(), 0);
         let line = r#"http_requests_total{method="GET",route="/slow",status="499"} 1"#;
         assert!(metrics.openmetrics_text().contains(line));

@@ -9,5 +9,5 @@ mod process;
 pub use self::{
     encode::{counter, gauge},
     identity::Identity,
-    metrics::{CLIENT_LEFT, Metrics, RouteMetrics},
+    metrics::{CLIENT_LEFT, MethodLabel, Metrics, RouteMetrics},
 };

@@ -1,9 +1,6 @@
 //! The headers `pod` and `version` of every answer: they say who gave it.
 
-use axum::{
-    body::Bytes,
-    http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE},
-};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 
 use crate::{
     http::{content::Content, refusal::TEXT},
@@ -18,7 +15,7 @@ const VERSION: HeaderName = HeaderName::from_static("version");
 pub(in crate::http) struct IdentityHeaders {
     pod: HeaderValue,
     version: HeaderValue,
-    /// All headers of a plain answer.
+    /// All headers of a text.
     of_text: HeaderMap,
 }
 
@@ -40,16 +37,14 @@ impl IdentityHeaders {
         }
     }
 
-    pub(in crate::http) fn insert_into<B>(&self, response: &mut Response<B>) {
+    pub(in crate::http) fn insert_into(&self, response: &mut Response<Content>) {
+        let is_text = response.body().is_text();
         let headers = response.headers_mut();
+        if is_text && headers.is_empty() {
+            *headers = self.of_text.clone(); // copied, and not hashed one by one
+            return;
+        }
         headers.insert(POD, self.pod.clone());
         headers.insert(VERSION, self.version.clone());
-    }
-
-    /// A plain answer that has them.
-    pub(in crate::http) fn response_of(&self, text: Bytes) -> Response<Content> {
-        let mut response = Response::new(text.into());
-        *response.headers_mut() = self.of_text.clone();
-        response
     }
 }

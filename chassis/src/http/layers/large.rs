@@ -1,22 +1,15 @@
 //! Bounds what large answers take together. Each of them is in memory until its client has read it, and
 //! a client may read slowly or not at all. A place of `MAX_CONNECTIONS` has room for a small one.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-};
+use std::sync::Arc;
 
-use axum::{
-    body::{Body, Bytes},
-    http::Response,
-};
-use hyper::body::{Body as _, Frame, SizeHint};
+use axum::{body::Bytes, http::Response};
+use hyper::body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::http::{content::Content, refusal::Refusal};
 
-/// What is small.
+/// A larger answer is a large one.
 const SMALL_BYTES: u64 = 8 << 10;
 
 /// Room for all large answers, in kilobytes: an eighth of the memory limit in the manifests. A page of
@@ -32,39 +25,33 @@ impl Room {
         Self(Arc::new(Semaphore::new(ROOM_KB)))
     }
 
-    /// Takes what a large answer needs, or makes a refusal of it. One that comes in parts needs none.
-    pub(in crate::http) fn take(&self, response: &mut Response<Content>) {
+    /// Takes the room that a large answer needs, or makes a refusal of it. `None` if it needs none, as one
+    /// that comes in parts.
+    pub(in crate::http) fn take(
+        &self,
+        response: &mut Response<Content>,
+    ) -> Option<OwnedSemaphorePermit> {
         let size = response.body().size_hint().exact().unwrap_or(0);
         if size <= SMALL_BYTES {
-            return;
+            return None;
         }
-        // One that is larger than that may be alone.
+        // An answer that is larger than the room may be alone.
         let kilobytes = usize::try_from(size >> 10).map_or(ROOM_KB, |kb| kb.min(ROOM_KB)) as u32;
-        match Arc::clone(&self.0).try_acquire_many_owned(kilobytes) {
-            Ok(room) => {
-                let content = std::mem::replace(response.body_mut(), Content::empty());
-                let room = Some(room);
-                *response.body_mut() = Body::new(Large { content, room }).into();
-            }
-            Err(_) => {
-                let sentence =
-                    "too many large answers wait for clients to read them; try again later";
-                *response = Refusal::unavailable(sentence).into_content();
-            }
+        let room = Arc::clone(&self.0).try_acquire_many_owned(kilobytes).ok();
+        if room.is_none() {
+            let sentence = "too many large answers wait for clients to read them; try again later";
+            *response = Refusal::unavailable(sentence).into_content();
         }
+        room
     }
 }
 
-pin_project_lite::pin_project! {
-    /// An answer whose first bytes take the room along.
-    struct Large {
-        #[pin]
-        content: Content,
-        room: Option<OwnedSemaphorePermit>,
-    }
+/// Bytes that have their room for as long as they are in memory. hyper takes them from the answer long
+/// before a slow client does.
+pub(in crate::http) fn keep(bytes: Bytes, room: OwnedSemaphorePermit) -> Bytes {
+    Bytes::from_owner(Kept { bytes, _room: room })
 }
 
-/// Bytes and their room. hyper has taken them long before a slow client has.
 struct Kept {
     bytes: Bytes,
     _room: OwnedSemaphorePermit,
@@ -73,31 +60,5 @@ struct Kept {
 impl AsRef<[u8]> for Kept {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
-    }
-}
-
-impl hyper::body::Body for Large {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let this = self.project();
-        let frame = ready!(this.content.poll_frame(cx));
-        let Some(room) = this.room.take() else {
-            return Poll::Ready(frame);
-        };
-        let keep = |bytes| Bytes::from_owner(Kept { bytes, _room: room });
-        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(keep))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.content.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.content.size_hint()
     }
 }

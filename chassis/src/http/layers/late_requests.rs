@@ -1,7 +1,7 @@
 //! Notes clients' requests that come after the stop signal, for the log of the stop. The cluster's
 //! own requests don't count: they don't tell whether endpoints lag.
 
-use crate::{http::routes::Kind, lifecycle::Life};
+use crate::{http::kind::Kind, lifecycle::Life};
 
 pub(in crate::http) fn note(life: &Life, kind: Kind) {
     if life.is_stopping() && !kind.is_of_the_cluster() {

@@ -1,59 +1,52 @@
-//! `OPTIONS`, which HAProxy asks for when it isn't told how to check a server: 204 and what is allowed,
-//! on each path that there is, on `/` and on `*`, which stands for the whole server. On a probe's path
-//! it is answered as the probe is, since the check may be of that path.
+//! `OPTIONS`, which HAProxy sends if it isn't told how to check a server: 204 with the methods that are
+//! allowed, on each path that there is, on `/`, and on `*`, which stands for the whole server. On a probe's
+//! path it is answered as the probe is, since the check may be of that path. A 405 names `OPTIONS`, too.
 
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
-use crate::http::{
-    content::Content,
-    refusal::Refusal,
-    routes::{Kind, Text},
-};
+use crate::http::{content::Content, kind::Kind, refusal::Refusal, routes::Text};
 
-/// A request with this method.
-pub(in crate::http) struct Options {
-    /// Of no route, and there all the same.
-    is_root: bool,
+/// `OPTIONS` of the root checks the server, and isn't a client's request for a path that no route has.
+pub(in crate::http) fn kind<B>(kind: Kind, request: &Request<B>) -> Kind {
+    if kind == Kind::Unmatched
+        && request.method() == Method::OPTIONS
+        && matches!(request.uri().path(), "/" | "*")
+    {
+        Kind::Operations
+    } else {
+        kind
+    }
 }
 
-/// None for a request with another method.
-pub(in crate::http) fn begin<B>(request: &Request<B>) -> Option<Options> {
-    if request.method() != Method::OPTIONS {
-        return None;
+/// Refuses what a `GET` of the route's text would refuse.
+pub(in crate::http) fn check(method: &Method, text: Option<&Text>) -> Result<(), Refusal> {
+    match text {
+        Some(text) if method == Method::OPTIONS => text.get().map(drop),
+        _ => Ok(()),
     }
-    let is_root = matches!(request.uri().path(), "/" | "*");
-    Some(Options { is_root })
 }
 
-impl Options {
-    /// Whoever asks for the root checks the server, and isn't a client of a route that isn't there.
-    pub(in crate::http) fn kind(&self, kind: Kind) -> Kind {
-        if self.is_root && kind == Kind::Unmatched {
-            Kind::Operations
-        } else {
-            kind
+/// Makes a 204 of the router's refusal of `OPTIONS`, and has any other refusal of a method name it.
+pub(in crate::http) fn answer(method: &Method, kind: Kind, response: &mut Response<Content>) {
+    let is_options = method == Method::OPTIONS;
+    let allow = match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let Some(router_allows) = response.headers_mut().remove(header::ALLOW) else {
+                return; // a fault switch says 405, and not the router
+            };
+            let methods = router_allows.to_str().unwrap_or_default();
+            format!("{methods},{}", Method::OPTIONS)
         }
-    }
-
-    /// The text is what a `GET` answers.
-    pub(in crate::http) fn check(text: Option<&Text>) -> Result<(), Refusal> {
-        text.map_or(Ok(()), |text| text.get().map(drop))
-    }
-
-    /// The router has refused the method, and said which ones there are.
-    pub(in crate::http) fn answer(&self, response: &mut Response<Content>) {
-        let allow = match response.status() {
-            StatusCode::METHOD_NOT_ALLOWED => response.headers_mut().remove(header::ALLOW),
-            StatusCode::NOT_FOUND if self.is_root => None,
-            _ => return,
-        };
-        let mut methods = Method::OPTIONS.to_string();
-        if let Some(allow) = allow.as_ref().and_then(|allow| allow.to_str().ok()) {
-            methods = format!("{allow},{methods}");
+        // The root, which no route has.
+        StatusCode::NOT_FOUND if is_options && kind == Kind::Operations => {
+            Method::OPTIONS.to_string()
         }
-        let allow = HeaderValue::from_str(&methods).expect("methods are letters");
+        _ => return,
+    };
+    if is_options {
         *response = Response::new(Content::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
-        response.headers_mut().insert(header::ALLOW, allow);
     }
+    let allow = HeaderValue::from_str(&allow).expect("methods are letters");
+    response.headers_mut().insert(header::ALLOW, allow);
 }

@@ -12,13 +12,7 @@ use axum::http::{Response, StatusCode};
 
 use crate::http::{content::Content, refusal::Refusal};
 
-/// As [`catch`], of a handler that doesn't wait.
-pub(in crate::http) fn catch_at_once<T>(
-    handler: impl FnOnce() -> Result<T, Refusal>,
-) -> Result<T, Refusal> {
-    catch_unwind(AssertUnwindSafe(handler)).unwrap_or_else(|_| Err(panicked()))
-}
-
+/// Waits for the answer of a handler.
 pub(in crate::http) async fn catch<F>(mut handled: Pin<&mut F>) -> Response<Content>
 where
     F: Future<Output = Result<Response<Content>, Refusal>>,
@@ -31,6 +25,14 @@ where
         }
     })
     .await
+}
+
+/// The answer of a handler that needs no waiting.
+pub(in crate::http) fn catch_at_once(
+    handler: impl FnOnce() -> Result<Response<Content>, Refusal>,
+) -> Response<Content> {
+    let handled = catch_unwind(AssertUnwindSafe(handler)).unwrap_or_else(|_| Err(panicked()));
+    handled.unwrap_or_else(Refusal::into_content)
 }
 
 fn panicked() -> Refusal {

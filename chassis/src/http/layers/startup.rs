@@ -1,7 +1,7 @@
 //! Refuses a service's own requests while it starts, as a program that isn't ready yet would.
 
 use crate::{
-    http::{refusal::Refusal, routes::Kind},
+    http::{kind::Kind, refusal::Refusal},
     lifecycle::Life,
 };
 

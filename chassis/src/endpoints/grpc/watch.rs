@@ -5,22 +5,21 @@ use hyper::body::Frame;
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    Health, Service, data,
-    stream::{Parts, Stream},
-    trailers,
-    wire::{Code, ServingStatus},
+    message::ServingStatus,
+    protocol::{Code, trailers},
+    service::{Health, Service},
 };
 use crate::lifecycle::{NotReady, Phase};
 
 /// A stream and what it waits for.
 pub(super) struct Watching {
     health: Health,
-    /// None for one that there isn't: it may come to be, for all that the protocol knows.
+    /// `None` if there is no such service. For all that the protocol knows, it may come to be.
     service: Option<Service>,
     phase: watch::Receiver<Phase>,
     switches: watch::Receiver<()>,
-    /// What the client knows.
-    told: Option<ServingStatus>,
+    /// The status that the client has got last.
+    sent: Option<ServingStatus>,
     ended: bool,
 }
 
@@ -31,7 +30,7 @@ impl Watching {
             switches: health.faults.changes(),
             health,
             service,
-            told: None,
+            sent: None,
             ended: false,
         }
     }
@@ -47,24 +46,19 @@ impl Watching {
         }
     }
 
-    pub(super) fn into_body(self) -> Stream<Self> {
-        Stream::new(self)
-    }
-}
-
-impl Parts for Watching {
-    async fn next(mut self) -> Option<(Frame<Bytes>, Self)> {
+    /// What there is to tell next, once there is something. `None` after the end.
+    pub(super) async fn next(mut self) -> Option<(Frame<Bytes>, Self)> {
         while !self.ended {
             // Whatever changes after this is seen below.
             self.phase.borrow_and_update();
             self.switches.borrow_and_update();
             let status = self.status();
-            if self.told != Some(status) {
-                self.told = Some(status);
-                return Some((Frame::data(data(status)), self));
+            if self.sent != Some(status) {
+                self.sent = Some(status);
+                return Some((Frame::data(status.message()), self));
             }
             if self.health.life.is_stopping() {
-                // The client has been told, and should ask somebody else.
+                // The client has the status, and should ask another pod.
                 self.ended = true;
                 return Some((Frame::trailers(trailers(Code::Unavailable)), self));
             }

@@ -7,15 +7,17 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
 };
 
-use super::{browser::refuse_browser, refusal::Refusal, segment::Segment};
-use crate::faults::{Faults, Listed, Name};
+use crate::{
+    faults::{Faults, Listed, Name},
+    http::{Refusal, Segment, refuse_browser},
+};
 
-/// Those that are set, allowed or not.
+/// Lists the switches that are set.
 pub(super) async fn list(State(faults): State<Faults>) -> Json<Vec<Listed>> {
     Json(faults.list())
 }
 
-/// Sets one, and answers as it is listed.
+/// Sets a switch, and answers as it is listed.
 pub(super) async fn set(
     State(faults): State<Faults>,
     Segment(name): Segment,
@@ -29,7 +31,7 @@ pub(super) async fn set(
         .map_err(Refusal::bad_input)
 }
 
-/// Clears one, and answers as it was listed.
+/// Clears a switch, and answers as it was listed.
 pub(super) async fn clear(
     State(faults): State<Faults>,
     Segment(name): Segment,
@@ -42,7 +44,7 @@ pub(super) async fn clear(
     cleared.map(Json).ok_or_else(not_set)
 }
 
-/// Clears all, and answers with those that were set.
+/// Clears all switches, and answers as they were listed.
 pub(super) async fn clear_all(
     State(faults): State<Faults>,
     headers: HeaderMap,

@@ -1,4 +1,4 @@
-//! `GET /probes`: the probe mirror as a table, or as JSON for who gives that more weight.
+//! `GET /probes`: the probe mirror as a table, or as JSON if `Accept` gives that more weight.
 
 use std::{fmt::Write, net::IpAddr, sync::Arc};
 
@@ -10,14 +10,12 @@ use axum::{
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{
-    TEXT,
-    accept::{VARY_ACCEPT, outweighs_text},
-    mirror::{Entry, Mirror, Probe},
+use crate::{
+    http::{Entry, Mirror, Probe, TEXT, VARY_ACCEPT, outweighs_text},
+    system::seconds,
 };
-use crate::system::seconds;
 
-pub(super) async fn probes(State(mirror): State<Arc<Mirror>>, headers: HeaderMap) -> Response {
+pub(super) async fn page(State(mirror): State<Arc<Mirror>>, headers: HeaderMap) -> Response {
     if outweighs_text(&headers) {
         (VARY_ACCEPT, Json(Lists(&mirror))).into_response()
     } else {
@@ -45,14 +43,15 @@ impl Serialize for Lists<'_> {
 struct Shown {
     /// RFC 3339 in UTC: when the request came.
     at: String,
-    /// Of HTTP. For gRPC the one that its code stands for, and 200 or 503 for what is serving or not.
+    /// The status of HTTP. For gRPC the one that its code stands for, and 200 or 503 for a service that is
+    /// serving or not.
     status: u16,
-    /// Of gRPC only, and of those that there are.
+    /// The gRPC service that was asked for. `None` over HTTP, and if there is no such service.
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<&'static str>,
     /// Until the answer was there.
     took_seconds: f64,
-    /// Since the request before of the same kind came; none for the first.
+    /// Since the last request of the same kind came. `None` for the first.
     since_last_seconds: Option<f64>,
     from: IpAddr,
     agent: String,

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::{gate::Gate, listen, seldom::Seldom};
+use super::{gate::Gate, listen, warning_limit::WarningLimit};
 use crate::lifecycle::Life;
 
 /// How long to wait when the process can't accept because it is out of file descriptors or
@@ -25,11 +25,11 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 
 /// A client is connected as soon as it has heard from here, and this process learns of that half a
 /// round trip later. So for the time of a round trip within a region nobody new may begin to connect
-/// before the listener closes, and those who have begun are served. Whoever tries meanwhile tries again a
+/// before the listener closes, and those who have begun are served. A client that tries meanwhile tries again a
 /// second later, and is refused then: so it is short.
 const LAST_HANDSHAKES: Duration = Duration::from_millis(20);
 
-/// The last sweep lets others work after so many connections.
+/// After this many connections the last sweep lets other tasks work.
 const SWEPT_AT_ONCE: usize = 64;
 
 /// How long the last sweep may take, in all, when the process is out of file descriptors.
@@ -57,11 +57,11 @@ pub(super) async fn accept(
         let accepted = tokio::select! {
             biased;
             () = &mut closing => break,
-            () = gate.is(true) => {
+            () = gate.until_shut() => {
                 tokio::select! {
                     biased;
                     () = &mut closing => break,
-                    () = gate.is(false) => continue,
+                    () = gate.until_open() => continue,
                 }
             }
             accepted = listener.accept() => accepted,
@@ -144,12 +144,12 @@ async fn waiting(listener: &TcpListener) -> Option<Accepted> {
 /// Being out of what it takes to accept a connection.
 #[derive(Default)]
 struct Shortage {
-    warned: Seldom,
+    warnings: WarningLimit,
 }
 
 impl Shortage {
     async fn wait(&mut self, error: &io::Error) {
-        if self.warned.is_due() {
+        if self.warnings.allows_one() {
             warn!(%error, "cannot accept connections, waiting for resources");
         }
         sleep(BACK_OFF).await;

@@ -13,9 +13,9 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::routes::Field;
 use crate::{
     faults::{Action, Faults, Name},
+    http::Field,
     lifecycle::Life,
     system::{
         container::{self, Limits, Throttling},
@@ -41,9 +41,9 @@ struct Info<'a> {
     faults_allowed: bool,
     limits: Limits,
     usage: Used,
-    /// None before the stop signal.
+    /// `None` before the stop signal.
     stop: Option<Stopping>,
-    /// The service's own.
+    /// The fields that the service has added.
     #[serde(flatten)]
     own: BTreeMap<&'static str, Value>,
 }
@@ -53,7 +53,7 @@ struct Info<'a> {
 #[derive(Serialize)]
 struct Readiness {
     ready: bool,
-    /// As the probe's answer would say it; none for one that would pass.
+    /// As the probe's answer would say it. `None` if it would pass.
     why: Option<String>,
 }
 
@@ -71,7 +71,7 @@ struct Stopping {
 struct Used {
     #[serde(flatten)]
     process: Usage,
-    /// None where the container has no CPU limit.
+    /// `None` if the container has no CPU limit.
     throttling: Option<Throttling>,
 }
 

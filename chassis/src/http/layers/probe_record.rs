@@ -9,53 +9,53 @@ use axum::http::{HeaderValue, Request, Response, header::USER_AGENT};
 
 use crate::{
     http::{
-        mirror::{Agent, Arrival, Entry, Mirror, Probe},
-        routes::Kind,
+        kind::{Kind, Probe},
+        mirror::{Agent, Arrival, Entry, Mirror},
     },
     server::Peer,
     telemetry::CLIENT_LEFT,
 };
 
-/// A probe that has come; what becomes of it is shown when this is dropped.
+/// A probe that has come. It is shown when this is dropped, whatever has become of it.
 #[derive(Debug)]
-pub(in crate::http) struct Reflection {
+pub(in crate::http) struct ProbeRecord {
     mirror: Arc<Mirror>,
     probe: Probe,
     arrival: Arrival,
     from: IpAddr,
     agent: Option<HeaderValue>,
-    /// None where services have no names.
-    service: Option<Asked>,
-    /// None until there is an answer.
+    /// `None` over HTTP, where the path says it.
+    service: Option<AskedService>,
+    /// `None` until there is an answer.
     status: Option<u16>,
 }
 
 /// The status of an answer in gRPC, where that of HTTP is always 200.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::http) struct GrpcOutcome(pub(in crate::http) u16);
+pub(crate) struct GrpcOutcome(pub(crate) u16);
 
-/// Which service of gRPC is asked for, once the handler has read it: a probe whose client gives up
-/// before the answer is shown with it, too.
+/// The gRPC service that is asked for, once the handler has read it. It isn't left to the answer, so that
+/// a probe whose client gives up before that is shown with it, too.
 #[derive(Clone, Debug, Default)]
-pub(in crate::http) struct Asked(Arc<OnceLock<&'static str>>);
+pub(crate) struct AskedService(Arc<OnceLock<&'static str>>);
 
-impl Asked {
-    pub(in crate::http) fn is_for(&self, service: &'static str) {
+impl AskedService {
+    pub(crate) fn set(&self, service: &'static str) {
         let _ = self.0.set(service); // it is read once
     }
 }
 
-/// None for what isn't a probe.
+/// `None` if the request isn't a probe.
 pub(in crate::http) fn begin<B>(
     mirror: &Arc<Mirror>,
     kind: Kind,
     request: &Request<B>,
     peer: &Peer,
-) -> Option<Reflection> {
+) -> Option<ProbeRecord> {
     let Kind::Probe(probe) = kind else {
         return None;
     };
-    Some(Reflection {
+    Some(ProbeRecord {
         mirror: Arc::clone(mirror),
         probe,
         arrival: mirror.arrives(probe),
@@ -68,24 +68,24 @@ pub(in crate::http) fn begin<B>(
 
 /// Lets the handler of a request of gRPC say which service that is for.
 pub(in crate::http) fn ask_for_service<B>(
-    reflection: &mut Option<Reflection>,
+    record: &mut Option<ProbeRecord>,
     request: &mut Request<B>,
 ) {
-    if let Some(reflection) = reflection {
-        let asked = reflection.service.insert(Asked::default());
-        request.extensions_mut().insert(asked.clone());
+    if let Some(record) = record {
+        let service = record.service.insert(AskedService::default());
+        request.extensions_mut().insert(service.clone());
     }
 }
 
-pub(in crate::http) fn end<B>(reflection: Option<Reflection>, response: &Response<B>) {
-    if let Some(mut reflection) = reflection {
+pub(in crate::http) fn end<B>(record: Option<ProbeRecord>, response: &Response<B>) {
+    if let Some(mut record) = record {
         let grpc = response.extensions().get::<GrpcOutcome>();
         let status = grpc.map_or(response.status().as_u16(), |outcome| outcome.0);
-        reflection.status = Some(status);
+        record.status = Some(status);
     }
 }
 
-impl Drop for Reflection {
+impl Drop for ProbeRecord {
     fn drop(&mut self) {
         let agent = self.agent.as_ref().map_or(&[][..], HeaderValue::as_bytes);
         let service = self.service.as_ref();
@@ -93,7 +93,7 @@ impl Drop for Reflection {
             arrival: self.arrival,
             took: self.arrival.elapsed(),
             status: self.status.unwrap_or(CLIENT_LEFT),
-            service: service.and_then(|asked| asked.0.get().copied()),
+            service: service.and_then(|service| service.0.get().copied()),
             from: self.from,
             agent: Agent::new(agent),
         };

@@ -7,16 +7,16 @@ use axum::http::{
     header::{ACCEPT, ACCEPT_ENCODING, VARY},
 };
 
-/// Of an answer whose form [`prefers_json`] decides: caches have to know that there are two.
+/// The header of an answer whose form [`prefers_json`] decides: caches have to know that there are two.
 pub const VARY_ACCEPT: [(HeaderName, HeaderValue); 1] =
     [(VARY, HeaderValue::from_static("accept"))];
 
-/// What can be answered.
+/// A type of what can be answered.
 #[derive(Clone, Copy)]
 struct MediaType {
     main: &'static str,
     sub: &'static str,
-    /// Which versions are as good; none: it has no versions, and whatever else is said of it is ignored.
+    /// The versions that are as good. If there are none, whatever version is asked for is ignored.
     versions: &'static [&'static str],
 }
 
@@ -50,14 +50,14 @@ pub fn prefers_json(headers: &HeaderMap) -> bool {
 
 /// Whether JSON has more weight than plain text. `kubectl get --raw` sends `application/json, */*` whatever
 /// its user wants to read, and gives both the same weight.
-pub(super) fn outweighs_text(headers: &HeaderMap) -> bool {
+pub(crate) fn outweighs_text(headers: &HeaderMap) -> bool {
     let listed = listed(headers, ACCEPT);
     let weight = |media_type| preference(&listed, |entry| entry.names(media_type)).weight;
     weight(JSON) > weight(TEXT)
 }
 
 /// Whether OpenMetrics is preferred to Prometheus' own text format, by the rule of [`prefers_json`].
-pub(super) fn prefers_openmetrics(headers: &HeaderMap) -> bool {
+pub(crate) fn prefers_openmetrics(headers: &HeaderMap) -> bool {
     prefers(headers, OPENMETRICS, PROMETHEUS)
 }
 
@@ -75,7 +75,7 @@ pub fn prefers_gzip(headers: &HeaderMap) -> bool {
     gzip.weight > 0 && gzip.weight >= plain.weight
 }
 
-/// Whether the first is wanted, and more than the second.
+/// Whether the first type is wanted, and more than the second.
 fn prefers(headers: &HeaderMap, first: MediaType, second: MediaType) -> bool {
     let listed = listed(headers, ACCEPT);
     let [first, second] =
@@ -91,7 +91,7 @@ struct Preference {
     exactness: u8,
 }
 
-/// What the entry says that names something most exactly.
+/// The preference by the entry that names a thing most exactly.
 fn preference(listed: &[Entry], exactness: impl Fn(&Entry) -> Option<u8>) -> Preference {
     let named = listed
         .iter()
@@ -103,7 +103,7 @@ fn preference(listed: &[Entry], exactness: impl Fn(&Entry) -> Option<u8>) -> Pre
     })
 }
 
-/// An entry of such a header.
+/// An entry of `Accept` or `Accept-Encoding`.
 struct Entry {
     /// In small letters.
     name: String,
@@ -112,7 +112,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// How exactly it names this type; none if it is of another.
+    /// How exactly it names this type. `None` if it names another.
     fn names(&self, media_type: MediaType) -> Option<u8> {
         let (main, sub) = self.name.split_once('/')?;
         let is_main = main == media_type.main;
@@ -158,7 +158,7 @@ fn listed(headers: &HeaderMap, name: HeaderName) -> Vec<Entry> {
         .collect()
 }
 
-/// At each separator that isn't in quotes.
+/// Splits at each separator that isn't in quotes.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     text.split(move |char| {

@@ -3,8 +3,7 @@
 
 use axum::body::Bytes;
 
-use super::refusal::Refusal;
-use crate::lifecycle::Life;
+use crate::{http::Refusal, lifecycle::Life};
 
 const OK: Bytes = Bytes::from_static(b"ok");
 

@@ -1,20 +1,24 @@
 //! Counts and times each request, from its headers to the last byte of its answer, whichever way it
-//! ends: answered, or its client gone. Requests of who looks on are left out: the numbers would be of
-//! the looking.
+//! ends: answered, or its client gone. An observer's requests are left out: the numbers would be of the
+//! observing.
 
 use std::{sync::Arc, time::Instant};
 
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{Request, StatusCode};
 
-use crate::{http::routes::Kind, telemetry::RouteMetrics, text::shown};
+use crate::{
+    http::kind::Kind,
+    telemetry::{MethodLabel, RouteMetrics},
+    text::shown,
+};
 
 /// A request that is in flight until this is dropped.
 #[derive(Debug)]
-pub(in crate::http) struct Record {
-    /// None: it isn't counted.
+pub(in crate::http) struct RequestRecord {
+    /// `None` if it isn't counted.
     route: Option<Arc<RouteMetrics>>,
-    method: Method,
-    /// None until the answer begins.
+    method: MethodLabel,
+    /// `None` until the answer begins.
     status: Option<StatusCode>,
     start: Instant,
 }
@@ -23,7 +27,7 @@ pub(in crate::http) fn begin<B>(
     route: &Arc<RouteMetrics>,
     kind: Kind,
     request: &Request<B>,
-) -> Record {
+) -> RequestRecord {
     tracing::debug!(
         method = shown(request.method().as_str()),
         uri = shown(request.uri().to_string()),
@@ -33,22 +37,22 @@ pub(in crate::http) fn begin<B>(
     if let Some(route) = &route {
         route.begin();
     }
-    Record {
+    RequestRecord {
         route,
-        method: request.method().clone(),
+        method: MethodLabel::of(request.method()),
         status: None,
         start: Instant::now(),
     }
 }
 
-impl Record {
+impl RequestRecord {
     /// The answer has begun.
     pub(in crate::http) fn answered(&mut self, status: StatusCode) {
         self.status = Some(status);
     }
 }
 
-impl Drop for Record {
+impl Drop for RequestRecord {
     fn drop(&mut self) {
         let took = self.start.elapsed();
         tracing::debug!(
@@ -57,7 +61,7 @@ impl Drop for Record {
             "request over"
         );
         if let Some(route) = &self.route {
-            route.end(&self.method, self.status, took);
+            route.end(self.method, self.status, took);
         }
     }
 }

@@ -16,12 +16,13 @@ use hyper::body::{Body as _, Frame};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    GRPC, check_protocol,
-    stream::{Parts, Stream},
-    trailers,
-    wire::{self, Code, Failure},
+    protocol::{Code, Failure, GRPC, check_protocol, trailers},
+    wire::{self, field, framed, number, text},
 };
-use crate::{http::request_body::BODY_TIMEOUT, lifecycle::Life};
+use crate::{
+    http::{BODY_TIMEOUT, streamed},
+    lifecycle::Life,
+};
 
 const SERVICE: &str = "grpc.health.v1.Health";
 const FILE: &str = "grpc/health/v1/health.proto";
@@ -37,7 +38,7 @@ const SYMBOLS: [&str; 6] = [
 ];
 
 /// Each question of a stream has its answer before the next one comes.
-pub(in crate::http) async fn reflect(State(life): State<Life>, request: Request) -> Response {
+pub(in crate::endpoints) async fn reflect(State(life): State<Life>, request: Request) -> Response {
     if let Err(refusal) = check_protocol(&request) {
         return refusal.into_response();
     }
@@ -47,7 +48,7 @@ pub(in crate::http) async fn reflect(State(life): State<Life>, request: Request)
         life,
         ended: false,
     };
-    ([(CONTENT_TYPE, GRPC)], Body::new(Stream::new(answers))).into_response()
+    ([(CONTENT_TYPE, GRPC)], streamed(answers, Answers::next)).into_response()
 }
 
 struct Answers {
@@ -58,7 +59,8 @@ struct Answers {
     ended: bool,
 }
 
-impl Parts for Answers {
+impl Answers {
+    /// The answer to the next question, or the end of the stream.
     async fn next(mut self) -> Option<(Frame<Bytes>, Self)> {
         if self.ended {
             return None;
@@ -76,10 +78,8 @@ impl Parts for Answers {
         };
         Some((frame, self))
     }
-}
 
-impl Answers {
-    /// The next question; none after the last.
+    /// The next question. `None` after the last.
     async fn question(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         let deadline = Instant::now() + BODY_TIMEOUT;
         loop {
@@ -89,7 +89,7 @@ impl Answers {
             let frame = poll_fn(|cx| Pin::new(&mut self.questions).poll_frame(cx));
             let more = tokio::select! {
                 more = timeout_at(deadline, frame) => more,
-                // Nobody who looks on may hold up a stop.
+                // No observer may hold up a stop.
                 _ = self.life.stop_requested() => {
                     return Err(Failure::new(Code::Unavailable, "stopping"));
                 }
@@ -194,36 +194,4 @@ fn file() -> Vec<u8> {
         text(12, "proto3"),
     ]
     .concat()
-}
-
-fn text(field_number: u8, text: &str) -> Vec<u8> {
-    field(field_number, text.as_bytes())
-}
-
-/// A field of at most 16 kB, which is what two bytes of length can say.
-fn field(field_number: u8, content: &[u8]) -> Vec<u8> {
-    let mut field = vec![field_number << 3 | 2];
-    let length = content.len();
-    if length >= 0x80 {
-        field.push(length as u8 | 0x80);
-        field.push((length >> 7) as u8);
-    } else {
-        field.push(length as u8);
-    }
-    field.extend_from_slice(content);
-    field
-}
-
-/// A number below 128.
-fn number(field_number: u8, number: u8) -> Vec<u8> {
-    vec![field_number << 3, number]
-}
-
-/// A message with its prefix.
-fn framed(message: &[u8]) -> Bytes {
-    let length = u32::try_from(message.len()).expect("it is as short as its question");
-    let mut framed = vec![0];
-    framed.extend_from_slice(&length.to_be_bytes());
-    framed.extend_from_slice(message);
-    framed.into()
 }

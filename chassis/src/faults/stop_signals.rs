@@ -3,10 +3,7 @@
 
 use tracing::warn;
 
-use super::{
-    switch::{Action, Name},
-    table::Faults,
-};
+use super::{action::Action, name::Name, table::Faults};
 use crate::lifecycle::{Signal, Signals};
 
 impl Faults {

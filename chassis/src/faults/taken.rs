@@ -6,7 +6,7 @@ use std::{
         unix::net::UnixDatagram,
     },
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
@@ -15,7 +15,7 @@ use std::{
 
 use tracing::{info, warn};
 
-use crate::system::memory;
+use crate::{base::lock, system::memory};
 
 /// Memory that is taken by a thread of its own, and given back when this is dropped.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub(super) struct Memory {
 const MIB: usize = 1 << 20;
 
 impl Memory {
-    /// As much, once it is its `turn`: who comes next waits until this has given back, so that a
-    /// bound for one is one for all.
+    /// Takes `mib`, `rate` of them each second, once it is its `turn`: the next one waits until this one has
+    /// given back, so that a bound for one is one for all.
     pub(super) fn take(mib: u32, rate: Option<u32>, turn: Arc<Mutex<()>>) -> Self {
         let (until, ended) = channel();
         let thread = thread::Builder::new().name("fault-memory".into());
@@ -40,7 +40,7 @@ impl Memory {
 }
 
 fn hold(mib: u32, rate: Option<u32>, turn: &Mutex<()>, ended: &Receiver<()>) {
-    let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = lock(turn);
     let mut held = Vec::<u8>::new();
     if let Err(error) = held.try_reserve_exact(mib as usize * MIB) {
         warn!(mib, %error, "cannot take memory");
@@ -72,7 +72,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Opens as many, or as many as the process may have.
+    /// Opens `count` of them, or as many as the process may have.
     pub(super) fn open(count: u32) -> Self {
         let mut open = Vec::new();
         // A socket that is bound to nothing, and copies of it: no file system is needed for them.

@@ -1,0 +1,61 @@
+//! Which version of HTTP a client speaks, by the first bytes that it sends.
+
+use std::{io, time::Duration};
+
+use rustix::net::RecvFlags;
+use tokio::{
+    io::Interest,
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use super::timeouts::Timeouts;
+use crate::lifecycle::{Life, Phase};
+
+/// How long a connection that was accepted while the listener closed has to send something: its first
+/// bytes may have been dropped, and most systems send them again after 200 to 300 ms. See
+/// [`admit_nobody_new`](super::listen::admit_nobody_new).
+const SENT_AGAIN: Duration = Duration::from_millis(500);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    Http1,
+    Http2,
+}
+
+/// Waits for the client to say something, and looks at it without taking it: HTTP/2 begins with a
+/// method that no other request has. `None` if nothing comes in time.
+pub(super) async fn first_bytes(
+    stream: &TcpStream,
+    life: &Life,
+    timeouts: &Timeouts,
+) -> Option<Version> {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
+    // A part of it is as nothing: the next look is when there is more.
+    let look = stream.async_io(Interest::READABLE, || {
+        let mut first = [0; PREFACE.len()];
+        let (n, _) = rustix::net::recv(stream, &mut first, RecvFlags::PEEK)?;
+        match &first[..n] {
+            [] => Err(io::ErrorKind::UnexpectedEof.into()),
+            PREFACE => Ok(Version::Http2),
+            part if PREFACE.starts_with(part) => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(Version::Http1),
+        }
+    });
+    let patience = match *life.phase().borrow() {
+        Phase::Closing(_) => SENT_AGAIN,
+        _ => timeouts.latecomer,
+    };
+    let closing = async {
+        life.closing().await;
+        sleep(patience).await;
+    };
+    let in_time = async {
+        tokio::select! {
+            biased; // what has come counts, even if it is late
+            version = look => version.ok(),
+            () = closing => None,
+        }
+    };
+    timeout(timeouts.header, in_time).await.ok().flatten()
+}

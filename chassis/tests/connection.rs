@@ -178,13 +178,20 @@ async fn a_request_of_http_1_1_says_its_host_once() {
             200,
         ),
         ("GET /livez HTTP/1.1\r\nhost:\r\n\r\n", 200),
+        ("GET /livez HTTP/1.1\r\nhost: a b\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\na: b\r\nhost: a/b\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nhost: user@x\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nhost: x\u{e9}\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nhost: [fd00::7]:5000\r\n\r\n", 200),
+        ("GET /livez HTTP/1.1\r\nhost: my_pod.x-1:80\r\n\r\n", 200),
         ("GET /livez HTTP/1.0\r\n\r\n", 200),
     ] {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let text = say(&mut stream, request.as_bytes()).await;
         let answered = text.split(' ').nth(1).unwrap();
         assert_eq!(answered, status.to_string(), "{request}: {text}");
-        let sentence = "\r\n\r\na request of HTTP/1.1 has one header Host";
+        let sentence =
+            "\r\n\r\na request of HTTP/1.1 has one header Host, with a host and perhaps a port";
         let is_refused = status == 400 && !request.starts_with("HEAD");
         assert_eq!(text.ends_with(sentence), is_refused, "{request}: {text}");
     }

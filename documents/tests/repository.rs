@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test may
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use axum::{
     body::Body,
@@ -11,6 +11,7 @@ use axum::{
 use chassis::{
     Chassis,
     config::{Build, defaults},
+    faults::Name,
     http::Routes,
 };
 use clap::{Args, Command};
@@ -31,8 +32,9 @@ async fn endpoints(
         let response = app.answer(request.body(Body::empty()).unwrap()).await;
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
         let allowed = response.headers()[header::ALLOW].to_str().unwrap();
-        // A GET answers HEAD too.
-        for method in allowed.split(',').filter(|method| *method != "HEAD") {
+        // A GET answers HEAD too, and each path OPTIONS.
+        let own = |method: &&str| !matches!(*method, "HEAD" | "OPTIONS");
+        for method in allowed.split(',').filter(own) {
             endpoints.push(Endpoint {
                 service: service.to_owned(),
                 method: method.to_owned(),
@@ -74,6 +76,30 @@ async fn each_setting_has_a_flag_of_the_same_name() {
                 let flag = variable.to_string_lossy().to_lowercase().replace('_', "-");
                 assert_eq!(argument.get_long(), Some(flag.as_str()));
             }
+        }
+    }
+}
+
+#[test]
+fn the_table_of_fault_switches_has_what_they_can_be_given() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let code = |cell: &str| -> Vec<String> {
+        let spans = cell.split('`').skip(1).step_by(2);
+        spans.map(str::to_owned).collect()
+    };
+    for document in ["docs/reference.md", "docs/reference.zh-CN.md"] {
+        let text = fs::read_to_string(root.join(document)).unwrap();
+        for name in Name::ALL {
+            let rows = text.lines().map(|line| line.split('|').collect::<Vec<_>>());
+            let mut rows = rows.filter(|row| row.len() == 6);
+            let row = rows.find(|row| code(row[1]).iter().any(|word| word == name.as_str()));
+            let row = row.unwrap_or_else(|| panic!("{document} has no {name:?}"));
+            let words = name.parameters().flat_map(|shape| shape.split([',', ' ']));
+            let words = words.filter(|word| !matches!(*word, "" | "or"));
+            let mut given = code(row[2]);
+            given.retain(|word| word != "0s"); // a default
+            assert_eq!(given, words.collect::<Vec<_>>(), "{document}: {name:?}");
+            assert_eq!(code(row[4]), name.ends(), "{document}: {name:?}");
         }
     }
 }

@@ -3,9 +3,9 @@
 
 use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
-use axum::http::{StatusCode, Uri};
+use hyper::{StatusCode, Uri};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Take},
     net::{TcpStream, lookup_host},
     time::{Instant, timeout_at},
 };
@@ -24,7 +24,7 @@ pub struct Probe {
 
     /// How long the whole may take
     // 1 s: what Kubernetes gives a probe by default.
-    #[arg(long, default_value = "1s", value_parser = Reader(positive_duration))]
+    #[arg(long, default_value = "1s", allow_hyphen_values = true, value_parser = Reader(positive_duration))]
     timeout: Duration,
 }
 
@@ -69,23 +69,26 @@ async fn ask(
     let mut stream = TcpStream::connect(addresses).await?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
-    // Interim answers, such as 103, come before the final one.
-    let mut lines = BufReader::new(stream.take(LONGEST_ANSWER)).split(b'\n');
-    let closed = "the connection was closed";
+    let mut answer = BufReader::new(stream.take(LONGEST_ANSWER));
     loop {
-        let line = lines.next_segment().await?.ok_or(closed)?;
-        let status = status(&line).ok_or("what came is not HTTP")?;
+        let status = status(&line(&mut answer).await?).ok_or("what came is not HTTP")?;
         if !status.is_informational() {
             return Ok(status);
         }
-        while !lines
-            .next_segment()
-            .await?
-            .ok_or(closed)?
-            .trim_ascii()
-            .is_empty()
-        {}
+        // Interim answers, such as 103, come before the final one.
+        while !line(&mut answer).await?.is_empty() {}
     }
+}
+
+/// A whole line of the answer, without its end.
+async fn line(answer: &mut BufReader<Take<TcpStream>>) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    answer.read_until(b'\n', &mut line).await?;
+    if line.pop() != Some(b'\n') {
+        return Err(io::Error::other("the connection was closed"));
+    }
+    line.pop_if(|last| *last == b'\r');
+    Ok(line)
 }
 
 /// As much of an answer as is read, in bytes: more than the headers of interim answers take.
@@ -94,12 +97,19 @@ const LONGEST_ANSWER: u64 = 16 << 10;
 fn status(line: &[u8]) -> Option<StatusCode> {
     let line = line.strip_prefix(b"HTTP/1.")?;
     let status = line.strip_prefix(b"1 ").or(line.strip_prefix(b"0 "))?;
-    StatusCode::from_bytes(status.get(..3)?).ok()
+    let (status, phrase) = status.split_first_chunk::<3>()?;
+    let is_whole = matches!(phrase.first(), None | Some(b' '));
+    StatusCode::from_bytes(status).ok().filter(|_| is_whole)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::config::{CheckConflicts, Rejected, read};
 
     #[test]
     fn the_status_is_read_and_what_is_not_http_is_not() {
@@ -108,14 +118,60 @@ mod tests {
             Some(StatusCode::SERVICE_UNAVAILABLE)
         );
         assert_eq!(status(b"HTTP/1.0 200"), Some(StatusCode::OK));
+        assert_eq!(status(b"HTTP/1.0 200 "), Some(StatusCode::OK));
+        assert_eq!(status(b"HTTP/1.0 200 OK"), Some(StatusCode::OK));
         for other in [
             "",
             "HTTP/1.1 20",
             "HTTP/2.0 200",
             "HTTP/1.1 abc",
             "SSH-2.0-Open",
+            "HTTP/1.1 2000",
+            "HTTP/1.1 200abc",
+            "HTTP/1.1 200\tOK",
         ] {
             assert_eq!(status(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_ends_within_its_first_line_is_none() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://{address}/").parse().unwrap();
+        for (answer, expected) in [("HTTP/1.1 200", None), ("HTTP/1.1 200\r\n", Some(200))] {
+            let answering = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 1024];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            };
+            let addresses = [address];
+            let (status, ()) = tokio::join!(ask(&url, &addresses), answering);
+            let status = status.ok().map(|status| status.as_u16());
+            assert_eq!(status, expected, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_below_zero_is_refused_in_a_sentence() {
+        #[derive(Debug, clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            _probe: Probe,
+        }
+        impl CheckConflicts for Line {
+            fn conflicts(&self) -> Vec<String> {
+                Vec::new()
+            }
+        }
+        let line = ["probe", "http://x/", "--timeout", "-1s"];
+        match read::<Line>(line.map(Into::into).into()) {
+            Err(Rejected::Invalid(sentences)) => assert_eq!(
+                sentences,
+                ["--timeout can't be '-1s': a length of time is written as 1m30s or 500ms"]
+            ),
+            other => panic!("{other:?}"),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! its twins do.
 
 use anyhow::{Result, ensure};
-use cluster::{Namespace, deployment};
+use cluster::Namespace;
 use e2e::prove::{self, Plan, TWINS};
 
 const PLAN: Plan = Plan {
@@ -35,7 +35,7 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
 /// One of the twins. What it loses is printed; that it loses anything is asserted unless it is a race.
 pub fn twin<const NUMBER: usize>(namespace: &Namespace<'_>) -> Result<()> {
     let twin = &TWINS[NUMBER];
-    deployment::deploy(namespace)?; // with the Service, which a twin shares
+    namespace.apply("k8s/service.yaml")?;
     let row = prove::twin(namespace, OF_A_TWIN, twin)?;
     println!("{row}");
     ensure!(

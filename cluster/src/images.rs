@@ -3,8 +3,8 @@
 //! test begins.
 
 use std::{
-    env, process,
-    time::{SystemTime, UNIX_EPOCH},
+    env,
+    hash::{BuildHasher as _, RandomState},
 };
 
 use anyhow::Result;
@@ -62,21 +62,13 @@ impl Cluster {
     }
 }
 
-/// Five letters and digits that another run, at another time or of another process, won't have.
+/// Five letters and digits that another run won't have.
 pub fn suffix() -> String {
     const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos());
-    // Mixed, so that two processes that start at the same moment differ in more than the last
-    // digit (splitmix64's finalizer).
-    let mut mixed = (now as u64) ^ (u64::from(process::id()) << 32);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
+    let random = RandomState::new().hash_one(());
     (0..5)
         .map(|place| {
-            let digit = mixed / 36_u64.pow(place) % 36;
+            let digit = random / 36_u64.pow(place) % 36;
             char::from(DIGITS[usize::try_from(digit).expect("it is below 36")])
         })
         .collect()

@@ -28,6 +28,11 @@ const KINDS: &str = "pods,deployments,replicasets,statefulsets,daemonsets,jobs,c
                      horizontalpodautoscalers,poddisruptionbudgets,persistentvolumeclaims,\
                      networkpolicies,resourcequotas,limitranges";
 
+/// The variables that a shell doesn't get from the runner: what `make` sets for the runner says nothing
+/// to a reader's `make`.
+const KEPT_FROM_A_SHELL: &str = "MAKEFLAGS MAKEOVERRIDES MAKELEVEL MFLAGS REGISTRY TAG NEXT NAMESPACE \
+                                 CONTEXT DOCUMENTS TRIES BLESS DOCS COMMIT BASH_ENV ENV";
+
 /// The kubeconfig, in the folder of a place.
 const KUBECONFIG: &str = "kubeconfig";
 
@@ -119,27 +124,10 @@ impl Place {
 
     /// How the environment of a shell here differs from the runner's own.
     pub fn environment(&self) -> Vec<(&'static str, Option<OsString>)> {
-        // What `make` sets for the runner says nothing to a reader's `make`.
-        let mut environment: Vec<(&str, Option<OsString>)> = [
-            "MAKEFLAGS",
-            "MAKEOVERRIDES",
-            "MAKELEVEL",
-            "MFLAGS",
-            "REGISTRY",
-            "TAG",
-            "NEXT",
-            "NAMESPACE",
-            "CONTEXT",
-            "DOCUMENTS",
-            "TRIES",
-            "BLESS",
-            "DOCS",
-            "COMMIT",
-            "BASH_ENV",
-            "ENV",
-        ]
-        .map(|name| (name, None))
-        .to_vec();
+        let mut environment: Vec<(&str, Option<OsString>)> = KEPT_FROM_A_SHELL
+            .split_whitespace()
+            .map(|name| (name, None))
+            .collect();
         if self.kubectl.is_some() {
             environment.push(("KUBECONFIG", Some(self.kubeconfig().into())));
         }
@@ -154,18 +142,13 @@ impl Place {
         };
         let mut state = String::new();
         for namespace in [&self.names.current, &self.names.namespace] {
-            for arguments in [
-                ["get", "pods", "--output=wide", "--namespace", namespace],
-                [
-                    "get",
-                    "events",
-                    "--sort-by=.lastTimestamp",
-                    "--namespace",
-                    namespace,
-                ],
+            for words in [
+                "get pods --output=wide",
+                "get events --sort-by=.lastTimestamp",
             ] {
+                let words = words.split(' ').chain(["--namespace", namespace]);
                 let text = kubectl
-                    .run(&arguments)
+                    .run(&words.collect::<Vec<_>>())
                     .unwrap_or_else(|error| format!("{error:#}"));
                 // The heading, and as many as fit a terminal.
                 let lines: Vec<&str> = text.lines().collect();

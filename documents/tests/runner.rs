@@ -130,6 +130,7 @@ fn the_first_command_that_fails_ends_its_block() {
         "(false; echo never)",
         "x=$(false; echo a)\necho never",
         "false && true\n[ a = b ]\necho never",
+        "false | cat\necho never",
     ] {
         let failure = failure(&format!("```sh\n{code}\n```\n"));
         assert!(failure.contains("The exit code is 1"), "{code}: {failure}");

@@ -2,15 +2,15 @@
 //! hidden comments say about them. It doesn't run anything.
 
 use std::{
-    collections::BTreeMap,
-    fmt, fs,
+    fs,
     ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result};
-use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag};
+
+use crate::elements::{CodeBlock, Element, Kind, elements};
 
 /// How long a block may take unless it says `within`. Commands that wait have time-outs of their own, of
 /// two minutes at most; a block that takes longer hangs.
@@ -26,6 +26,8 @@ pub struct Document {
     pub path: PathBuf,
     /// Its text.
     pub text: String,
+    /// What it is made of.
+    pub elements: Vec<Element>,
     /// Its `sh` blocks, in order.
     pub blocks: Vec<Block>,
     /// Whether it measures, and so needs the cluster for itself: `<!-- runs alone -->`.
@@ -123,15 +125,22 @@ impl Document {
 
     /// Finds the blocks in a text.
     pub fn parse(path: &Path, text: String) -> Self {
-        let mut reader = Reader::new(&text);
-        for (event, range) in Parser::new_ext(&text, Options::ENABLE_TABLES).into_offset_iter() {
-            reader.event(event, range);
+        let elements = elements(&text);
+        let mut reader = Reader::default();
+        for element in &elements {
+            reader.element(element);
         }
         reader.end();
-        let (blocks, alone, findings) = (reader.blocks, reader.alone, reader.findings);
+        let Reader {
+            blocks,
+            alone,
+            findings,
+            ..
+        } = reader;
         Self {
             path: path.to_owned(),
             text,
+            elements,
             blocks,
             alone,
             findings,
@@ -141,14 +150,14 @@ impl Document {
     /// The name by which it is chosen, which is also part of its namespaces' names:
     /// `docs/states/pending.md` is `states-pending`, and a part of the tutorial is named by its file.
     pub fn name(&self) -> String {
-        let path = self.path.with_extension("");
-        let path = path.strip_prefix("docs").unwrap_or(&path);
-        let part = path.strip_prefix("tutorial").ok();
-        let part = part.filter(|part| !part.as_os_str().is_empty());
-        let path = part.unwrap_or(path);
-        path.to_string_lossy()
-            .to_lowercase()
-            .replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")
+        let path = self
+            .path
+            .with_extension("")
+            .to_string_lossy()
+            .to_lowercase();
+        let path = path.strip_prefix("docs/").unwrap_or(&path);
+        let path = path.strip_prefix("tutorial/").unwrap_or(path);
+        path.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")
     }
 }
 
@@ -180,17 +189,20 @@ pub fn is_chinese(path: &Path) -> bool {
     path.to_string_lossy().ends_with(".zh-CN.md")
 }
 
-/// The counterpart in Chinese of a document in English.
+/// The counterpart in the other language.
 pub fn twin(path: &Path) -> PathBuf {
-    path.with_extension("zh-CN.md")
+    if is_chinese(path) {
+        path.with_extension("").with_extension("md")
+    } else {
+        path.with_extension("zh-CN.md")
+    }
 }
 
+/// Finds the blocks among the elements.
+#[derive(Default)]
 struct Reader<'a> {
-    text: &'a str,
-    /// Where each line begins.
-    lines: Vec<usize>,
-    /// Comments by the line they end on, with the line they begin on, that no fence has taken yet.
-    comments: BTreeMap<usize, (usize, String)>,
+    /// Comments that no block has taken: their first and last lines, and what they say.
+    comments: Vec<(usize, usize, &'a str)>,
     /// Whether the last block can still get its output.
     open: bool,
     blocks: Vec<Block>,
@@ -199,127 +211,54 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str) -> Self {
-        let ends = text.match_indices('\n').map(|(offset, _)| offset + 1);
-        Self {
-            text,
-            lines: std::iter::once(0).chain(ends).collect(),
-            comments: BTreeMap::new(),
-            open: false,
-            blocks: Vec::new(),
-            alone: false,
-            findings: Vec::new(),
-        }
-    }
-
-    /// The line of an offset, from 1.
-    fn line(&self, offset: usize) -> usize {
-        self.lines.partition_point(|start| *start <= offset)
-    }
-
-    fn finding(&mut self, line: usize, sentence: impl fmt::Display) {
-        let sentence = sentence.to_string();
+    fn finding(&mut self, line: usize, sentence: impl Into<String>) {
+        let sentence = sentence.into();
         self.findings.push(Finding { line, sentence });
     }
 
-    fn event(&mut self, event: Event<'_>, range: Range<usize>) {
-        match event {
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => self.fence(&info, range),
-            Event::Start(Tag::HtmlBlock) => self.html(range),
-            Event::Start(_) | Event::Rule => self.open = false,
-            _ => {}
+    fn element(&mut self, element: &'a Element) {
+        match &element.kind {
+            Kind::Comment(comment, _) if comment == "runs alone" => self.alone = true,
+            Kind::Comment(comment, before) if before.is_empty() => {
+                self.comments.push((element.line, element.last, comment));
+            }
+            Kind::Block(block) => self.block(element.line, block),
+            Kind::Comment(..) | Kind::Code(_) | Kind::Link(_) => {}
+            _ => self.open = false,
         }
     }
 
-    fn html(&mut self, range: Range<usize>) {
-        let html = &self.text[range.clone()];
-        let mut rest = 0;
-        while let Some(begin) = html[rest..].find("<!--").map(|at| rest + at) {
-            if !html[rest..begin].trim().is_empty() {
-                self.open = false;
-            }
-            let Some(end) = html[begin..].find("-->").map(|at| begin + at) else {
-                return;
-            };
-            let comment = html[begin + 4..end].trim();
-            let line = self.line(range.start + begin);
-            if comment == "runs alone" {
-                self.alone = true;
-            } else {
-                let last = self.line(range.start + end);
-                self.comments.insert(last, (line, comment.to_owned()));
-            }
-            rest = end + 3;
-        }
-        if !html[rest..].trim().is_empty() {
-            self.open = false;
-        }
-    }
-
-    fn fence(&mut self, info: &str, range: Range<usize>) {
-        let line = self.line(range.start);
-        let source = &self.text[range.clone()];
-        let fence: &str = {
-            let count = source
-                .chars()
-                .take_while(|letter| "`~".contains(*letter))
-                .count();
-            &source[..count]
-        };
-        let last = source.trim_end().rfind('\n').map_or(0, |at| at + 1);
-        if last == 0
-            || !source[last..]
-                .trim_start_matches([' ', '>'])
-                .starts_with(fence)
-        {
+    fn block(&mut self, line: usize, block: &CodeBlock) {
+        if !block.closed {
             self.finding(line, "This code block has no end.");
             return;
         }
-        let language = info.split_whitespace().next().unwrap_or_default();
-        if !matches!(language, "sh" | "text") {
-            self.open = false;
-            return;
-        }
-        let mut directives = Vec::new();
-        let mut above = line - 1;
-        while let Some((begin, comment)) = self.comments.remove(&above) {
-            match parse_directives(&comment) {
-                Ok(found) => directives.splice(0..0, found).for_each(drop),
-                Err(sentence) => self.finding(begin, sentence),
-            }
-            above = begin - 1;
-        }
-        let first = source.find('\n').map_or(source.len(), |at| at + 1);
-        let indent = self.text[self.lines[line - 1]..range.start].to_owned();
-        let content = range.start + first..range.start + last;
-        let text: String = self.text[content.clone()]
-            .split_inclusive('\n')
-            .map(|line| {
-                line.strip_prefix(indent.as_str())
-                    .unwrap_or(line.trim_start_matches(' '))
-            })
-            .collect();
-        // The offset of the last line's own indentation belongs to the fence.
-        let content = content.start..self.lines[self.line(content.end) - 1];
-        if language == "sh" {
-            self.commands(line, text, directives);
-        } else {
-            let output = Output {
-                line,
-                text,
-                range: content,
-                indent,
-                rule: Rule::default(),
-                not_compared: None,
-            };
-            self.output(output, directives);
+        match block.info.split_whitespace().next() {
+            Some("sh") => self.commands(line, block),
+            Some("text") => self.output(line, block),
+            _ => self.open = false,
         }
     }
 
-    fn commands(&mut self, line: usize, code: String, directives: Vec<Directive>) {
+    /// What the comments directly above a line say.
+    fn directives(&mut self, mut line: usize) -> Vec<Directive> {
+        let mut directives = Vec::new();
+        while let Some((begin, _, comment)) = self.comments.pop_if(|(_, last, _)| *last + 1 == line)
+        {
+            match parse_directives(comment) {
+                Ok(found) => directives.extend(found),
+                Err(sentence) => self.finding(begin, sentence),
+            }
+            line = begin;
+        }
+        directives
+    }
+
+    fn commands(&mut self, line: usize, block: &CodeBlock) {
+        let directives = self.directives(line);
         let mut block = Block {
             line,
-            code,
+            code: block.text.clone(),
             exit: 0,
             limit: DEFAULT_LIMIT,
             repeated: false,
@@ -342,9 +281,16 @@ impl<'a> Reader<'a> {
         self.open = true;
     }
 
-    fn output(&mut self, mut output: Output, directives: Vec<Directive>) {
-        let line = output.line;
-        for directive in directives {
+    fn output(&mut self, line: usize, block: &CodeBlock) {
+        let mut output = Output {
+            line,
+            text: block.text.clone(),
+            range: block.range.clone(),
+            indent: block.indent.clone(),
+            rule: Rule::default(),
+            not_compared: None,
+        };
+        for directive in self.directives(line) {
             match directive {
                 Directive::AnyOrder => output.rule.any_order = true,
                 Directive::Numbers(numbers) => output.rule.numbers = numbers,
@@ -366,27 +312,24 @@ impl<'a> Reader<'a> {
         self.open = false;
     }
 
-    /// Comments that are directives, and that no block has taken, would have no effect.
+    /// Finds what has no effect: comments that no block has taken, and `until` without an output.
     fn end(&mut self) {
-        for (begin, comment) in std::mem::take(&mut self.comments).into_values() {
-            if parse_directives(&comment).is_ok() {
-                self.finding(
-                    begin,
-                    format_args!(
-                        "The comment \"{comment}\" isn't directly above an `sh` or `text` block."
-                    ),
+        for (line, _, comment) in std::mem::take(&mut self.comments) {
+            if parse_directives(comment).is_ok() {
+                let sentence = format!(
+                    "The comment \"{comment}\" isn't directly above an `sh` or `text` block."
                 );
+                self.finding(line, sentence);
             }
         }
-        for index in 0..self.blocks.len() {
-            let block = &self.blocks[index];
-            if block.repeated && block.output.is_none() {
-                let line = block.line;
-                self.finding(
-                    line,
-                    "`until` needs a `text` block, which says what to wait for.",
-                );
-            }
+        let waiting = self
+            .blocks
+            .iter()
+            .filter(|block| block.repeated && block.output.is_none());
+        let lines: Vec<usize> = waiting.map(|block| block.line).collect();
+        for line in lines {
+            let sentence = "`until` needs a `text` block, which says what to wait for.";
+            self.finding(line, sentence);
         }
     }
 }
@@ -434,61 +377,52 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Document {
-        Document::parse(Path::new("docs/tutorial/first-steps.md"), text.to_owned())
+        Document::parse(Path::new("docs/page.md"), text.to_owned())
     }
 
-    fn sentences(text: &str) -> Vec<(usize, String)> {
-        let findings = parse(text).findings.into_iter();
-        findings
-            .map(|finding| (finding.line, finding.sentence))
-            .collect()
+    #[test]
+    fn a_document_is_named_by_its_path() {
+        for (path, name) in [
+            ("README.md", "readme"),
+            ("docs/tutorial.md", "tutorial"),
+            ("docs/tutorial/first-steps.md", "first-steps"),
+            ("docs/states/pending.md", "states-pending"),
+        ] {
+            assert_eq!(Document::parse(Path::new(path), String::new()).name(), name);
+        }
     }
 
     #[test]
     fn a_text_block_after_an_sh_block_is_its_output() {
-        let document = parse("# A\n\n```sh\necho a\necho b\n```\n\n```text\na\nb\n```\n");
-        assert_eq!(document.name(), "first-steps");
-        let name = |path: &str| Document::parse(Path::new(path), String::new()).name();
-        assert_eq!(name("README.md"), "readme");
-        assert_eq!(name("docs/tutorial.md"), "tutorial");
-        assert_eq!(name("docs/states/pending.md"), "states-pending");
-        let [block] = &document.blocks[..] else {
-            panic!("one block: {document:?}");
+        let document = parse(
+            "# A\n\n```sh\necho a\necho b\n```\n\n```text\na\nb\n```\n\n```sh\nc\n```\n```text\n```\n",
+        );
+        let [block, empty] = &document.blocks[..] else {
+            panic!("two blocks: {document:?}");
         };
         assert_eq!((block.line, block.code.as_str()), (3, "echo a\necho b\n"));
         assert_eq!((block.exit, block.limit), (0, DEFAULT_LIMIT));
         let output = block.output.as_ref().unwrap();
         assert_eq!((output.line, output.text.as_str()), (8, "a\nb\n"));
         assert_eq!(&document.text[output.range.clone()], "a\nb\n");
+        let output = empty.output.as_ref().unwrap();
+        assert_eq!((output.text.as_str(), output.range.is_empty()), ("", true));
         assert_eq!(document.findings, []);
     }
 
     #[test]
-    fn an_empty_output_is_an_output() {
-        let document = parse("```sh\ntrue\n```\n```text\n```\n");
-        let output = document.blocks[0].output.as_ref().unwrap();
-        assert_eq!((output.text.as_str(), output.range.clone()), ("", 23..23));
-    }
-
-    #[test]
-    fn other_languages_are_not_run_and_separate_an_output_from_its_commands() {
-        let document = parse("```sh\na\n```\n```yaml\nb: c\n```\n```text\nd\n```\n");
-        assert_eq!(document.blocks.len(), 1);
-        assert_eq!(document.blocks[0].output, None);
-        assert_eq!(document.findings[0].line, 7);
-    }
-
-    #[test]
-    fn a_paragraph_a_heading_and_html_separate_an_output_from_its_commands() {
+    fn whatever_is_seen_between_them_separates_an_output_from_its_commands() {
         for between in [
             "A sentence.",
             "## A heading",
             "</details>",
             "- an item",
             "---",
+            "| a |\n| - |",
+            "```yaml\nb: c\n```",
         ] {
-            let text = format!("```sh\na\n```\n\n{between}\n\n```text\nb\n```\n");
-            let document = parse(&text);
+            let document = parse(&format!("```sh\na\n```\n\n{between}\n\n```text\nb\n```\n"));
+            assert_eq!(document.blocks.len(), 1, "{between}");
             assert_eq!(document.blocks[0].output, None, "{between}");
             assert_eq!(document.findings.len(), 1, "{between}");
         }
@@ -498,75 +432,74 @@ mod tests {
     fn a_comment_says_the_exit_code_the_time_and_how_the_output_is_compared() {
         let document = parse(
             "<!-- exit 3, within 2m -->\n```sh\na\n```\n\n<!-- a comment -->\n\n\
-             <!-- any order -->\n<!-- numbers within 20% -->\n```text\nb\n```\n",
+             <!-- any order -->\n<!-- numbers within 20% -->\n```text\nb\n```\n\
+             <!-- until 5s -->\n```sh\na\n```\n```text\n```\n\
+             <!-- not run: a build, which takes minutes -->\n```sh\na\n```\n\n\
+             # A\n\n<!-- not run: a picture -->\n```text\nb\n```\n",
         );
         assert_eq!(document.findings, []);
-        let block = &document.blocks[0];
-        assert_eq!((block.exit, block.limit), (3, Duration::from_secs(120)));
-        assert!(!block.repeated);
-        let rule = block.output.as_ref().unwrap().rule;
+        let [compared, repeated, left_out] = &document.blocks[..] else {
+            panic!("three blocks: {document:?}");
+        };
+        assert_eq!(
+            (compared.exit, compared.limit),
+            (3, Duration::from_secs(120))
+        );
+        let rule = compared.output.as_ref().unwrap().rule;
         assert!(rule.any_order);
         assert_eq!(rule.numbers, Numbers::Within(0.2));
-    }
-
-    #[test]
-    fn until_repeats_and_needs_an_output_to_wait_for() {
-        let block = &parse("<!-- until 5s -->\n```sh\na\n```\n```text\n```\n").blocks[0];
+        assert!(repeated.repeated && !compared.repeated);
+        assert_eq!(repeated.limit, Duration::from_secs(5));
         assert_eq!(
-            (block.repeated, block.limit),
-            (true, Duration::from_secs(5))
+            left_out.not_run.as_deref(),
+            Some("a build, which takes minutes")
         );
-        let found = sentences("<!-- until 5s -->\n```sh\na\n```\n");
-        assert!(
-            found[0].1.contains("`until` needs a `text` block"),
-            "{found:?}"
-        );
+        assert!(!document.alone);
+        assert!(parse("# A\n\n<!-- runs alone -->\n").alone);
     }
 
     #[test]
-    fn what_is_not_run_has_a_reason() {
-        let document = parse("<!-- not run: a build, which takes minutes -->\n```sh\na\n```\n");
-        let reason = document.blocks[0].not_run.as_deref();
-        assert_eq!(reason, Some("a build, which takes minutes"));
-        let found = sentences("<!-- not run: -->\n```sh\na\n```\n");
-        assert_eq!(found, [(1, "`not run:` needs a reason.".to_owned())]);
-    }
-
-    #[test]
-    fn a_picture_in_text_says_that_it_is_not_compared() {
-        assert_eq!(
-            sentences("<!-- not run: a picture -->\n```text\nb\n```\n"),
-            []
-        );
-        assert!(
-            sentences("```text\nb\n```\n")[0]
-                .1
-                .contains("follows no `sh` block")
-        );
-    }
-
-    #[test]
-    fn a_directive_that_is_misspelt_misplaced_or_unused_is_found() {
-        for (text, word) in [
-            ("<!-- exti 1 -->\n```sh\na\n```\n", "is none of"),
-            ("<!-- within soon -->\n```sh\na\n```\n", "is none of"),
-            ("<!-- exit 1 -->\n\n```sh\na\n```\n", "isn't directly above"),
+    fn what_is_wrong_is_found_with_its_line() {
+        for (text, line, words) in [
+            ("<!-- exti 1 -->\n```sh\na\n```\n", 1, "is none of"),
+            ("<!-- within soon -->\n```sh\na\n```\n", 1, "is none of"),
+            (
+                "<!-- exit 1 -->\n\n```sh\na\n```\n",
+                1,
+                "isn't directly above",
+            ),
             (
                 "<!-- exit 1 -->\n```yaml\na: b\n```\n",
+                1,
                 "isn't directly above",
             ),
             (
                 "<!-- any order -->\n```sh\na\n```\n",
+                2,
                 "not above an `sh` block",
             ),
             (
                 "```sh\na\n```\n<!-- exit 1 -->\n```text\na\n```\n",
+                5,
                 "not above a `text` block",
             ),
+            (
+                "<!-- until 5s -->\n```sh\na\n```\n",
+                2,
+                "`until` needs a `text` block",
+            ),
+            (
+                "<!-- not run: -->\n```sh\na\n```\n",
+                1,
+                "`not run:` needs a reason.",
+            ),
+            ("```text\nb\n```\n", 1, "follows no `sh` block"),
+            ("# A\n\n```sh\na\n", 3, "This code block has no end."),
+            ("```sh\nls", 1, "This code block has no end."),
         ] {
-            let found = sentences(text);
-            assert_eq!(found.len(), 1, "{text}: {found:?}");
-            assert!(found[0].1.contains(word), "{text}: {found:?}");
+            let found = parse(text).findings;
+            assert_eq!((found.len(), found[0].line), (1, line), "{text}: {found:?}");
+            assert!(found[0].sentence.contains(words), "{text}: {found:?}");
         }
     }
 
@@ -585,19 +518,5 @@ mod tests {
             ("e\n", "   ")
         );
         assert_eq!(&document.text[output.range.clone()], "   e\n");
-    }
-
-    #[test]
-    fn a_block_without_an_end_is_found() {
-        assert_eq!(
-            sentences("```sh\na\n"),
-            [(1, "This code block has no end.".to_owned())]
-        );
-    }
-
-    #[test]
-    fn a_document_that_measures_runs_alone() {
-        assert!(parse("# A\n\n<!-- runs alone -->\n").alone);
-        assert!(!parse("# A\n").alone);
     }
 }

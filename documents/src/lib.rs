@@ -4,6 +4,7 @@
 //!
 //! | module | what it is for |
 //! | --- | --- |
+//! | `elements` | all that a document is made of |
 //! | `document` | the blocks of a document, and what hidden comments say about them |
 //! | `names` | the namespaces, registry and nodes of a run, and what they are in a document |
 //! | `place` | where a document runs: a copy of the repository, a kubeconfig, namespaces |
@@ -11,7 +12,6 @@
 //! | `normalise` | compares two outputs, but for what differs from run to run |
 //! | `run` | a document's run |
 //! | `bless` | writes what was seen into both languages |
-//! | `page` | all that a document is made of, for the checks |
 //! | `check` | the checks |
 
 #![allow(clippy::print_stdout)] // the output of a run is what it is for
@@ -19,9 +19,9 @@
 pub mod bless;
 pub mod check;
 pub mod document;
+pub mod elements;
 pub mod names;
 pub mod normalise;
-pub mod page;
 pub mod place;
 pub mod run;
 pub mod shell;

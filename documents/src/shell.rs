@@ -92,7 +92,10 @@ impl Shell {
         // As `set -e` does, but returning from the block; functions, subshells and pipes too. Outside
         // of a block there is nothing to return from.
         let input = bash.stdin.as_mut().expect("it is piped");
-        writeln!(input, "set -E -o pipefail; trap 'return \"$?\" 2>/dev/null' ERR")?;
+        writeln!(
+            input,
+            "set -E -o pipefail; trap 'return \"$?\" 2>/dev/null' ERR"
+        )?;
         let (sender, chunks) = mpsc::sync_channel(16);
         thread::spawn(move || {
             let mut buffer = vec![0; 1 << 16];

@@ -39,7 +39,8 @@ fn run_in(root: &TempDir, bless: bool, interrupted: &AtomicBool) -> (Document, R
 }
 
 fn report(text: &str) -> Report {
-    run_in(&tree(text), false, &AtomicBool::new(false)).1
+    let text = text.replace('⏎', "\n");
+    run_in(&tree(&text), false, &AtomicBool::new(false)).1
 }
 
 /// What a document says that must fail.
@@ -47,41 +48,114 @@ fn failure(text: &str) -> String {
     report(text).failure.expect("it fails")
 }
 
-#[test]
-fn variables_and_functions_last_from_block_to_block_in_the_repositorys_folder() {
-    let report = report(
-        "```sh\nx=1\nexport Y=2\nf() { echo \"f $1\"; }\n```\n\n\
-         ```sh\nf $x; bash -c 'echo $Y'; ls docs\n```\n\n```text\nf 1\n2\npage.md\n```\n",
-    );
-    assert_eq!(report.failure, None);
-    assert_eq!((report.run, report.compared), (2, 1));
-}
+/// Documents without a failure, in which `⏎` ends a line.
+const RIGHT: [(&str, &str); 13] = [
+    (
+        "variables and functions last",
+        "```sh⏎x=1⏎export Y=2⏎f() { echo \"f $1\"; }⏎```⏎```sh⏎f $x; bash -c 'echo $Y'⏎```⏎```text⏎f 1⏎2⏎```⏎",
+    ),
+    (
+        "it runs in the repository's folder",
+        "```sh⏎ls docs⏎```⏎```text⏎page.md⏎```⏎",
+    ),
+    (
+        "errors and output come in order",
+        "```sh⏎echo a; echo b >&2; echo c; echo d >&2⏎```⏎```text⏎a⏎b⏎c⏎d⏎```⏎",
+    ),
+    (
+        "the run's namespace is the document's",
+        "```sh⏎for n in chesterns; do echo \"$n ${#n}\"; done⏎```⏎```text⏎chesterns 19⏎```⏎",
+    ),
+    (
+        "an output without a newline",
+        "```sh⏎printf a⏎```⏎```text⏎a⏎```⏎",
+    ),
+    ("no output", "```sh⏎true⏎```⏎```text⏎```⏎"),
+    ("commands have no input", "```sh⏎cat⏎```⏎```text⏎```⏎"),
+    (
+        "the shell goes on after an exit code",
+        "```sh⏎x=1⏎```⏎<!-- exit 1 -->⏎```sh⏎false⏎```⏎```sh⏎echo $x⏎```⏎```text⏎1⏎```⏎",
+    ),
+    (
+        "failures that are handled",
+        "```sh⏎false || true⏎if false; then echo no; fi⏎! true || true⏎while false; do :; done⏎! false | cat⏎echo after⏎```⏎```text⏎after⏎```⏎",
+    ),
+    (
+        "jobs that are waited for",
+        "```sh⏎sleep 0.01 &⏎wait⏎sleep 600 &⏎kill $!⏎wait $! || true⏎```⏎",
+    ),
+    (
+        "a large output",
+        "```sh⏎seq 20000 | tail -n 1; seq 20000 >&2⏎```⏎",
+    ),
+    (
+        "until the output matches",
+        "<!-- until 20s -->⏎```sh⏎n=$((n + 1)); echo $n⏎```⏎```text⏎3⏎```⏎",
+    ),
+    (
+        "until it doesn't fail",
+        "<!-- until 20s -->⏎```sh⏎n=$((n + 1)); [ $n = 3 ]; echo now⏎```⏎```text⏎now⏎```⏎",
+    ),
+];
 
 #[test]
-fn errors_and_output_come_in_the_order_in_which_they_were_printed() {
-    let report =
-        report("```sh\necho a; echo b >&2; echo c; echo d >&2\n```\n```text\na\nb\nc\nd\n```\n");
-    assert_eq!(report.failure, None);
+fn a_right_document_does_not_fail() {
+    for (what, text) in RIGHT {
+        assert_eq!(report(text).failure, None, "{what}");
+    }
 }
 
-#[test]
-fn the_namespace_of_the_run_is_the_documents_in_the_output() {
-    let report = report(
-        "```sh\nfor n in chesterns; do echo \"$n ${#n}\"; done\n```\n```text\nchesterns 19\n```\n",
-    );
-    assert_eq!(report.failure, None);
-}
+/// Commands that fail, and what is said of them. None of them goes on to `echo never`.
+const WRONG: [(&str, &str); 16] = [
+    (
+        "echo before; (exit 3)",
+        "docs/page.md:1: The exit code is 3, and 0 is expected.",
+    ),
+    ("echo before⏎false⏎echo never", "The exit code is 1"),
+    (
+        "echo before⏎for i in 1 2; do false; echo never; done",
+        "The exit code is 1",
+    ),
+    (
+        "echo before⏎f() { false; echo never; }⏎f",
+        "The exit code is 1",
+    ),
+    ("echo before⏎(false; echo never)", "The exit code is 1"),
+    (
+        "echo before⏎x=$(false; echo a)⏎echo never",
+        "The exit code is 1",
+    ),
+    (
+        "echo before⏎false && true⏎[ a = b ]⏎echo never",
+        "The exit code is 1",
+    ),
+    ("echo before⏎false | cat⏎echo never", "The exit code is 1"),
+    (
+        "echo before⏎x=$(false | cat)⏎echo never",
+        "The exit code is 1",
+    ),
+    ("echo before⏎exit 0", "It ended the shell"),
+    ("echo before⏎kill -KILL $$", "It ended the shell"),
+    ("echo before⏎exec true", "It ended the shell"),
+    ("echo before⏎sleep 600 &", "1 job(s) in the background"),
+    ("echo before⏎yes", "It printed more than 1 MiB"),
+    ("echo before⏎```⏎```text⏎", "+ before"),
+    (
+        "echo before⏎```⏎<!-- until 1s -->⏎```sh⏎echo before; n=$((n + 1)); echo $n⏎```⏎```text⏎never",
+        "For 1 s the output was not",
+    ),
+];
 
 #[test]
-fn an_output_without_a_newline_matches_and_so_does_no_output() {
-    let report = report("```sh\nprintf a\n```\n```text\na\n```\n```sh\ntrue\n```\n```text\n```\n");
-    assert_eq!(report.failure, None);
-    assert!(failure("```sh\necho a\n```\n```text\n```\n").contains("+ a"));
-}
-
-#[test]
-fn commands_have_no_input() {
-    assert_eq!(report("```sh\ncat\n```\n```text\n```\n").failure, None);
+fn each_failure_is_told_with_what_was_printed() {
+    for (code, words) in WRONG {
+        let failure = failure(&format!("```sh⏎{code}⏎```⏎"));
+        assert!(failure.contains(words), "{code}: {failure}");
+        assert!(failure.contains("    before\n"), "{code}: {failure}");
+        assert!(!failure.contains("    never"), "{code}: {failure}");
+    }
+    let failure = failure("<!-- exit 1 -->⏎```sh⏎true⏎```⏎");
+    assert!(failure.contains("is 0, and 1 is expected"), "{failure}");
 }
 
 #[test]
@@ -99,56 +173,6 @@ fn a_wrong_output_is_shown_with_its_line_and_the_rest_is_not_run() {
         assert!(failure.contains(part), "{part}: {failure}");
     }
     assert_eq!(report.run, 1);
-}
-
-#[test]
-fn a_wrong_exit_code_is_shown_with_what_was_printed() {
-    let failure = failure("```sh\necho before; (exit 3)\n```\n");
-    assert!(
-        failure.starts_with("docs/page.md:1: The exit code is 3, and 0 is expected."),
-        "{failure}"
-    );
-    assert!(failure.contains("    before\n"), "{failure}");
-}
-
-#[test]
-fn an_expected_exit_code_is_no_failure_and_the_shell_goes_on() {
-    let report = report(
-        "```sh\nx=1\n```\n<!-- exit 1 -->\n```sh\nfalse\n```\n```sh\necho $x\n```\n```text\n1\n```\n",
-    );
-    assert_eq!(report.failure, None);
-    let failure = failure("<!-- exit 1 -->\n```sh\ntrue\n```\n");
-    assert!(failure.contains("is 0, and 1 is expected"), "{failure}");
-}
-
-#[test]
-fn the_first_command_that_fails_ends_its_block() {
-    for code in [
-        "false\necho never",
-        "for i in 1 2; do false; echo never; done",
-        "f() { false; echo never; }\nf",
-        "(false; echo never)",
-        "x=$(false; echo a)\necho never",
-        "false && true\n[ a = b ]\necho never",
-        "false | cat\necho never",
-    ] {
-        let failure = failure(&format!("```sh\n{code}\n```\n"));
-        assert!(failure.contains("The exit code is 1"), "{code}: {failure}");
-        assert!(!failure.contains("    never"), "{code}: {failure}");
-    }
-}
-
-#[test]
-fn a_command_whose_failure_is_handled_does_not_end_its_block() {
-    for code in [
-        "false || true",
-        "if false; then echo no; fi",
-        "! true || true",
-        "while false; do :; done",
-    ] {
-        let text = format!("```sh\n{code}\necho after\n```\n```text\nafter\n```\n");
-        assert_eq!(report(&text).failure, None, "{code}");
-    }
 }
 
 #[test]
@@ -171,54 +195,6 @@ fn a_block_that_takes_too_long_is_ended_with_its_processes() {
         assert!(Instant::now() < deadline, "process {id} still runs");
         thread::yield_now();
     }
-}
-
-#[test]
-fn a_block_that_ends_the_shell_is_a_failure() {
-    for code in ["exit 0", "kill -KILL $$", "exec true"] {
-        let failure = failure(&format!("```sh\necho before\n{code}\n```\n"));
-        assert!(failure.contains("It ended the shell"), "{code}: {failure}");
-        assert!(failure.contains("    before\n"), "{code}: {failure}");
-    }
-}
-
-#[test]
-fn a_job_that_is_left_in_the_background_is_a_failure_and_one_that_was_waited_for_is_not() {
-    let failure = failure("```sh\nsleep 600 &\n```\n");
-    assert!(failure.contains("1 job(s) in the background"), "{failure}");
-    let report = report(
-        "```sh\nsleep 0.01 &\nwait\n```\n```sh\nsleep 600 &\nkill $!\nwait $! || true\n```\n",
-    );
-    assert_eq!(report.failure, None);
-}
-
-#[test]
-fn a_large_output_is_read_whole_and_a_huge_one_is_ended() {
-    let report = report("```sh\nseq 20000 | tail -n 1; seq 20000 >&2\n```\n");
-    assert_eq!(report.failure, None);
-    let failure = failure("```sh\nyes\n```\n");
-    assert!(failure.contains("It printed more than 1 MiB"), "{failure}");
-}
-
-#[test]
-fn until_repeats_a_block_until_its_output_matches() {
-    let counts = "n=$((n + 1)); echo $n";
-    let report = report(&format!(
-        "<!-- until 20s -->\n```sh\n{counts}\n```\n```text\n3\n```\n"
-    ));
-    assert_eq!(report.failure, None);
-    let failure = failure(&format!(
-        "<!-- until 1s -->\n```sh\n{counts}\n```\n```text\nnever\n```\n"
-    ));
-    assert!(failure.contains("For 1 s the output was not"), "{failure}");
-}
-
-#[test]
-fn until_repeats_a_block_that_fails_at_first() {
-    let report = report(
-        "<!-- until 20s -->\n```sh\nn=$((n + 1)); [ $n = 3 ]; echo now\n```\n```text\nnow\n```\n",
-    );
-    assert_eq!(report.failure, None);
 }
 
 #[test]

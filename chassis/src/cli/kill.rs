@@ -14,7 +14,7 @@ use crate::config::{Build, complain};
 /// Send a signal to the service that runs here (for an image without a shell)
 #[derive(Clone, Debug, clap::Args)]
 pub struct Kill {
-    /// Which
+    /// Which signal
     #[arg(value_enum, ignore_case = true, default_value = "TERM")]
     signal: Name,
 }

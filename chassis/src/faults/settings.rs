@@ -13,12 +13,12 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub struct Settings {
-    /// Allow fault switches to be set at /faults
+    /// Allow fault switches to be set at `/faults`
     #[arg(long, env, default_value = "false", default_missing_value = "true", num_args = 0..=1,
         require_equals = true, action = clap::ArgAction::Set)]
     pub faults: bool,
 
-    /// Fault switches that are set from the start, such as `readiness?mode=fail&for=20s exit?code=3&after=1m`
+    /// Fault switches that are set from the start, such as `readiness?mode=fail&for=20s exit?code=3&after=1m`; needs `FAULTS=true`
     #[arg(long, env, value_parser = Reader(str::parse::<AtStart>))]
     pub faults_at_start: Option<AtStart>,
 
@@ -32,7 +32,7 @@ pub struct Settings {
     #[arg(long, env, value_parser = Reader(whole_number(1..=u32::MAX)))]
     pub max_fault_files: Option<u32>,
 
-    /// The longest time that a fault switch may hold an answer or a signal back
+    /// The longest time that a fault switch may hold an answer or a signal back: `hang`, `delay` and `jitter` together, `slow`, `after`
     // 10 min: longer than any probe's time-out and any grace period of a lesson.
     #[arg(long, env, default_value = "10m", allow_hyphen_values = true, value_parser = Reader(duration))]
     pub max_fault_delay: Duration,

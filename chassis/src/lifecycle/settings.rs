@@ -18,7 +18,7 @@ pub struct Settings {
     #[arg(long, env, default_value = "25s", allow_hyphen_values = true, value_parser = Reader(duration))]
     pub stop_timeout: Duration,
 
-    /// How long the start takes, to watch a slow starter: until then /readyz, /startupz and the service's own endpoints answer 503
+    /// How long the start takes, to watch a slow starter: until then `/readyz`, `/startupz` and the service's own endpoints answer 503
     #[arg(long, env, default_value = "0s", allow_hyphen_values = true, value_parser = Reader(duration))]
     pub startup_delay: Duration,
 }

@@ -1,25 +1,32 @@
-//! What commands in the documents name exists: verbs and variables of `make`, files that kubectl is
-//! given, flags of the programs. And whatever looks like commands is run.
+//! What commands in the documents name exists: verbs and variables of `make`, files of the repository, flags
+//! of the programs. And whatever looks like commands is run.
 
 use std::{fs, path::Path, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{Documents, Programs, at};
-use crate::page::Kind;
+use super::{Programs, Tree, at};
+use crate::elements::{Kind, code};
 
-static COMMENT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(^| )#.*").expect("it is tested"));
-static SEPARATOR: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"[;&|()`]+").expect("it is tested"));
+fn regex(expression: &str) -> Regex {
+    Regex::new(expression).expect("it is tested")
+}
+
+static COMMENT: LazyLock<Regex> = LazyLock::new(|| regex(r"(^| )#.*"));
+static SEPARATOR: LazyLock<Regex> = LazyLock::new(|| regex(r"[;&|()`]+"));
 /// Spaces in quotes don't end it.
-static WORD: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#"(?:"[^"]*"|'[^']*'|\S)+"#).expect("it is tested"));
+static WORD: LazyLock<Regex> = LazyLock::new(|| regex(r#"(?:"[^"]*"|'[^']*'|\S)+"#));
 /// A prompt, or a variable in front of a command.
-static BEFORE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^(?:\$|[A-Z_][A-Z0-9_]*=.*)?$").expect("it is tested"));
+static BEFORE: LazyLock<Regex> = LazyLock::new(|| regex(r"^(?:\$|[A-Z_][A-Z0-9_]*=.*)?$"));
+/// A file or a folder of the repository.
+static PATH: LazyLock<Regex> =
+    LazyLock::new(|| regex(r#"(?:^|[ ='"])(?<path>(?:k8s|scripts|findings)/[\w./-]*\w)"#));
+static RULE: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"(?m)^(?<verbs>[a-z][a-z0-9_. -]*):(?:[^=]|$)"));
+static VARIABLE: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"(?m)^(?<name>[A-Z][A-Z0-9_]*) *[?:]*= *(?<value>.*)$"));
 
 /// The verbs and the variables of a Makefile.
-#[derive(Debug, Default)]
 pub(super) struct Makefile {
     verbs: Vec<String>,
     /// With their defaults.
@@ -28,133 +35,110 @@ pub(super) struct Makefile {
 
 impl Makefile {
     pub(super) fn read(root: &Path) -> Self {
-        static RULE: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r"(?m)^(?<verbs>[a-z][a-z0-9_. -]*):(?:[^=]|$)").expect("it is tested")
-        });
-        static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r"(?m)^(?<name>[A-Z][A-Z0-9_]*) *[?:]*= *(?<value>.*)$")
-                .expect("it is tested")
-        });
         // Without one, each verb is a finding.
         let text = fs::read_to_string(root.join("Makefile")).unwrap_or_default();
-        let verbs = RULE.captures_iter(&text);
-        let verbs = verbs.flat_map(|rule| {
-            let verbs = rule["verbs"].split_whitespace().map(str::to_owned);
-            verbs.collect::<Vec<_>>()
-        });
+        let rules = RULE
+            .captures_iter(&text)
+            .map(|rule| rule["verbs"].to_owned());
+        let verbs = rules.collect::<Vec<_>>().join(" ");
         let variables = VARIABLE.captures_iter(&text);
         let variables =
-            variables.map(|variable| (variable["name"].to_owned(), variable["value"].to_owned()));
+            variables.map(|found| (found["name"].to_owned(), found["value"].to_owned()));
         Self {
-            verbs: verbs.collect(),
+            verbs: verbs.split_whitespace().map(str::to_owned).collect(),
             variables: variables.collect(),
         }
     }
+
+    fn check(&self, words: &[&str], sentences: &mut Vec<String>) {
+        for word in words {
+            if !word.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
+                continue;
+            }
+            let sentence = match word.split_once('=') {
+                Some((name, _)) if self.variables.iter().any(|(known, _)| known == name) => {
+                    continue;
+                }
+                None if self.verbs.iter().any(|verb| verb == word) => continue,
+                Some((name, _)) => format!("It sets {name}, which the Makefile doesn't have."),
+                None => format!("It says make {word}, which the Makefile doesn't have."),
+            };
+            sentences.push(sentence);
+        }
+    }
 }
 
-pub(super) fn check(
-    root: &Path,
-    documents: &Documents,
-    programs: &Programs,
-    findings: &mut Vec<String>,
-) {
-    let makefile = Makefile::read(root);
-    for page in &documents.pages {
-        for (line, code) in page.code() {
-            let code = COMMENT.replace(&code, "");
-            for command in SEPARATOR.split(&code) {
-                let words: Vec<&str> = WORD
-                    .find_iter(command)
-                    .map(|word| word.as_str())
-                    .skip_while(|word| BEFORE.is_match(word))
-                    .collect();
-                let mut sentences = Vec::new();
-                match words[..] {
-                    ["make", ref words @ ..] => make(&makefile, words, &mut sentences),
-                    ["kubectl", ref words @ ..] => kubectl(root, words, &mut sentences),
-                    _ => {}
-                }
-                programs.check_flags(&words, &mut sentences);
-                findings.extend(
-                    sentences
-                        .iter()
-                        .map(|sentence| at(&page.path, line, sentence)),
-                );
+impl Programs {
+    /// Finds flags that the program of a command doesn't have.
+    fn check_flags(&self, words: &[&str], sentences: &mut Vec<String>) {
+        let command = |at: usize| {
+            let program = words.get(at)?.rsplit('/').next()?;
+            let mut commands = self.commands.iter();
+            let command = commands.find(|command| command.get_name() == program)?;
+            Some((command, &words[at + 1..]))
+        };
+        // The command itself, or the one that `kubectl exec … --` runs.
+        let inner = words.iter().position(|word| *word == "--");
+        let inner = || inner.and_then(|at| command(at + 1));
+        let Some((program, words)) = command(0).or_else(inner) else {
+            return;
+        };
+        let subcommand = words.iter().find_map(|word| program.find_subcommand(word));
+        for word in words {
+            let flag = word.split('=').next().unwrap_or_default();
+            let Some(flag) = flag.strip_prefix("--") else {
+                continue;
+            };
+            let mut arguments = subcommand.unwrap_or(program).get_arguments();
+            let known = arguments.any(|argument| argument.get_long() == Some(flag));
+            if !known && !matches!(flag, "" | "help" | "version") {
+                let subcommand = subcommand.map_or("", clap::Command::get_name);
+                let program = format!("{} {subcommand}", program.get_name());
+                sentences.push(format!("{} has no flag --{flag}.", program.trim()));
             }
         }
-        for element in &page.elements {
-            if let Kind::Block(info, text) = &element.kind
-                && info == "sh"
-            {
-                for (index, _) in text
-                    .lines()
-                    .enumerate()
-                    .filter(|(_, line)| has_comment(line))
-                {
-                    let sentence = "An interactive zsh takes a comment for words of the command: say it \
-                                    above the block.";
-                    findings.push(at(&page.path, element.line + 1 + index, sentence));
+    }
+}
+
+pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
+    let makefile = Makefile::read(tree.root);
+    for document in &tree.documents {
+        for (line, code) in code(&document.elements) {
+            let mut sentences = Vec::new();
+            let code = COMMENT.replace(&code, "");
+            for path in PATH.captures_iter(&code) {
+                if !tree.root.join(&path["path"]).exists() {
+                    sentences.push(format!("It names {}, which isn't there.", &path["path"]));
                 }
             }
-            if let Kind::Block(info, _) = &element.kind
-                && let "bash" | "shell" | "console" | "zsh" | "" | "indented" = info.as_str()
-            {
+            for command in SEPARATOR.split(&code) {
+                let words = WORD.find_iter(command).map(|word| word.as_str());
+                let words: Vec<&str> = words.skip_while(|word| BEFORE.is_match(word)).collect();
+                if let ["make", words @ ..] = &words[..] {
+                    makefile.check(words, &mut sentences);
+                }
+                tree.programs.check_flags(&words, &mut sentences);
+            }
+            let sentences = sentences.iter();
+            findings.extend(sentences.map(|sentence| at(document, line, sentence)));
+        }
+        for element in &document.elements {
+            let Kind::Block(block) = &element.kind else {
+                continue;
+            };
+            if let "bash" | "shell" | "console" | "zsh" | "" | "indented" = block.info.as_str() {
                 let sentence = "A code block says what is in it: `sh` for commands, which are run, \
                                 `text` for their output.";
-                findings.push(at(&page.path, element.line, sentence));
+                findings.push(at(document, element.line, sentence));
             }
-        }
-    }
-}
-
-fn has_comment(line: &str) -> bool {
-    WORD.find_iter(line)
-        .any(|word| word.as_str().starts_with('#'))
-}
-
-fn make(makefile: &Makefile, words: &[&str], sentences: &mut Vec<String>) {
-    for word in words {
-        if !word.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
-            continue;
-        }
-        if let Some((name, _)) = word.split_once('=') {
-            if !makefile.variables.iter().any(|(known, _)| known == name) {
-                sentences.push(format!("It sets {name}, which the Makefile doesn't have."));
+            for (index, line) in block.text.lines().enumerate() {
+                let mut words = WORD.find_iter(line);
+                if block.info == "sh" && words.any(|word| word.as_str().starts_with('#')) {
+                    let sentence = "An interactive zsh takes a comment for words of the command: say it \
+                                    above the block.";
+                    findings.push(at(document, element.line + 1 + index, sentence));
+                }
             }
-        } else if !makefile.verbs.iter().any(|verb| verb == word) {
-            sentences.push(format!(
-                "It says make {word}, which the Makefile doesn't have."
-            ));
-        }
-    }
-}
-
-/// Files that these verbs are given are in the repository. (`-f` of `kubectl logs` is another flag.)
-const VERBS_WITH_FILES: [&str; 6] = ["apply", "create", "delete", "diff", "patch", "replace"];
-
-fn kubectl(root: &Path, words: &[&str], sentences: &mut Vec<String>) {
-    // Behind `--` is a command for a container.
-    let end = words.iter().position(|word| *word == "--");
-    let words = &words[..end.unwrap_or(words.len())];
-    if !words.iter().any(|word| VERBS_WITH_FILES.contains(word)) {
-        return;
-    }
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        let file = match *word {
-            "-f" | "-k" | "--filename" | "--kustomize" | "--patch-file" => words.next().copied(),
-            word => ["-f=", "--filename=", "--kustomize=", "--patch-file="]
-                .iter()
-                .find_map(|flag| word.strip_prefix(flag)),
-        };
-        let file = file.unwrap_or("-").trim_matches(['"', '\'']);
-        // Standard input, a URL, a variable, a placeholder.
-        if file != "-"
-            && !file.contains("://")
-            && !file.contains(['$', '<'])
-            && !root.join(file).exists()
-        {
-            sentences.push(format!("It gives {file} to kubectl, which isn't there."));
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Relative links lead to files that exist, and to headings in them.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use super::{Documents, at};
-use crate::page::Kind;
+use super::{Tree, at};
+use crate::elements::{Kind, anchors};
 
-pub(super) fn check(root: &Path, documents: &Documents, findings: &mut Vec<String>) {
-    for page in &documents.pages {
-        for element in &page.elements {
+pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
+    for document in &tree.documents {
+        for element in &document.elements {
             let Kind::Link(target) = &element.kind else {
                 continue;
             };
@@ -15,44 +15,40 @@ pub(super) fn check(root: &Path, documents: &Documents, findings: &mut Vec<Strin
                 continue;
             }
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let path = if file.is_empty() {
-                page.path.clone()
-            } else {
-                let folder = page.path.parent().unwrap_or(Path::new(""));
-                normal(&folder.join(file))
+            let path = match file {
+                "" => document.path.clone(),
+                file => beside(&document.path, file),
             };
-            let linked = documents.page(&path);
-            if linked.is_none() && !root.join(&path).exists() {
+            let linked = tree.document(&path);
+            if linked.is_none() && !tree.root.join(&path).exists() {
                 let sentence = format!("It links to {target}, which isn't there.");
-                findings.push(at(&page.path, element.line, &sentence));
+                findings.push(at(document, element.line, &sentence));
             } else if let Some(linked) = linked
                 && !anchor.is_empty()
-                && !linked.anchors().iter().any(|known| known == anchor)
+                && !anchors(&linked.elements)
+                    .iter()
+                    .any(|known| known == anchor)
             {
-                let sentence = format!(
-                    "It links to {target}, and {} has no such heading.",
-                    linked.path.display()
-                );
-                findings.push(at(&page.path, element.line, &sentence));
+                let path = path.display();
+                let sentence = format!("It links to {target}, and {path} has no such heading.");
+                findings.push(at(document, element.line, &sentence));
             }
         }
     }
 }
 
-/// A path without `.` and `..`.
-fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                // Above the root there is nothing of the repository.
-                if !normal.pop() {
-                    normal.push("..");
-                }
-            }
-            Component::CurDir => {}
-            other => normal.push(other),
+/// The path that a link in a document leads to, from the repository's root.
+fn beside(document: &Path, file: &str) -> PathBuf {
+    let mut path = document.to_owned();
+    path.pop();
+    for part in file.split('/') {
+        match part {
+            "." | "" => {}
+            // Above the root there is nothing of the repository.
+            ".." if !path.pop() => path.push(".."),
+            ".." => {}
+            part => path.push(part),
         }
     }
-    normal
+    path
 }

@@ -5,8 +5,8 @@
 //! | --- | --- |
 //! | `pairs` | what one language says and the other doesn't |
 //! | `links` | links to files and headings that aren't there |
-//! | `commands` | verbs and variables of `make`, files for kubectl and flags of the programs that aren't there; blocks that nothing runs |
-//! | `tables` | settings, flags and endpoints of the reference's tables that the programs don't have, and the other way round |
+//! | `commands` | verbs and variables of `make`, files, and flags of the programs that aren't there; blocks that nothing runs |
+//! | `tables` | tables of the reference that aren't what the programs and the Makefile say |
 //! | `figures` | figures that aren't those which were measured |
 //!
 //! Not checked are web links, and whether what the sentences say is true.
@@ -15,72 +15,66 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::{
-    document::{Document, is_chinese, paths},
-    page::Page,
-};
+use crate::document::{Document, paths};
 
-pub mod commands;
-pub mod figures;
-pub mod links;
-pub mod pairs;
+mod commands;
+mod figures;
+mod links;
+mod pairs;
 pub mod tables;
 
-pub use tables::Programs;
-
-/// The documents of a tree.
-#[derive(Debug)]
-pub struct Documents {
-    pages: Vec<Page>,
-    documents: Vec<Document>,
+/// What the programs say of themselves.
+#[derive(Clone, Debug, Default)]
+pub struct Programs {
+    /// Their command lines, which have their settings.
+    pub commands: Vec<clap::Command>,
+    /// What they answer: the service, and the method and path, such as `DELETE /burns/{id}`.
+    pub requests: Vec<(String, String)>,
 }
 
-impl Documents {
-    /// Reads all documents below a folder.
-    pub fn read(root: &Path) -> Result<Self> {
-        let documents: Vec<Document> = paths(root)?
-            .iter()
-            .map(|path| Document::read(root, path))
-            .collect::<Result<_>>()?;
-        let pages = documents
-            .iter()
-            .map(|document| Page::parse(&document.path, &document.text));
-        Ok(Self {
-            pages: pages.collect(),
-            documents,
-        })
-    }
+/// A repository with its documents.
+struct Tree<'a> {
+    root: &'a Path,
+    documents: Vec<Document>,
+    programs: &'a Programs,
+}
 
-    fn page(&self, path: &Path) -> Option<&Page> {
-        self.pages.iter().find(|page| page.path == path)
+impl Tree<'_> {
+    fn document(&self, path: &Path) -> Option<&Document> {
+        self.documents.iter().find(|document| document.path == path)
     }
 }
 
 /// All that is wrong in the documents below a folder.
 pub fn check(root: &Path, programs: &Programs) -> Result<Vec<String>> {
-    let documents = Documents::read(root)?;
+    let paths = paths(root)?;
+    let documents = paths.iter().map(|path| Document::read(root, path));
+    let tree = Tree {
+        root,
+        documents: documents.collect::<Result<_>>()?,
+        programs,
+    };
     let mut findings = Vec::new();
-    if documents.pages.is_empty() {
+    if tree.documents.is_empty() {
         findings.push("There are no documents here.".to_owned());
     }
-    for document in &documents.documents {
+    for document in &tree.documents {
         for finding in &document.findings {
-            findings.push(at(&document.path, finding.line, &finding.sentence));
+            findings.push(at(document, finding.line, &finding.sentence));
         }
     }
-    pairs::check(&documents, &mut findings);
-    links::check(root, &documents, &mut findings);
-    commands::check(root, &documents, programs, &mut findings);
-    tables::check(root, &documents, programs, &mut findings);
-    figures::check(root, &documents, &mut findings);
+    for check in [
+        pairs::check,
+        links::check,
+        commands::check,
+        tables::check,
+        figures::check,
+    ] {
+        check(&tree, &mut findings);
+    }
     Ok(findings)
 }
 
-fn at(path: &Path, line: usize, sentence: &str) -> String {
-    format!("{}:{line}: {sentence}", path.display())
-}
-
-/// Whether a document has a counterpart in the other language.
-fn is_of_a_pair(path: &Path) -> bool {
-    is_chinese(path) || path == Path::new("README.md") || path.starts_with("docs")
+fn at(document: &Document, line: usize, sentence: &str) -> String {
+    format!("{}:{line}: {sentence}", document.path.display())
 }

@@ -2,79 +2,62 @@
 //! order; the same blocks and comments, byte for byte; links to the same targets, and the same code in
 //! the rows of tables. A sentence may name two things, or two figures, in another order in another language.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Documents, at, figures, is_of_a_pair};
+use super::{Tree, at, figures};
 use crate::{
-    document::{is_chinese, twin},
-    page::{Element, Kind, Page},
+    document::{Document, is_chinese, twin},
+    elements::{Element, Kind},
 };
 
-pub(super) fn check(documents: &Documents, findings: &mut Vec<String>) {
-    for page in &documents.pages {
-        if !is_of_a_pair(&page.path) {
+pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
+    for document in &tree.documents {
+        let path = &document.path;
+        if !is_chinese(path) && path != Path::new("README.md") && !path.starts_with("docs") {
             continue;
         }
-        let chinese = is_chinese(&page.path);
-        let other = if chinese {
-            let path = page.path.to_string_lossy().replace(".zh-CN.md", ".md");
-            PathBuf::from(path)
-        } else {
-            twin(&page.path)
-        };
-        match documents.page(&other) {
-            Some(other) if !chinese => compare(page, other, findings),
+        let twin = twin(path);
+        match tree.document(&twin) {
+            Some(chinese) if !is_chinese(path) => compare(document, chinese, findings),
             Some(_) => {}
-            None => findings.push(format!(
-                "{} has no twin {}.",
-                page.path.display(),
-                other.display()
-            )),
+            None => {
+                let (path, twin) = (path.display(), twin.display());
+                findings.push(format!("{path} has no twin {twin}."));
+            }
         }
     }
 }
 
-fn compare(english: &Page, chinese: &Page, findings: &mut Vec<String>) {
+fn compare(english: &Document, chinese: &Document, findings: &mut Vec<String>) {
     let (first, second) = (shapes(english), shapes(chinese));
-    let different = first
-        .iter()
-        .zip(&second)
-        .find(|((_, first), (_, second))| first != second);
-    let at_end = first.len().min(second.len());
-    if let Some(((line, shape), (other_line, other_shape))) = different {
-        let sentence = format!(
-            "{shape} differs from {}:{other_line}: {other_shape}.",
-            chinese.path.display()
-        );
-        findings.push(at(&english.path, *line, &sentence));
-    } else if let Some((line, shape)) = first.get(at_end) {
-        let sentence = format!("{shape} has no counterpart in {}.", chinese.path.display());
-        findings.push(at(&english.path, *line, &sentence));
-    } else if let Some((line, shape)) = second.get(at_end) {
-        let sentence = format!("{shape} has no counterpart in {}.", english.path.display());
-        findings.push(at(&chinese.path, *line, &sentence));
+    let same = first.iter().zip(&second).take_while(|(a, b)| a.1 == b.1);
+    let same = same.count();
+    let lacks = |document: &Document, line: usize, shape: &str, other: &Document| {
+        let sentence = format!("{shape} has no counterpart in {}.", other.path.display());
+        at(document, line, &sentence)
+    };
+    match (first.get(same), second.get(same)) {
+        (Some((line, shape)), Some((other_line, other_shape))) => {
+            let other = at(chinese, *other_line, other_shape);
+            let sentence = format!("{shape} differs from {other}.");
+            findings.push(at(english, *line, &sentence));
+        }
+        (Some((line, shape)), None) => findings.push(lacks(english, *line, shape, chinese)),
+        (None, Some((line, shape))) => findings.push(lacks(chinese, *line, shape, english)),
+        (None, None) => {}
     }
-
-    compare_sets(english, chinese, "links to", targets, findings);
-    compare_sets(english, chinese, "has the comment", measurements, findings);
-}
-
-/// Compares what may come in another order in another language.
-fn compare_sets(
-    english: &Page,
-    chinese: &Page,
-    verb: &str,
-    of: fn(&Page) -> Vec<String>,
-    findings: &mut Vec<String>,
-) {
-    for (page, other) in [(english, chinese), (chinese, english)] {
-        let mut others = of(other);
-        for element in of(page) {
-            match others.iter().position(|other| *other == element) {
+    // What may come in another order in another language.
+    for (document, other) in [(english, chinese), (chinese, english)] {
+        let mut others = in_any_order(other);
+        for (verb, what) in in_any_order(document) {
+            match others
+                .iter()
+                .position(|other| *other == (verb, what.clone()))
+            {
                 Some(index) => drop(others.remove(index)),
                 None => findings.push(format!(
-                    "{} {verb} {element}, and {} doesn't, or less often.",
-                    page.path.display(),
+                    "{} {verb} {what}, and {} doesn't, or less often.",
+                    document.path.display(),
                     other.path.display()
                 )),
             }
@@ -82,96 +65,77 @@ fn compare_sets(
     }
 }
 
-/// The comments that say where a figure was measured: a sentence may name two figures.
-fn measurements(page: &Page) -> Vec<String> {
-    let comments = page
+/// Where the links lead, language and heading aside, and where figures were measured.
+fn in_any_order(document: &Document) -> Vec<(&'static str, String)> {
+    let neutral = |path: &str| {
+        path.replace(".zh-CN.md", ".md")
+            .replace("-zh.png", "-en.png")
+            // kubernetes.io has a page in each language.
+            .replace("://kubernetes.io/zh-cn/", "://kubernetes.io/")
+    };
+    let name = document.path.file_name().unwrap_or_default();
+    let name = neutral(&name.to_string_lossy());
+    let elements = document
         .elements
         .iter()
         .filter_map(|element| match &element.kind {
+            Kind::Link(target) => {
+                let target = neutral(target.split('#').next().unwrap_or_default());
+                // The twins link to each other; that link is the same in neither.
+                let own = target.rsplit('/').next() == Some(&name);
+                (!own).then_some(("links to", target))
+            }
             Kind::Comment(comment, _) if comment.starts_with(figures::MARK) => {
-                Some(comment.clone())
+                Some(("has the comment", comment.clone()))
             }
             _ => None,
         });
-    comments.collect()
+    let mut elements: Vec<_> = elements.collect();
+    elements.sort();
+    elements
 }
 
-/// What has to be the same, described.
-fn shapes(page: &Page) -> Vec<(usize, String)> {
-    let shape = |element: &Element| {
-        let shape = match &element.kind {
-            Kind::Heading(level, _) => format!("A heading of level {level}"),
-            Kind::Item => "An item of a list".to_owned(),
-            Kind::Quote => "A quotation".to_owned(),
-            Kind::Row(cells) => {
-                let code: Vec<String> = cells
-                    .iter()
-                    .map(|cell| {
-                        let mut code = cell.code.clone();
-                        code.sort();
-                        code.join(" ")
-                    })
-                    .collect();
-                format!(
-                    "A row of {} cells with the code \"{}\"",
-                    cells.len(),
-                    code.join(" | ")
-                )
-            }
-            // A diagram has words for readers.
-            Kind::Block(info, _) if info == "mermaid" => "A diagram".to_owned(),
-            Kind::Block(info, text) => format!("A code block ({info})\n{text}"),
-            Kind::Comment(comment, _) if comment.starts_with(figures::MARK) => return None,
-            Kind::Comment(comment, _) => format!("The comment \"{comment}\""),
-            Kind::Html(tag) => format!("The tag {tag}"),
-            Kind::Code(_) | Kind::Link(_) | Kind::Anchor(_) => return None,
-        };
-        Some((element.line, shape))
-    };
+/// What has to be the same, described, with its line. A code block is described line by line, so that the
+/// one that differs is named.
+fn shapes(document: &Document) -> Vec<(usize, String)> {
     let mut shapes = Vec::new();
-    for (line, shape) in page.elements.iter().filter_map(shape) {
-        // Line by line, so that the one that differs is named.
-        for (index, part) in shape.lines().enumerate() {
-            let shape = if index == 0 {
-                part.to_owned()
-            } else {
-                format!("The line of code \"{part}\"")
-            };
-            shapes.push((line + index, shape));
+    for element in &document.elements {
+        if let Some(shape) = shape(element) {
+            shapes.push((element.line, shape));
+        }
+        if let Kind::Block(block) = &element.kind
+            && block.info != "mermaid"
+        {
+            for (index, line) in block.text.lines().enumerate() {
+                let shape = format!("The line of code \"{line}\"");
+                shapes.push((element.line + 1 + index, shape));
+            }
         }
     }
     shapes
 }
 
-/// Where the links lead, language and heading aside.
-fn targets(page: &Page) -> Vec<String> {
-    let mut targets: Vec<String> = page
-        .elements
-        .iter()
-        .filter_map(|element| match &element.kind {
-            Kind::Link(target) => Some(target),
-            _ => None,
-        })
-        .map(|target| {
-            let target = target.split('#').next().unwrap_or_default();
-            let target = target
-                .replace(".zh-CN.md", ".md")
-                .replace("-zh.png", "-en.png");
-            // kubernetes.io has a page in each language.
-            target.replace("://kubernetes.io/zh-cn/", "://kubernetes.io/")
-        })
-        .filter(|target| Path::new(target).file_name() != page_name(page).as_deref())
-        .collect();
-    targets.sort();
-    targets
-}
-
-/// The twins link to each other; that link is the same in neither.
-fn page_name(page: &Page) -> Option<std::ffi::OsString> {
-    let name = page
-        .path
-        .file_name()?
-        .to_string_lossy()
-        .replace(".zh-CN.md", ".md");
-    Some(name.into())
+fn shape(element: &Element) -> Option<String> {
+    Some(match &element.kind {
+        Kind::Heading(level, _) => format!("A heading of level {level}"),
+        Kind::Item => "An item of a list".to_owned(),
+        Kind::Quote => "A quotation".to_owned(),
+        Kind::Row(cells) => {
+            let codes = cells.iter().map(|cell| {
+                let mut code = cell.code.clone();
+                code.sort();
+                code.join(" ")
+            });
+            let codes: Vec<String> = codes.collect();
+            let (count, codes) = (cells.len(), codes.join(" | "));
+            format!("A row of {count} cells with the code \"{codes}\"")
+        }
+        // A diagram has words for readers.
+        Kind::Block(block) if block.info == "mermaid" => "A diagram".to_owned(),
+        Kind::Block(block) => format!("A code block ({})", block.info),
+        Kind::Comment(comment, _) if comment.starts_with(figures::MARK) => return None,
+        Kind::Comment(comment, _) => format!("The comment \"{comment}\""),
+        Kind::Html(tag) => format!("The tag {tag}"),
+        Kind::Paragraph | Kind::Code(_) | Kind::Link(_) => return None,
+    })
 }

@@ -1,359 +1,353 @@
-//! The reference's tables of settings, subcommands and endpoints say what the programs themselves say, and
-//! all of it.
+//! The reference's tables. Those of settings and of subcommands are written from the programs' command
+//! lines; those of endpoints and of the Makefile's variables are compared with them.
 
-use std::{collections::BTreeSet, path::Path, sync::LazyLock};
-
-use regex::Regex;
-
-use super::{Documents, at, commands::Makefile};
-use crate::{
-    document::{is_chinese, twin},
-    page::{Cell, Kind, Page},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::LazyLock,
 };
 
-/// A request that a service answers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Endpoint {
-    /// The service's name.
-    pub service: String,
-    /// The method.
-    pub method: String,
-    /// The path's template, such as `/burns/{id}`.
-    pub template: String,
-}
+use anyhow::Result;
+use clap::{Arg, ArgAction};
+use regex::Regex;
 
-/// What the programs say of themselves.
-#[derive(Clone, Debug, Default)]
-pub struct Programs {
-    /// Their command lines, which have their settings.
-    pub commands: Vec<clap::Command>,
-    /// What they answer.
-    pub endpoints: Vec<Endpoint>,
-}
-
-/// A setting of one or more programs.
-#[derive(Debug, PartialEq, Eq)]
-struct Setting {
-    name: String,
-    /// The default of each program that has it, without those that are the same.
-    defaults: Vec<String>,
-    /// The default in words, where the program finds it out.
-    described: Option<String>,
-}
+use super::{Programs, Tree, at, commands::Makefile};
+use crate::{
+    document::{Document, is_chinese, twin},
+    elements::{Cell, Kind},
+};
 
 /// The document that has the tables.
 const REFERENCE: &str = "docs/reference.md";
 
-/// Below these paths are a page's own parts, which nobody asks for but the page itself.
-const PARTS_OF_THE_PAGE: &str = "/page/";
+/// What stands above a table that is written.
+const MARK: &str = "<!-- from the programs: ";
 
+/// Below these paths are a page's own parts, which nobody asks for but the page itself.
+const PARTS_OF_THE_PAGE: &str = " /page/";
+
+/// A method and a path without its query, or a method of a gRPC service.
 static REQUEST: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^(?<method>GET|PUT|POST|DELETE|HEAD|PATCH) (?<path>/[^?\s]*)(?:\?\S*)?$")
+    Regex::new(r"^(?:(?<method>GET|PUT|POST|DELETE|HEAD|PATCH) /|(?<grpc>grpc\.))(?<path>[^?\s]*)")
         .expect("it is tested")
 });
-static NAME: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^[A-Z][A-Z0-9_]*$").expect("it is tested"));
-static DESCRIBED: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\[default: (?<default>[^\]]+)\]").expect("it is tested"));
+/// A part of a path that stands for any.
+static ANY: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"/(?:\{[^}]*\}|[A-Z]+)").expect("it is tested"));
+
+/// A setting, a subcommand or an argument of one.
+struct Row {
+    /// Its name, and what it takes.
+    name: String,
+    /// The programs and subcommands that have it.
+    of: Vec<String>,
+    /// The default of each that has another one.
+    defaults: Vec<String>,
+    help: String,
+}
+
+impl Row {
+    fn of_argument(name: String, of: &str, argument: &Arg) -> Self {
+        let help = argument.get_help().map(ToString::to_string);
+        let help = help.unwrap_or_default();
+        // What the program finds out itself is said in its help.
+        let described = help.split_once(" [default: ");
+        let (mut help, defaults) = match described {
+            Some((help, default)) => (
+                help.to_owned(),
+                vec![default.trim_end_matches(']').to_owned()],
+            ),
+            None if argument.get_action().takes_values() => {
+                let defaults = argument.get_default_values().iter();
+                let defaults = defaults.map(|default| format!("`{}`", default.to_string_lossy()));
+                (help, defaults.collect())
+            }
+            None => (help, Vec::new()),
+        };
+        let values = argument.get_possible_values();
+        if argument.get_action().takes_values() && !values.is_empty() {
+            let values = values.iter().map(|value| format!("`{}`", value.get_name()));
+            help = format!("{help}: {}", values.collect::<Vec<_>>().join(", "));
+        }
+        Self {
+            name,
+            of: vec![of.to_owned()],
+            defaults,
+            help,
+        }
+    }
+
+    /// Adds it, to one of the same name if there is one.
+    fn add_to(self, rows: &mut Vec<Self>) {
+        match rows.iter_mut().find(|row| row.name == self.name) {
+            Some(row) => {
+                row.of.extend(self.of);
+                row.defaults.extend(self.defaults);
+                row.defaults.dedup();
+            }
+            None => rows.push(self),
+        }
+    }
+}
 
 impl Programs {
-    /// The settings, in the order of the programs' help.
-    fn settings(&self) -> Vec<Setting> {
-        let mut settings: Vec<Setting> = Vec::new();
-        let arguments = self
-            .commands
-            .iter()
-            .flat_map(|command| std::iter::once(command).chain(command.get_subcommands()))
-            .flat_map(clap::Command::get_arguments);
-        for argument in arguments {
-            let Some(name) = argument.get_env() else {
-                continue;
-            };
-            let name = name.to_string_lossy().into_owned();
-            let help = argument
-                .get_help()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            let described = DESCRIBED
-                .captures(&help)
-                .map(|found| found["default"].to_owned());
-            let index = settings.iter().position(|known| known.name == name);
-            let index = index.unwrap_or_else(|| {
-                settings.push(Setting {
-                    name,
-                    defaults: Vec::new(),
-                    described,
-                });
-                settings.len() - 1
-            });
-            for default in argument.get_default_values() {
-                let default = default.to_string_lossy().into_owned();
-                if !settings[index].defaults.contains(&default) {
-                    settings[index].defaults.push(default);
+    /// The rows of a table: the name, the default, and what it is for.
+    fn rows(&self, table: &str) -> Option<Vec<[String; 3]>> {
+        match table {
+            "settings" => Some(self.settings()),
+            "subcommands" => Some(self.subcommands()),
+            _ => None,
+        }
+    }
+
+    fn settings(&self) -> Vec<[String; 3]> {
+        let mut rows = Vec::new();
+        for program in &self.commands {
+            let of = program.get_name();
+            let subcommands = program.get_subcommands();
+            let subcommands = subcommands.map(|command| (format!("`{of} {command}`"), command));
+            for (of, command) in std::iter::once((of.to_owned(), program)).chain(subcommands) {
+                for argument in command.get_arguments() {
+                    if let Some(name) = argument.get_env() {
+                        let name = name.to_string_lossy().into_owned();
+                        Row::of_argument(name, &of, argument).add_to(&mut rows);
+                    }
                 }
             }
         }
-        settings
+        // First those of all services.
+        rows.sort_by_key(|row| row.of.len() == 1);
+        let cells = rows.into_iter().map(|row| {
+            let of = match &row.of[..] {
+                [of] => format!("{of}: "),
+                _ => String::new(),
+            };
+            [
+                format!("`{}`", row.name),
+                row.defaults.join(", "),
+                of + &row.help,
+            ]
+        });
+        cells.collect()
     }
 
-    /// Finds flags that the program of a command doesn't have.
-    pub(super) fn check_flags(&self, words: &[&str], sentences: &mut Vec<String>) {
-        // The command itself, or the one that `kubectl exec … --` runs.
-        let start = words
-            .iter()
-            .position(|word| *word == "--")
-            .map_or(0, |at| at + 1);
-        for words in [words, &words[start..]] {
-            let Some((program, words)) = words.split_first() else {
-                continue;
-            };
-            let program = program.rsplit('/').next().unwrap_or_default();
-            let command = self
-                .commands
-                .iter()
-                .find(|command| command.get_name() == program);
-            let Some(command) = command else { continue };
-            let subcommand = words.iter().find_map(|word| command.find_subcommand(word));
-            for word in words {
-                let flag = word.split('=').next().unwrap_or_default();
-                let Some(flag) = flag.strip_prefix("--") else {
-                    continue;
-                };
-                let known = subcommand
-                    .unwrap_or(command)
-                    .get_arguments()
-                    .any(|argument| argument.get_long() == Some(flag));
-                if !known && !matches!(flag, "" | "help" | "version") {
-                    let subcommand = subcommand.map_or("", clap::Command::get_name);
-                    let program = format!("{program} {subcommand}");
-                    sentences.push(format!("{} has no flag --{flag}.", program.trim()));
+    fn subcommands(&self) -> Vec<[String; 3]> {
+        let mut rows = Vec::new();
+        for program in &self.commands {
+            let of = program.get_name();
+            for command in program.get_subcommands() {
+                let arguments = command.get_arguments();
+                let arguments = arguments.filter(|argument| argument.get_env().is_none());
+                let arguments: Vec<&Arg> = arguments.collect();
+                let mut usage = command.get_name().to_owned();
+                for argument in &arguments {
+                    if argument.is_required_set() {
+                        usage += &format!(" {}", usage_of(argument));
+                    } else if argument.is_positional() {
+                        usage += &format!(" [{}]", usage_of(argument));
+                    }
+                }
+                let about = command.get_about().cloned().unwrap_or_default();
+                let about = Arg::new("about").action(ArgAction::SetTrue).help(about);
+                Row::of_argument(usage, of, &about).add_to(&mut rows);
+                for argument in arguments {
+                    let name = format!("{command} … {}", usage_of(argument));
+                    Row::of_argument(name, of, argument).add_to(&mut rows);
                 }
             }
-            break;
+        }
+        let cells = rows.into_iter().map(|row| {
+            let names = row.of.iter().map(|of| format!("`{of} {}`", row.name));
+            let names = names.collect::<Vec<_>>().join(", ");
+            [names, row.defaults.join(", "), row.help]
+        });
+        cells.collect()
+    }
+}
+
+/// As a command line has it: `--rate RATE`, `--json`, `URL`.
+fn usage_of(argument: &Arg) -> String {
+    let flag = argument.get_long().map(|flag| format!("--{flag}"));
+    let value = argument.get_action().takes_values().then(|| {
+        let names = argument.get_value_names().unwrap_or_default();
+        names.first().map_or_else(
+            || argument.get_id().as_str().to_uppercase(),
+            ToString::to_string,
+        )
+    });
+    let words: Vec<String> = flag.into_iter().chain(value).collect();
+    words.join(" ")
+}
+
+/// Writes the tables into the reference in both languages.
+pub fn write(root: &Path, programs: &Programs) -> Result<()> {
+    for path in [REFERENCE.into(), twin(Path::new(REFERENCE))] {
+        let document = Document::read(root, &path)?;
+        fs::write(
+            root.join(&path),
+            written(&document, programs, &mut Vec::new()),
+        )?;
+    }
+    Ok(())
+}
+
+/// The document with its tables as the programs have them. In Chinese, what is in words stays as it is; a
+/// row without words is a finding.
+fn written(document: &Document, programs: &Programs, findings: &mut Vec<String>) -> String {
+    let mut written = String::new();
+    let mut lines = document.text.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
+        written += line;
+        let table = line.trim_end().strip_prefix(MARK);
+        let table = table.and_then(|table| table.strip_suffix(" -->"));
+        let Some(rows) = table.and_then(|table| programs.rows(table)) else {
+            continue;
+        };
+        // An empty line, the headings, and the line below them.
+        written.extend(lines.by_ref().take(3));
+        let mut known = BTreeMap::new();
+        while let Some(row) = lines.next_if(|line| line.starts_with('|')) {
+            if let ["", name, default, words, ..] =
+                row.split('|').map(str::trim).collect::<Vec<_>>()[..]
+            {
+                known.insert(name, (default, words));
+            }
+        }
+        for [name, mut default, mut words] in rows {
+            if is_chinese(&document.path) {
+                let (known_default, known_words) = known.get(&*name).copied().unwrap_or_default();
+                if !default.is_empty() && !default.starts_with('`') {
+                    known_default.clone_into(&mut default);
+                }
+                known_words.clone_into(&mut words);
+            }
+            if words.is_empty() {
+                findings.push(format!(
+                    "{}: It doesn't say what {name} is.",
+                    document.path.display()
+                ));
+            }
+            for cell in [name, default, words] {
+                written += "| ";
+                written += &cell;
+                written += if cell.is_empty() { "" } else { " " };
+            }
+            written += "|\n";
         }
     }
+    written
 }
 
-pub(super) fn check(
-    root: &Path,
-    documents: &Documents,
-    programs: &Programs,
-    findings: &mut Vec<String>,
-) {
-    match documents.page(Path::new(REFERENCE)) {
-        Some(page) => check_page(root, page, programs, findings),
-        None => findings.push(format!(
-            "There is no {REFERENCE}, which has the tables of settings and endpoints."
-        )),
-    }
-    // If there is none, `pairs` says so.
-    if let Some(page) = documents.page(&twin(Path::new(REFERENCE))) {
-        check_page(root, page, programs, findings);
+pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
+    for path in [REFERENCE.into(), twin(Path::new(REFERENCE))] {
+        let Some(document) = tree.document(&path) else {
+            findings.push(format!(
+                "There is no {}, which has the tables.",
+                path.display()
+            ));
+            continue;
+        };
+        if written(document, tree.programs, findings) != document.text {
+            findings.push(format!(
+                "{}: Its tables are out of date: `BLESS=1 cargo test -p documents --test repository` \
+                 writes them.",
+                path.display()
+            ));
+        }
+        for table in ["settings", "subcommands"] {
+            let mark = format!("{MARK}{table} -->");
+            if !document.text.contains(&mark) {
+                findings.push(format!("{} has no table below {mark}.", path.display()));
+            }
+        }
+        check_variables(tree, document, findings);
+        check_requests(tree, document, findings);
     }
 }
 
-fn check_page(root: &Path, page: &Page, programs: &Programs, findings: &mut Vec<String>) {
-    let rows: Vec<(usize, &[Cell])> = page
+fn rows(document: &Document) -> impl Iterator<Item = (usize, &[Cell])> {
+    document
         .elements
         .iter()
         .filter_map(|element| match &element.kind {
             Kind::Row(cells) => Some((element.line, cells.as_slice())),
             _ => None,
         })
-        .collect();
-    check_settings(root, page, &rows, programs, findings);
-    check_subcommands(page, &rows, programs, findings);
-    check_endpoints(page, &rows, programs, findings);
 }
 
-fn check_settings(
-    root: &Path,
-    page: &Page,
-    rows: &[(usize, &[Cell])],
-    programs: &Programs,
-    findings: &mut Vec<String>,
-) {
-    let makefile = Makefile::read(root);
-    let settings = programs.settings();
-    let mut named = Vec::new();
-    for (line, cells) in rows {
-        let [first, default, ..] = cells else {
-            continue;
-        };
-        // A row of a setting begins with its name.
-        let [name] = &first.code[..] else { continue };
-        if first.text != *name || !NAME.is_match(name) {
+/// A row that begins with a name in capitals is of a setting or of a variable of the Makefile.
+fn check_variables(tree: &Tree<'_>, document: &Document, findings: &mut Vec<String>) {
+    let makefile = Makefile::read(tree.root);
+    let settings = tree.programs.settings();
+    for (line, cells) in rows(document) {
+        let [name, default, ..] = cells else { continue };
+        let is_name = |letter: char| letter.is_ascii_uppercase() || letter == '_';
+        if name.code.len() != 1 || name.code[0] != name.text || !name.text.chars().all(is_name) {
             continue;
         }
-        named.push(name);
-        let setting = settings.iter().find(|setting| setting.name == *name);
+        let name = &name.text;
         let variable = makefile.variables.iter().find(|(known, _)| known == name);
-        let (expected, described) = match (setting, variable) {
-            (Some(setting), _) => (setting.defaults.clone(), setting.described.as_deref()),
-            // What a command finds out depends on what was chosen here.
-            (None, Some((_, default))) if default.starts_with("$(") => continue,
-            (None, Some((_, default))) => {
-                let default = Some(default.clone()).filter(|default| !default.is_empty());
-                (default.into_iter().collect(), None)
-            }
-            (None, None) => {
-                let sentence = format!(
-                    "{name} is neither a setting of a program nor a variable of the Makefile."
-                );
-                findings.push(at(&page.path, *line, &sentence));
+        let sentence = match variable {
+            None if settings
+                .iter()
+                .any(|[known, ..]| known.trim_matches('`') == name) =>
+            {
                 continue;
             }
-        };
-        let mut said = default.code.clone();
-        let mut expected = expected;
-        said.sort();
-        expected.sort();
-        if !expected.is_empty() && said != expected {
-            let sentence = format!("The default of {name} is {}.", expected.join(", "));
-            findings.push(at(&page.path, *line, &sentence));
-        } else if expected.is_empty() && !is_chinese(&page.path) {
-            // What the program finds out itself is said in the words of its help.
-            let described = described.unwrap_or_default();
-            if default.text != described.replace('`', "") {
-                let sentence = format!("The default of {name} is \"{described}\" in its help.");
-                findings.push(at(&page.path, *line, &sentence));
+            None => {
+                format!("{name} is neither a setting of a program nor a variable of the Makefile.")
             }
-        }
-    }
-    for setting in &settings {
-        if !named.contains(&&setting.name) {
-            findings.push(format!(
-                "{} has no row for the setting {}.",
-                page.path.display(),
-                setting.name
-            ));
-        }
+            // What a command finds out depends on what was chosen here.
+            Some((_, value)) if value.starts_with("$(") || default.code.contains(value) => continue,
+            Some((_, value)) => format!("The default of {name} is {value}."),
+        };
+        findings.push(at(document, line, &sentence));
     }
 }
 
-fn check_subcommands(
-    page: &Page,
-    rows: &[(usize, &[Cell])],
-    programs: &Programs,
-    findings: &mut Vec<String>,
-) {
-    for program in &programs.commands {
-        for subcommand in program.get_subcommands() {
-            let name = format!("{} {}", program.get_name(), subcommand.get_name());
-            let words: BTreeSet<&str> = rows
-                .iter()
-                .filter(|(_, cells)| {
-                    let first = cells.first();
-                    first.is_some_and(|cell| {
-                        cell.code.iter().any(|code| {
-                            code.strip_prefix(&name)
-                                .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-                        })
-                    })
-                })
-                .flat_map(|(_, cells)| cells.iter().flat_map(|cell| &cell.code))
-                .flat_map(|code| code.split(|letter: char| letter.is_whitespace() || letter == '='))
-                .collect();
-            if words.is_empty() {
-                findings.push(format!("{} has no row for {name}.", page.path.display()));
-                continue;
-            }
-            for argument in subcommand.get_arguments() {
-                let Some(long) = argument.get_long() else {
+/// Each request of the table is served, and each one that is served is in the table.
+fn check_requests(tree: &Tree<'_>, document: &Document, findings: &mut Vec<String>) {
+    let requests = tree.programs.requests.iter();
+    let requests = requests.map(|(service, request)| (service.as_str(), any(request)));
+    let requests: BTreeSet<(&str, String)> = requests.collect();
+    let mut named = BTreeSet::new();
+    for (line, cells) in rows(document) {
+        let [first, second, ..] = cells else { continue };
+        let of_both = matches!(first.text.as_str(), "both" | "两者");
+        let services: BTreeSet<&str> = requests.iter().map(|(service, _)| *service).collect();
+        for service in services
+            .into_iter()
+            .filter(|service| of_both || first.text == *service)
+        {
+            for code in &second.code {
+                let Some(request) = REQUEST.captures(code) else {
                     continue;
                 };
-                // A flag with a variable is a setting, which has a row of its own.
-                let flag = format!("--{long}");
-                if argument.get_env().is_none() && !words.contains(flag.as_str()) {
-                    findings.push(format!(
-                        "{} doesn't say in the rows of {name} that it has the flag {flag}.",
-                        page.path.display()
+                let request = match request.name("method") {
+                    Some(method) => format!("{} /{}", method.as_str(), &request["path"]),
+                    None => format!("POST /grpc.{}", &request["path"]),
+                };
+                if !requests.contains(&(service, any(&request))) {
+                    findings.push(at(
+                        document,
+                        line,
+                        &format!("{service} doesn't serve {request}."),
                     ));
                 }
+                named.insert((service, any(&request)));
             }
+        }
+    }
+    for (service, request) in requests.difference(&named) {
+        if !request.contains(PARTS_OF_THE_PAGE) {
+            let path = document.path.display();
+            findings.push(format!("{path} has no row for {request} of {service}."));
         }
     }
 }
 
-fn check_endpoints(
-    page: &Page,
-    rows: &[(usize, &[Cell])],
-    programs: &Programs,
-    findings: &mut Vec<String>,
-) {
-    let services: BTreeSet<&str> = programs
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint.service.as_str())
-        .collect();
-    let mut named = BTreeSet::new();
-    for (line, cells) in rows {
-        let [first, requests, ..] = cells else {
-            continue;
-        };
-        let of: Vec<&str> = match first.text.as_str() {
-            "both" | "两者" => services.iter().copied().collect(),
-            service => services.get(service).copied().into_iter().collect(),
-        };
-        for (method, path) in requests_in(requests) {
-            for service in &of {
-                let endpoint = programs.endpoints.iter().find(|endpoint| {
-                    endpoint.service == *service
-                        && endpoint.method == method
-                        && matches(&endpoint.template, &path)
-                });
-                match endpoint {
-                    Some(endpoint) => drop(named.insert(endpoint)),
-                    None => {
-                        let sentence = format!("{service} doesn't serve {method} {path}.");
-                        findings.push(at(&page.path, *line, &sentence));
-                    }
-                }
-            }
-        }
-    }
-    for endpoint in &programs.endpoints {
-        if !named.contains(endpoint) && !endpoint.template.starts_with(PARTS_OF_THE_PAGE) {
-            findings.push(format!(
-                "{} has no row for {} {} of {}.",
-                page.path.display(),
-                endpoint.method,
-                endpoint.template,
-                endpoint.service
-            ));
-        }
-    }
-}
-
-/// The methods and paths in a cell. A gRPC service is a path's first part, with its methods after it.
-fn requests_in(cell: &Cell) -> Vec<(String, String)> {
-    let mut requests = Vec::new();
-    let mut service = None;
-    for code in &cell.code {
-        if let Some(request) = REQUEST.captures(code) {
-            requests.push((request["method"].to_owned(), request["path"].to_owned()));
-        } else if code.starts_with("grpc.") {
-            service = Some(code);
-        } else if let Some(service) = service {
-            requests.push(("POST".to_owned(), format!("/{service}/{code}")));
-        }
-    }
-    requests
-}
-
-/// Whether a path, in which a name in capitals stands for any, is one of a template.
-fn matches(template: &str, path: &str) -> bool {
-    let (mut template, mut path) = (template.split('/'), path.split('/'));
-    loop {
-        match (template.next(), path.next()) {
-            (None, None) => return true,
-            (Some(part), Some(said)) => {
-                let variable = part.starts_with('{') && NAME.is_match(said);
-                if !variable && part != said {
-                    return false;
-                }
-            }
-            _ => return false,
-        }
-    }
+/// A request with `*` for each part of its path that stands for any.
+fn any(request: &str) -> String {
+    ANY.replace_all(request, "/*").into_owned()
 }

@@ -26,12 +26,12 @@ pub struct Load {
     #[arg(value_parser = Reader(http_url))]
     url: Uri,
 
-    /// The header Host, such as a name that an Ingress or a Gateway knows; requests are sent to the
+    /// The header `Host`, such as a name that an Ingress or a Gateway knows; requests are sent to the
     /// URL's own host all the same [default: the URL's]
     #[arg(long, value_name = "NAME", value_parser = Reader(bounds::host_header))]
     host: Option<HeaderValue>,
 
-    /// Requests per second, from 0.001 up to MAX_RATE
+    /// Requests per second, from 0.001 up to `MAX_RATE`
     #[arg(long, value_parser = Reader(bounds::rate), allow_hyphen_values = true)]
     rate: f64,
 
@@ -63,7 +63,7 @@ pub struct Load {
     #[arg(long)]
     json: bool,
 
-    /// The highest rate that may be asked for
+    /// The highest `--rate` that may be asked for, from `0.001` to `1000000`
     // 10000: about what one core can send. A typing error should not take a cluster down.
     #[arg(long, env, default_value = "10000", value_parser = Reader(bounds::rate), allow_hyphen_values = true)]
     max_rate: f64,

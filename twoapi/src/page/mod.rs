@@ -59,11 +59,11 @@ pub struct Settings {
     #[arg(long, env, default_value = "http://localhost:5001/test/calloneapi", value_parser = Reader(http_url))]
     pub traffic_url: Uri,
 
-    /// As PODS_NAME, for a second Service that is shown beside the first
+    /// As `PODS_NAME`, for a second Service that is shown beside the first
     #[arg(long, env, value_delimiter = ',', value_parser = Reader(discovery::name_or_ip))]
     pub twin_pods_name: Vec<String>,
 
-    /// As TRAFFIC_URL, for the second Service
+    /// As `TRAFFIC_URL`, for the second Service
     #[arg(long, env, value_parser = Reader(http_url))]
     pub twin_traffic_url: Option<Uri>,
 
@@ -72,15 +72,15 @@ pub struct Settings {
     #[arg(long, env, default_value = "50", value_parser = Reader(whole_number(1..=u16::MAX)))]
     pub max_viewers: u16,
 
-    /// Whether the page may start burns and set fault switches: true or false
+    /// Whether the page may start burns and set fault switches
     #[arg(long, env, default_value = "true", action = clap::ArgAction::Set)]
     pub page_actions: bool,
 
-    /// A path prefix under which the page is served too, for a proxy in front of it that leaves the prefix in its requests, such as /demo
+    /// A path prefix under which the page is served too, for a proxy in front of it that leaves the prefix in its requests, such as `/demo`
     #[arg(long, env, value_parser = Reader(base_path))]
     pub base_path: Option<String>,
 
-    /// Host names, with commas between them, under which the page takes actions over plain HTTP, such as an Ingress's; IPs, localhost and the cluster's names need not be listed
+    /// Host names, with commas between them, under which the page takes actions over plain HTTP, such as an Ingress's; IPs, `localhost` and the cluster's names need not be listed
     #[arg(long, env, value_delimiter = ',', value_parser = Reader(origin::host_name))]
     pub page_hosts: Vec<String>,
 }

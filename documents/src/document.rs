@@ -458,48 +458,33 @@ mod tests {
         assert!(parse("# A\n\n<!-- runs alone -->\n").alone);
     }
 
+    /// The line, words of the finding, and the document, in which `⏎` ends a line.
+    const WRONG: &str = "\
+1 | is none of: exit N | <!-- exti 1 -->⏎```sh⏎a⏎```
+1 | is none of: exit N | <!-- within soon -->⏎```sh⏎a⏎```
+1 | isn't directly above | <!-- exit 1 -->⏎⏎```sh⏎a⏎```
+1 | isn't directly above | <!-- exit 1 -->⏎```yaml⏎a: b⏎```
+2 | not above an `sh` block | <!-- any order -->⏎```sh⏎a⏎```
+5 | not above a `text` block | ```sh⏎a⏎```⏎<!-- exit 1 -->⏎```text⏎a⏎```
+2 | `until` needs a `text` block | <!-- until 5s -->⏎```sh⏎a⏎```
+1 | `not run:` needs a reason. | <!-- not run: -->⏎```sh⏎a⏎```
+1 | follows no `sh` block | ```text⏎b⏎```
+3 | This code block has no end. | # A⏎⏎```sh⏎a
+1 | This code block has no end. | ```sh⏎ls";
+
     #[test]
     fn what_is_wrong_is_found_with_its_line() {
-        for (text, line, words) in [
-            ("<!-- exti 1 -->\n```sh\na\n```\n", 1, "is none of"),
-            ("<!-- within soon -->\n```sh\na\n```\n", 1, "is none of"),
-            (
-                "<!-- exit 1 -->\n\n```sh\na\n```\n",
-                1,
-                "isn't directly above",
-            ),
-            (
-                "<!-- exit 1 -->\n```yaml\na: b\n```\n",
-                1,
-                "isn't directly above",
-            ),
-            (
-                "<!-- any order -->\n```sh\na\n```\n",
-                2,
-                "not above an `sh` block",
-            ),
-            (
-                "```sh\na\n```\n<!-- exit 1 -->\n```text\na\n```\n",
-                5,
-                "not above a `text` block",
-            ),
-            (
-                "<!-- until 5s -->\n```sh\na\n```\n",
-                2,
-                "`until` needs a `text` block",
-            ),
-            (
-                "<!-- not run: -->\n```sh\na\n```\n",
-                1,
-                "`not run:` needs a reason.",
-            ),
-            ("```text\nb\n```\n", 1, "follows no `sh` block"),
-            ("# A\n\n```sh\na\n", 3, "This code block has no end."),
-            ("```sh\nls", 1, "This code block has no end."),
-        ] {
-            let found = parse(text).findings;
-            assert_eq!((found.len(), found[0].line), (1, line), "{text}: {found:?}");
-            assert!(found[0].sentence.contains(words), "{text}: {found:?}");
+        for case in WRONG.lines() {
+            let [line, words, text] = case.splitn(3, " | ").collect::<Vec<_>>()[..] else {
+                panic!("three parts: {case}");
+            };
+            let found = parse(&text.replace('⏎', "\n")).findings;
+            assert_eq!(
+                (found.len(), found[0].line.to_string().as_str()),
+                (1, line),
+                "{case}"
+            );
+            assert!(found[0].sentence.contains(words), "{case}: {found:?}");
         }
     }
 

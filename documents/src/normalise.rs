@@ -174,58 +174,40 @@ fn adopt(expected: &str, seen: &str, share: f64) -> String {
 mod tests {
     use super::*;
 
+    const SEEN_AND_NORMAL: &str = r#"
+ip is 10.244.0.12 ⇒ ip is [IP]
+10.244.0.0/16 ⇒ [IP]/16
+fd00:10:244::5 and fe80::1 and :: ⇒ [IP] and [IP] and ::
+dial tcp 10.244.0.15:5999: refused ⇒ dial tcp [IP]:5999: refused
+from 10.244.0.1:43210 ⇒ from [IP]:[PORT]
+[::]:5000 ⇒ [::]:5000
+5001:31234/TCP ⇒ 5001:[PORT]/TCP
+at 2026-01-02T03:04:05.678Z. ⇒ at [TIME].
+Wed, 25 Nov 2026 13:36:38 +0000 ⇒ [TIME]
+date: Fri, 02 Jan 2026 03:04:05 GMT ⇒ date: [TIME]
+13:36:38.123 started ⇒ [TIME] started
+6f2c1d3e-0a1b-4c5d-8e9f-001122334455 ⇒ [UID]
+chesterdeployment-5d79c7596-lgds2 ⇒ chesterdeployment-[HASH]
+replicaset.apps/chesterdeployment-5d79c7596 ⇒ replicaset.apps/chesterdeployment-[HASH]
+pod-template-hash=5d79c7596 ⇒ pod-template-hash=[HASH]
+load-x7k2z ⇒ load-[HASH]
+oneapi.18a3f0c2b4d5e6f7 ⇒ oneapi.[HASH]
+Restarted (13s ago) ⇒ Restarted ([AGE] ago)
+0/1   Error   2 (1m3s ago)   24s ⇒ 0/1 Error 2 ([AGE] ago) [AGE]
+  Normal  Pulled  3s (x2 over 5s)  kubelet ⇒   Normal Pulled [AGE] (x[COUNT] over [AGE]) kubelet
+3s          Warning   Unhealthy ⇒ [AGE] Warning Unhealthy
+a   5s   3s ⇒ a [AGE] [AGE]
+v1.35.4 v1.34.1+k3s1 ⇒ [VERSION] [VERSION]
+"agent":"kube-probe/1.35" ⇒ "agent":"kube-probe/[VERSION]"
+on node1 ⇒ on [NODE]
+pulled image "a" in 1.2s (1.3s including waiting). Image size: 1234 bytes. ⇒ pulled image "a" in [TOOK].
+resourceVersion: "1234" ⇒ resourceVersion: [VERSION]
+"#;
+
     #[test]
     fn what_differs_from_run_to_run_is_replaced() {
-        for (seen, normal) in [
-            ("ip is 10.244.0.12", "ip is [IP]"),
-            ("10.244.0.0/16", "[IP]/16"),
-            ("fd00:10:244::5 and fe80::1 and ::", "[IP] and [IP] and ::"),
-            (
-                "dial tcp 10.244.0.15:5999: refused",
-                "dial tcp [IP]:5999: refused",
-            ),
-            ("from 10.244.0.1:43210", "from [IP]:[PORT]"),
-            ("[::]:5000", "[::]:5000"),
-            ("5001:31234/TCP", "5001:[PORT]/TCP"),
-            ("at 2026-01-02T03:04:05.678Z.", "at [TIME]."),
-            ("Wed, 25 Nov 2026 13:36:38 +0000", "[TIME]"),
-            ("date: Fri, 02 Jan 2026 03:04:05 GMT", "date: [TIME]"),
-            ("13:36:38.123 started", "[TIME] started"),
-            ("6f2c1d3e-0a1b-4c5d-8e9f-001122334455", "[UID]"),
-            (
-                "chesterdeployment-5d79c7596-lgds2",
-                "chesterdeployment-[HASH]",
-            ),
-            (
-                "replicaset.apps/chesterdeployment-5d79c7596",
-                "replicaset.apps/chesterdeployment-[HASH]",
-            ),
-            ("pod-template-hash=5d79c7596", "pod-template-hash=[HASH]"),
-            ("load-x7k2z", "load-[HASH]"),
-            ("oneapi.18a3f0c2b4d5e6f7", "oneapi.[HASH]"),
-            ("Restarted (13s ago)", "Restarted ([AGE] ago)"),
-            (
-                "0/1   Error   2 (1m3s ago)   24s",
-                "0/1 Error 2 ([AGE] ago) [AGE]",
-            ),
-            (
-                "  Normal  Pulled  3s (x2 over 5s)  kubelet",
-                "  Normal Pulled [AGE] (x[COUNT] over [AGE]) kubelet",
-            ),
-            ("3s          Warning   Unhealthy", "[AGE] Warning Unhealthy"),
-            ("a   5s   3s", "a [AGE] [AGE]"),
-            ("v1.35.4 v1.34.1+k3s1", "[VERSION] [VERSION]"),
-            (
-                "\"agent\":\"kube-probe/1.35\"",
-                "\"agent\":\"kube-probe/[VERSION]\"",
-            ),
-            ("on node1", "on [NODE]"),
-            (
-                "pulled image \"a\" in 1.2s (1.3s including waiting). Image size: 1234 bytes.",
-                "pulled image \"a\" in [TOOK].",
-            ),
-            ("resourceVersion: \"1234\"", "resourceVersion: [VERSION]"),
-        ] {
+        for case in SEEN_AND_NORMAL.trim_matches('\n').lines() {
+            let (seen, normal) = case.split_once(" ⇒ ").unwrap();
             assert_eq!(normalise(seen), normal);
         }
     }

@@ -25,10 +25,10 @@ const REFERENCE: &str = "# A
 
 | Command | Default | What it does |
 | --- | --- | --- |
-| `twoapi load URL [HOW] --rate RATE` | | Sends requests |
-| `twoapi load … URL` | | Where to |
-| `twoapi load … HOW` | `fast` | How: `fast`, `slow` |
-| `twoapi load … --rate RATE` | | Requests a second |
+| `twoapi load --rate <rate> <url> [how]` | | Sends requests |
+| `twoapi load … <url>` | | Where to |
+| `twoapi load … [how]` | `fast` | How: `fast`, `slow` |
+| `twoapi load … --rate <rate>` | | Requests a second |
 | `twoapi load … --fresh` | | Opens connections |
 
 | Service | Request | Answer |

@@ -39,123 +39,70 @@ fn run_in(root: &TempDir, bless: bool, interrupted: &AtomicBool) -> (Document, R
 }
 
 fn report(text: &str) -> Report {
-    let text = text.replace('⏎', "\n");
-    run_in(&tree(&text), false, &AtomicBool::new(false)).1
+    run_in(&tree(text), false, &AtomicBool::new(false)).1
 }
 
-/// What a document says that must fail.
-fn failure(text: &str) -> String {
-    report(text).failure.expect("it fails")
+/// Two parts a line; the second one can have lines.
+fn cases(text: &str) -> impl Iterator<Item = (String, String)> {
+    text.trim().lines().map(|case| {
+        let (words, text) = case.split_once(" | ").unwrap();
+        (words.to_owned(), text.replace('⏎', "\n"))
+    })
 }
 
-/// Documents without a failure, in which `⏎` ends a line.
-const RIGHT: [(&str, &str); 13] = [
-    (
-        "variables and functions last",
-        "```sh⏎x=1⏎export Y=2⏎f() { echo \"f $1\"; }⏎```⏎```sh⏎f $x; bash -c 'echo $Y'⏎```⏎```text⏎f 1⏎2⏎```⏎",
-    ),
-    (
-        "it runs in the repository's folder",
-        "```sh⏎ls docs⏎```⏎```text⏎page.md⏎```⏎",
-    ),
-    (
-        "errors and output come in order",
-        "```sh⏎echo a; echo b >&2; echo c; echo d >&2⏎```⏎```text⏎a⏎b⏎c⏎d⏎```⏎",
-    ),
-    (
-        "the run's namespace is the document's",
-        "```sh⏎for n in chesterns; do echo \"$n ${#n}\"; done⏎```⏎```text⏎chesterns 19⏎```⏎",
-    ),
-    (
-        "an output without a newline",
-        "```sh⏎printf a⏎```⏎```text⏎a⏎```⏎",
-    ),
-    ("no output", "```sh⏎true⏎```⏎```text⏎```⏎"),
-    ("commands have no input", "```sh⏎cat⏎```⏎```text⏎```⏎"),
-    (
-        "the shell goes on after an exit code",
-        "```sh⏎x=1⏎```⏎<!-- exit 1 -->⏎```sh⏎false⏎```⏎```sh⏎echo $x⏎```⏎```text⏎1⏎```⏎",
-    ),
-    (
-        "failures that are handled",
-        "```sh⏎false || true⏎if false; then echo no; fi⏎! true || true⏎while false; do :; done⏎! false | cat⏎echo after⏎```⏎```text⏎after⏎```⏎",
-    ),
-    (
-        "jobs that are waited for",
-        "```sh⏎sleep 0.01 &⏎wait⏎sleep 600 &⏎kill $!⏎wait $! || true⏎```⏎",
-    ),
-    (
-        "a large output",
-        "```sh⏎seq 20000 | tail -n 1; seq 20000 >&2⏎```⏎",
-    ),
-    (
-        "until the output matches",
-        "<!-- until 20s -->⏎```sh⏎n=$((n + 1)); echo $n⏎```⏎```text⏎3⏎```⏎",
-    ),
-    (
-        "until it doesn't fail",
-        "<!-- until 20s -->⏎```sh⏎n=$((n + 1)); [ $n = 3 ]; echo now⏎```⏎```text⏎now⏎```⏎",
-    ),
-];
+/// What is right, and the document, in which `⏎` ends a line.
+const RIGHT: &str = r#"
+variables and functions last | ```sh⏎x=1⏎export Y=2⏎f() { echo "f $1"; }⏎```⏎```sh⏎f $x; bash -c 'echo $Y'⏎```⏎```text⏎f 1⏎2⏎```
+it runs in the repository's folder | ```sh⏎ls docs⏎```⏎```text⏎page.md⏎```
+errors and output come in order | ```sh⏎echo a; echo b >&2; echo c; echo d >&2⏎```⏎```text⏎a⏎b⏎c⏎d⏎```
+the run's namespace is the document's | ```sh⏎for n in chesterns; do echo "$n ${#n}"; done⏎```⏎```text⏎chesterns 19⏎```
+an output without a newline | ```sh⏎printf a⏎```⏎```text⏎a⏎```
+no output | ```sh⏎true⏎```⏎```text⏎```
+commands have no input | ```sh⏎cat⏎```⏎```text⏎```
+the shell goes on after an exit code | ```sh⏎x=1⏎```⏎<!-- exit 1 -->⏎```sh⏎false⏎```⏎```sh⏎echo $x⏎```⏎```text⏎1⏎```
+failures that are handled | ```sh⏎false || true⏎if false; then echo no; fi⏎! true || true⏎while false; do :; done⏎! false | cat⏎echo after⏎```⏎```text⏎after⏎```
+jobs that are waited for | ```sh⏎sleep 0.01 &⏎wait⏎sleep 600 &⏎kill $!⏎wait $! || true⏎```
+a large output | ```sh⏎seq 20000 | tail -n 1; seq 20000 >&2⏎```
+until the output matches | <!-- until 20s -->⏎```sh⏎n=$((n + 1)); echo $n⏎```⏎```text⏎3⏎```
+until it doesn't fail | <!-- until 20s -->⏎```sh⏎n=$((n + 1)); [ $n = 3 ]; echo now⏎```⏎```text⏎now⏎```
+"#;
 
 #[test]
 fn a_right_document_does_not_fail() {
-    for (what, text) in RIGHT {
-        assert_eq!(report(text).failure, None, "{what}");
+    for (what, text) in cases(RIGHT) {
+        assert_eq!(report(&text).failure, None, "{what}");
     }
 }
 
-/// Commands that fail, and what is said of them. None of them goes on to `echo never`.
-const WRONG: [(&str, &str); 16] = [
-    (
-        "echo before; (exit 3)",
-        "docs/page.md:1: The exit code is 3, and 0 is expected.",
-    ),
-    ("echo before⏎false⏎echo never", "The exit code is 1"),
-    (
-        "echo before⏎for i in 1 2; do false; echo never; done",
-        "The exit code is 1",
-    ),
-    (
-        "echo before⏎f() { false; echo never; }⏎f",
-        "The exit code is 1",
-    ),
-    ("echo before⏎(false; echo never)", "The exit code is 1"),
-    (
-        "echo before⏎x=$(false; echo a)⏎echo never",
-        "The exit code is 1",
-    ),
-    (
-        "echo before⏎false && true⏎[ a = b ]⏎echo never",
-        "The exit code is 1",
-    ),
-    ("echo before⏎false | cat⏎echo never", "The exit code is 1"),
-    (
-        "echo before⏎x=$(false | cat)⏎echo never",
-        "The exit code is 1",
-    ),
-    ("echo before⏎exit 0", "It ended the shell"),
-    ("echo before⏎kill -KILL $$", "It ended the shell"),
-    ("echo before⏎exec true", "It ended the shell"),
-    ("echo before⏎sleep 600 &", "1 job(s) in the background"),
-    ("echo before⏎yes", "It printed more than 1 MiB"),
-    ("echo before⏎```⏎```text⏎", "+ before"),
-    (
-        "echo before⏎```⏎<!-- until 1s -->⏎```sh⏎echo before; n=$((n + 1)); echo $n⏎```⏎```text⏎never",
-        "For 1 s the output was not",
-    ),
-];
+/// What is said of commands that fail. None of them goes on to `echo never`.
+const WRONG: &str = r#"
+docs/page.md:1: The exit code is 3, and 0 is expected. | echo before; (exit 3)
+The exit code is 1 | echo before⏎false⏎echo never
+The exit code is 1 | echo before⏎for i in 1 2; do false; echo never; done
+The exit code is 1 | echo before⏎f() { false; echo never; }⏎f
+The exit code is 1 | echo before⏎(false; echo never)
+The exit code is 1 | echo before⏎x=$(false; echo a)⏎echo never
+The exit code is 1 | echo before⏎false && true⏎[ a = b ]⏎echo never
+The exit code is 1 | echo before⏎false | cat⏎echo never
+The exit code is 1 | echo before⏎x=$(false | cat)⏎echo never
+It ended the shell | echo before⏎exit 0
+It ended the shell | echo before⏎kill -KILL $$
+It ended the shell | echo before⏎exec true
+1 job(s) in the background | echo before⏎sleep 600 &
+It printed more than 1 MiB | echo before⏎yes
++ before | echo before⏎```⏎```text
+For 1 s the output was not | echo before⏎```⏎<!-- until 1s -->⏎```sh⏎echo before; n=$((n + 1)); echo $n⏎```⏎```text⏎never
+is 0, and 1 is expected | true⏎```⏎<!-- exit 1 -->⏎```sh⏎echo before
+"#;
 
 #[test]
 fn each_failure_is_told_with_what_was_printed() {
-    for (code, words) in WRONG {
-        let failure = failure(&format!("```sh⏎{code}⏎```⏎"));
-        assert!(failure.contains(words), "{code}: {failure}");
+    for (words, code) in cases(WRONG) {
+        let failure = report(&format!("```sh\n{code}\n```\n")).failure.unwrap();
+        assert!(failure.contains(&words), "{code}: {failure}");
         assert!(failure.contains("    before\n"), "{code}: {failure}");
         assert!(!failure.contains("    never"), "{code}: {failure}");
     }
-    let failure = failure("<!-- exit 1 -->⏎```sh⏎true⏎```⏎");
-    assert!(failure.contains("is 0, and 1 is expected"), "{failure}");
 }
 
 #[test]

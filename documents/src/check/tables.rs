@@ -137,23 +137,16 @@ impl Programs {
         for program in &self.commands {
             let of = program.get_name();
             for command in program.get_subcommands() {
-                let arguments = command.get_arguments();
-                let arguments = arguments.filter(|argument| argument.get_env().is_none());
-                let arguments: Vec<&Arg> = arguments.collect();
-                let mut usage = command.get_name().to_owned();
-                for argument in &arguments {
-                    if argument.is_required_set() {
-                        usage += &format!(" {}", usage_of(argument));
-                    } else if argument.is_positional() {
-                        usage += &format!(" [{}]", usage_of(argument));
-                    }
-                }
+                let usage = command.clone().render_usage().to_string();
+                let usage = usage.replace("Usage: ", "").replace(" [OPTIONS]", "");
                 let about = command.get_about().cloned().unwrap_or_default();
                 let about = Arg::new("about").action(ArgAction::SetTrue).help(about);
                 Row::of_argument(usage, of, &about).add_to(&mut rows);
-                for argument in arguments {
-                    let name = format!("{command} … {}", usage_of(argument));
-                    Row::of_argument(name, of, argument).add_to(&mut rows);
+                for argument in command.get_arguments() {
+                    if argument.get_env().is_none() {
+                        let name = format!("{command} … {argument}");
+                        Row::of_argument(name, of, argument).add_to(&mut rows);
+                    }
                 }
             }
         }
@@ -164,20 +157,6 @@ impl Programs {
         });
         cells.collect()
     }
-}
-
-/// As a command line has it: `--rate RATE`, `--json`, `URL`.
-fn usage_of(argument: &Arg) -> String {
-    let flag = argument.get_long().map(|flag| format!("--{flag}"));
-    let value = argument.get_action().takes_values().then(|| {
-        let names = argument.get_value_names().unwrap_or_default();
-        names.first().map_or_else(
-            || argument.get_id().as_str().to_uppercase(),
-            ToString::to_string,
-        )
-    });
-    let words: Vec<String> = flag.into_iter().chain(value).collect();
-    words.join(" ")
 }
 
 /// Writes the tables into the reference in both languages.

@@ -148,33 +148,33 @@ fn a_document_that_fails_is_tried_again_as_often_as_is_allowed_and_the_table_say
     assert_eq!(text, "TRIES is a number from 1 to 5, and not \"many\".\n");
 }
 
-#[test]
-fn a_document_of_which_nothing_is_run_needs_no_namespace_and_is_in_the_table() {
-    let page = "<!-- not run: a build -->\n```sh\nmake\n```\n";
-    let tree = Tree::new(&[("docs/cpu.md", page)]);
-    let (passed, text) = tree.run(&[]);
-    assert!(passed, "{text}");
-    assert!(
-        text.contains("docs/cpu.md:2 is left out: a build"),
-        "{text}"
-    );
-    assert_eq!(tree.asked("create namespace"), Vec::<String>::new());
-}
+/// DOCUMENTS, BLESS, whether it passes, how many namespaces are made, what is said, and docs/cpu.md.
+const CHOICES: &str = r#"
+ | | true | 0 | docs/cpu.md:2 is left out: a build | <!-- not run: a build -->⏎```sh⏎make⏎```
+ | | false | 0 | docs/cpu.md:1: "exti 1" is none of: exit N | <!-- exti 1 -->⏎```sh⏎touch run⏎```
+nothing | | false | 0 | contains any of: nothing. The documents: cpu, stopping. | ```sh⏎true⏎```
+cp page | | true | 1 | 1 documents, 0 failed, 0 not begun | ```sh⏎true⏎```
+cp page | | false | 1 | The output is not the one in the document. | ```sh⏎echo a⏎```⏎```text⏎```
+cp page | 1 | true | 1 | docs/cpu.md:4: wrote what was seen. | ```sh⏎echo a⏎```⏎```text⏎```
+"#;
 
 #[test]
-fn words_choose_documents_and_a_word_that_none_has_lists_them() {
-    let tree = Tree::new(&[
-        ("docs/cpu.md", &page("true")),
-        ("docs/stopping.md", &page("false")),
-    ]);
-    let (passed, text) = tree.run(&[("DOCUMENTS", "cp page")]);
-    assert!(passed, "{text}");
-    let (passed, text) = tree.run(&[("DOCUMENTS", "nothing")]);
-    assert!(!passed);
-    assert_eq!(
-        text,
-        "No document's name contains any of: nothing. The documents: cpu, stopping.\n"
-    );
+fn words_and_comments_choose_what_is_run() {
+    for case in CHOICES.lines().skip(1) {
+        let [words, bless, passes, namespaces, said, code] =
+            case.split('|').map(str::trim).collect::<Vec<_>>()[..]
+        else {
+            panic!("six parts: {case}");
+        };
+        let code = code.replace('⏎', "\n");
+        let stopping = "<!-- not run: slow -->\n```sh\nfalse\n```\n";
+        let tree = Tree::new(&[("docs/cpu.md", &code), ("docs/stopping.md", stopping)]);
+        let (passed, text) = tree.run(&[("DOCUMENTS", words), ("BLESS", bless)]);
+        assert_eq!(passed.to_string(), passes, "{text}");
+        assert!(text.contains(said), "{said}: {text}");
+        let made = tree.asked("create namespace").len();
+        assert_eq!(made.to_string(), namespaces, "{text}");
+    }
 }
 
 #[test]
@@ -186,6 +186,8 @@ fn each_document_has_a_labelled_namespace_which_is_deleted_with_those_it_made() 
         let tree = Tree::new(&[("docs/cpu.md", &page(code))]);
         let (passed, text) = tree.run(&[]);
         assert!(!passed, "what it made is left behind: {text}");
+        let left = text.contains("At its end it leaves behind: Namespace/chesterns.");
+        assert_ne!(left, code.ends_with("false"), "{text}");
         let tries = tree
             .asked("get serviceaccount default --namespace docs-cpu-")
             .len();
@@ -208,16 +210,6 @@ fn each_document_has_a_labelled_namespace_which_is_deleted_with_those_it_made() 
             "{deleted:?}"
         );
     }
-}
-
-#[test]
-fn what_a_document_leaves_behind_is_a_failure() {
-    let tree = Tree::new(&[("docs/cpu.md", &page("kubectl create namespace chesterns"))]);
-    let (_, text) = tree.run(&[]);
-    assert!(
-        text.contains("At its end it leaves behind: Namespace/chesterns."),
-        "{text}"
-    );
 }
 
 #[test]
@@ -249,33 +241,4 @@ fn an_interruption_deletes_the_namespaces() {
         1,
         "{text}"
     );
-}
-
-#[test]
-fn a_wrong_comment_is_said_before_anything_is_run() {
-    let tree = Tree::new(&[(
-        "docs/cpu.md",
-        "# A\n\n<!-- exti 1 -->\n```sh\ntouch run\n```\n",
-    )]);
-    let (passed, text) = tree.run(&[]);
-    assert!(!passed);
-    assert!(
-        text.starts_with("docs/cpu.md:3: \"exti 1\" is none of: exit N"),
-        "{text}"
-    );
-    assert_eq!(tree.asked(""), Vec::<String>::new());
-}
-
-#[test]
-fn blessing_says_what_it_wrote() {
-    let tree = Tree::new(&[("docs/cpu.md", "```sh\necho a\n```\n```text\n```\n")]);
-    let (passed, text) = tree.run(&[("BLESS", "1")]);
-    assert!(passed, "{text}");
-    assert!(
-        text.contains("docs/cpu.md:4: wrote what was seen."),
-        "{text}"
-    );
-    assert!(text.contains("1 outputs written"), "{text}");
-    let (passed, text) = tree.run(&[]);
-    assert!(passed, "{text}");
 }

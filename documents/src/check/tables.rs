@@ -137,13 +137,14 @@ impl Programs {
         for program in &self.commands {
             let of = program.get_name();
             for command in program.get_subcommands() {
-                let usage = command.clone().render_usage().to_string();
+                let mut command = command.clone();
+                let usage = command.render_usage().to_string();
                 let usage = usage.replace("Usage: ", "").replace(" [OPTIONS]", "");
                 let about = command.get_about().cloned().unwrap_or_default();
                 let about = Arg::new("about").action(ArgAction::SetTrue).help(about);
                 Row::of_argument(usage, of, &about).add_to(&mut rows);
                 for argument in command.get_arguments() {
-                    if argument.get_env().is_none() {
+                    if argument.get_env().is_none() && argument.get_id() != "help" {
                         let name = format!("{command} … {argument}");
                         Row::of_argument(name, of, argument).add_to(&mut rows);
                     }

@@ -86,7 +86,8 @@ fn follow<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
     match value {
         Value::Array(elements) => elements.iter().find(|element| match &element[key] {
             Value::String(text) => text == wanted,
-            value => value.to_string() == wanted,
+            Value::Number(number) => number.to_string() == wanted,
+            _ => false,
         }),
         value => value.get(step),
     }

@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use super::{
-    name::Name,
-    part::Percent,
-    value::Value::{self, Flag, Number, Status, Time, Word},
-};
+use super::{name::Name, part::Percent, value::Value};
 use crate::{
     config::{duration, positive_duration, whole_number},
     text::shown,
@@ -33,15 +29,9 @@ pub(super) enum Ends {
     WithProcess,
 }
 
+/// How it is written, what its value can be, and whether it has to be given.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Parameter {
-    pub(super) name: &'static str,
-    /// How it is written.
-    pub(super) shape: &'static str,
-    kind: Kind,
-    pub(super) is_required: bool,
-    pub(super) default: Option<Value>,
-}
+pub(super) struct Parameter(pub(super) &'static str, Kind, pub(super) Presence);
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -49,59 +39,85 @@ enum Kind {
     Flag,
     Words(&'static [&'static str]),
     Time,
-    /// Not 0.
     PositiveTime,
+    /// From the first to the second.
     Number(u32, u32),
     Percent,
     ErrorStatus,
 }
 
-const fn optional(name: &'static str, shape: &'static str, kind: Kind) -> Parameter {
-    Parameter {
-        name,
-        shape,
-        kind,
-        is_required: false,
-        default: None,
-    }
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Presence {
+    Optional,
+    Required,
+    DefaultsTo(Value),
 }
 
-const fn required(name: &'static str, shape: &'static str, kind: Kind) -> Parameter {
-    Parameter {
-        is_required: true,
-        ..optional(name, shape, kind)
-    }
-}
+use Presence::{DefaultsTo, Optional, Required};
 
-const fn with_default(
-    name: &'static str,
-    shape: &'static str,
-    kind: Kind,
-    value: Value,
-) -> Parameter {
-    Parameter {
-        default: Some(value),
-        ..optional(name, shape, kind)
-    }
-}
-
-const PERCENT: Parameter = with_default(
-    "percent",
+const NO_TIME: Presence = DefaultsTo(Value::Time(Duration::ZERO));
+const PERCENT: Parameter = Parameter(
     "percent=P",
     Kind::Percent,
-    Value::Percent(Percent(100.0)),
+    DefaultsTo(Value::Percent(Percent(100.0))),
 );
-const STATUS: Parameter = with_default(
-    "status",
-    "status=S",
-    Kind::ErrorStatus,
-    Status(StatusCode::INTERNAL_SERVER_ERROR),
-);
-const JITTER: Parameter = with_default("jitter", "jitter=D", Kind::Time, Time(Duration::ZERO));
-const AFTER: Parameter = with_default("after", "after=D", Kind::Time, Time(Duration::ZERO));
-const COUNT: u32 = u32::MAX;
+const ERROR: Value = Value::Status(StatusCode::INTERNAL_SERVER_ERROR);
+
+const OF_PROBES: &[Parameter] = &[
+    Parameter("mode=fail", Kind::Words(&["fail"]), Optional),
+    Parameter("hang=D", Kind::PositiveTime, Optional),
+    Parameter("reset", Kind::Flag, Optional),
+];
+const OF_LATENCY: &[Parameter] = &[
+    Parameter("delay=D", Kind::PositiveTime, Required),
+    Parameter("jitter=D", Kind::Time, NO_TIME),
+];
+const OF_ERRORS: &[Parameter] = &[
+    PERCENT,
+    Parameter("status=S", Kind::ErrorStatus, DefaultsTo(ERROR)),
+];
+const OF_EXIT: &[Parameter] = &[
+    Parameter("code=C", Kind::Number(0, 255), Required),
+    Parameter("after=D", Kind::Time, NO_TIME),
+];
+const OF_CRASH: &[Parameter] = &[Parameter(
+    "signal=SEGV, ABRT or KILL",
+    Kind::Words(&["SEGV", "ABRT", "KILL"]),
+    Required,
+)];
+const OF_MEMORY: &[Parameter] = &[
+    Parameter("mib=N", Kind::Number(1, u32::MAX), Required),
+    Parameter("rate=R", Kind::Number(1, u32::MAX), Optional),
+];
+const OF_FILES: &[Parameter] = &[Parameter("count=N", Kind::Number(1, u32::MAX), Required)];
+const OF_STOP: &[Parameter] = &[
+    Parameter("mode=ignore", Kind::Words(&["ignore"]), Optional),
+    Parameter("slow=D", Kind::PositiveTime, Optional),
+];
 
 impl Name {
+    pub(super) fn schema(self) -> Schema {
+        let (is_choice, parameters, ends) = match self {
+            Self::Liveness | Self::Readiness | Self::Startup => {
+                (true, OF_PROBES, Ends::ByTimeOrCount)
+            }
+            Self::Latency => (false, OF_LATENCY, Ends::ByTimeOrCount),
+            Self::Errors => (false, OF_ERRORS, Ends::ByTimeOrCount),
+            Self::Reset => (false, &[PERCENT][..], Ends::ByTimeOrCount),
+            Self::Exit => (false, OF_EXIT, Ends::WithProcess),
+            Self::Crash => (false, OF_CRASH, Ends::WithProcess),
+            Self::Memory => (false, OF_MEMORY, Ends::ByTime),
+            Self::Files => (false, OF_FILES, Ends::ByTime),
+            Self::Deaf => (false, &[][..], Ends::ByTime),
+            Self::Stop => (true, OF_STOP, Ends::ByTime),
+        };
+        Schema {
+            is_choice,
+            parameters,
+            ends,
+        }
+    }
+
     /// Whether it acts on requests.
     pub(super) fn acts_on_requests(self) -> bool {
         self.schema().ends == Ends::ByTimeOrCount
@@ -109,7 +125,7 @@ impl Name {
 
     /// How its parameters are written, without those that say when it ends.
     pub fn parameters(self) -> impl Iterator<Item = &'static str> {
-        self.schema().parameters.iter().map(|known| known.shape)
+        self.schema().parameters.iter().map(|known| known.0)
     }
 
     /// The parameters that say when it ends.
@@ -120,79 +136,15 @@ impl Name {
             Ends::WithProcess => &[],
         }
     }
-
-    pub(super) fn schema(self) -> Schema {
-        let is_choice = matches!(
-            self,
-            Self::Liveness | Self::Readiness | Self::Startup | Self::Stop
-        );
-        let (parameters, ends): (&[_], _) = match self {
-            Self::Liveness | Self::Readiness | Self::Startup => (
-                const {
-                    &[
-                        optional("mode", "mode=fail", Kind::Words(&["fail"])),
-                        optional("hang", "hang=D", Kind::PositiveTime),
-                        optional("reset", "reset", Kind::Flag),
-                    ]
-                },
-                Ends::ByTimeOrCount,
-            ),
-            Self::Latency => (
-                const { &[required("delay", "delay=D", Kind::PositiveTime), JITTER] },
-                Ends::ByTimeOrCount,
-            ),
-            Self::Errors => (const { &[PERCENT, STATUS] }, Ends::ByTimeOrCount),
-            Self::Reset => (const { &[PERCENT] }, Ends::ByTimeOrCount),
-            Self::Exit => (
-                const { &[required("code", "code=C", Kind::Number(0, 255)), AFTER] },
-                Ends::WithProcess,
-            ),
-            Self::Crash => (
-                const {
-                    &[required(
-                        "signal",
-                        "signal=SEGV, ABRT or KILL",
-                        Kind::Words(&["SEGV", "ABRT", "KILL"]),
-                    )]
-                },
-                Ends::WithProcess,
-            ),
-            Self::Memory => (
-                const {
-                    &[
-                        required("mib", "mib=N", Kind::Number(1, COUNT)),
-                        optional("rate", "rate=R", Kind::Number(1, COUNT)),
-                    ]
-                },
-                Ends::ByTime,
-            ),
-            Self::Files => (
-                const { &[required("count", "count=N", Kind::Number(1, COUNT))] },
-                Ends::ByTime,
-            ),
-            Self::Deaf => (&[], Ends::ByTime),
-            Self::Stop => (
-                const {
-                    &[
-                        optional("mode", "mode=ignore", Kind::Words(&["ignore"])),
-                        optional("slow", "slow=D", Kind::PositiveTime),
-                    ]
-                },
-                Ends::ByTime,
-            ),
-        };
-        Schema {
-            is_choice,
-            parameters,
-            ends,
-        }
-    }
 }
 
 impl Schema {
     pub(super) fn shapes(&self) -> String {
-        let shapes: Vec<_> = self.parameters.iter().map(|known| known.shape).collect();
-        shapes.join(", ")
+        self.parameters
+            .iter()
+            .map(|known| known.0)
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// All that can be given.
@@ -212,19 +164,23 @@ impl Schema {
 }
 
 impl Parameter {
+    pub(super) fn name(&self) -> &'static str {
+        self.0.split_once('=').map_or(self.0, |(name, _)| name)
+    }
+
     /// `None` for a flag that is given as false.
     pub(super) fn read(&self, text: &str) -> Result<Option<Value>, String> {
         let or_allowed = |value: Option<Value>| value.ok_or_else(|| self.allowed());
-        let value = match self.kind {
+        let value = match self.1 {
             Kind::Flag if text == "false" => return Ok(None),
-            Kind::Flag => or_allowed(matches!(text, "" | "true").then_some(Flag)),
+            Kind::Flag => or_allowed(matches!(text, "" | "true").then_some(Value::Flag)),
             Kind::Words(words) => {
                 let known = words.iter().find(|word| **word == text);
-                or_allowed(known.copied().map(Word))
+                or_allowed(known.copied().map(Value::Word))
             }
-            Kind::Time => duration(text).map(Time),
-            Kind::PositiveTime => positive_duration(text).map(Time),
-            Kind::Number(least, most) => whole_number(least..=most)(text).map(Number),
+            Kind::Time => duration(text).map(Value::Time),
+            Kind::PositiveTime => positive_duration(text).map(Value::Time),
+            Kind::Number(least, most) => whole_number(least..=most)(text).map(Value::Number),
             Kind::Percent => {
                 // Rust reads "inf" and "NaN" as numbers too.
                 let percent = text.parse().ok().filter(|p| (0.0..=100.0).contains(p));
@@ -232,21 +188,18 @@ impl Parameter {
             }
             Kind::ErrorStatus => {
                 let status = text.parse().ok().filter(|s| (400..600).contains(s));
-                or_allowed(
-                    status
-                        .and_then(|s| StatusCode::from_u16(s).ok())
-                        .map(Status),
-                )
+                let status = status.and_then(|s| StatusCode::from_u16(s).ok());
+                or_allowed(status.map(Value::Status))
             }
         };
         value
             .map(Some)
-            .map_err(|why| format!("{} can't be '{}': {why}", self.name, shown(text)))
+            .map_err(|why| format!("{} can't be '{}': {why}", self.name(), shown(text)))
     }
 
     /// What its value can be.
     pub(super) fn allowed(&self) -> String {
-        match self.kind {
+        match self.1 {
             Kind::Flag => "it is given without a value".to_owned(),
             Kind::Words([only]) => format!("it is {only}"),
             Kind::Words(words) => {

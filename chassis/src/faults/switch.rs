@@ -4,8 +4,11 @@
 use super::{
     action::{Action, CrashSignal, End},
     name::Name,
-    schema::Ends,
-    value::Parameters,
+    schema::{Ends, Presence},
+    value::{
+        Parameters,
+        Value::{Flag, Number, Percent, Status, Time, Word},
+    },
 };
 use crate::{config::positive_duration, text::shown};
 
@@ -33,18 +36,18 @@ impl Switch {
         let mut given = Given::read(query)?;
         let mut parameters = Parameters::default();
         for known in schema.parameters {
-            let value = match given.take(known.name) {
-                Some(text) => known.read(&text)?,
-                None => known.default,
-            };
-            match value {
-                Some(value) => parameters.0.push((known.name, value)),
-                None if known.is_required => {
+            let value = match (given.take(known.name()), known.2) {
+                (Some(text), _) => known.read(&text)?,
+                (None, Presence::DefaultsTo(value)) => Some(value),
+                (None, Presence::Optional) => None,
+                (None, Presence::Required) => {
                     let (name, allowed) = (name.as_str(), known.allowed());
-                    return Err(format!("{name} needs {}: {allowed}", known.shape));
+                    return Err(format!("{name} needs {}: {allowed}", known.0));
                 }
-                None => {}
-            }
+            };
+            parameters
+                .0
+                .extend(value.map(|value| (known.name(), value)));
         }
         if schema.is_choice && parameters.0.len() != 1 {
             let (name, shapes) = (name.as_str(), schema.shapes());
@@ -68,51 +71,40 @@ impl Switch {
 }
 
 impl Action {
-    fn of(name: Name, given: &Parameters) -> Result<Self, String> {
-        Ok(match name {
-            Name::Liveness | Name::Readiness | Name::Startup => match given.time("hang") {
-                Some(hang) => Self::Hang(hang),
-                None if given.has("reset") => Self::ResetProbe,
-                None => Self::Fail,
-            },
-            Name::Latency => {
-                let delay = given.time("delay").unwrap_or_default();
-                let jitter = given.time("jitter").unwrap_or_default();
-                if jitter > delay {
-                    let why =
-                        "jitter can't be longer than delay, which it is taken from and added to";
-                    return Err(why.to_owned());
-                }
+    /// The parameters are in the order of the schema, each of its kind.
+    fn of(name: Name, Parameters(given): &Parameters) -> Result<Self, String> {
+        Ok(match (name, &given[..]) {
+            (Name::Latency, &[(_, Time(delay)), (_, Time(jitter))]) if jitter <= delay => {
                 Self::Latency { delay, jitter }
             }
-            Name::Errors => Self::Errors {
-                percent: given.percent(),
-                status: given.status(),
+            (Name::Latency, _) => {
+                let why = "jitter can't be longer than delay, which it is taken from and added to";
+                return Err(why.to_owned());
+            }
+            (Name::Errors, &[(_, Percent(percent)), (_, Status(status))]) => {
+                Self::Errors { percent, status }
+            }
+            (Name::Reset, &[(_, Percent(percent))]) => Self::Reset { percent },
+            (Name::Exit, &[(_, Number(code)), (_, Time(after))]) => Self::Exit {
+                code: code as u8, // at most 255
+                after,
             },
-            Name::Reset => Self::Reset {
-                percent: given.percent(),
+            (Name::Crash, &[(_, Word("ABRT"))]) => Self::Crash(CrashSignal::Abrt),
+            (Name::Crash, &[(_, Word("KILL"))]) => Self::Crash(CrashSignal::Kill),
+            (Name::Crash, _) => Self::Crash(CrashSignal::Segv),
+            (Name::Memory, &[(_, Number(mib))]) => Self::Memory { mib, rate: None },
+            (Name::Memory, &[(_, Number(mib)), (_, Number(rate))]) => Self::Memory {
+                mib,
+                rate: Some(rate),
             },
-            Name::Exit => Self::Exit {
-                code: given.number("code").unwrap_or_default() as u8, // at most 255
-                after: given.time("after").unwrap_or_default(),
-            },
-            Name::Crash => Self::Crash(match given.word("signal") {
-                Some("ABRT") => CrashSignal::Abrt,
-                Some("KILL") => CrashSignal::Kill,
-                _ => CrashSignal::Segv,
-            }),
-            Name::Memory => Self::Memory {
-                mib: given.number("mib").unwrap_or_default(),
-                rate: given.number("rate"),
-            },
-            Name::Files => Self::Files {
-                count: given.number("count").unwrap_or_default(),
-            },
-            Name::Deaf => Self::Deaf,
-            Name::Stop => match given.time("slow") {
-                Some(slow) => Self::SlowStop(slow),
-                None => Self::IgnoreStop,
-            },
+            (Name::Files, &[(_, Number(count))]) => Self::Files { count },
+            (Name::Deaf, &[]) => Self::Deaf,
+            (Name::Stop, &[(_, Time(slow))]) => Self::SlowStop(slow),
+            (Name::Stop, _) => Self::IgnoreStop,
+            (_, &[(_, Time(hang))]) => Self::Hang(hang),
+            (_, &[(_, Flag)]) => Self::ResetProbe,
+            (_, &[(_, Word(_))]) => Self::Fail,
+            _ => unreachable!("{} has other parameters", name.as_str()),
         })
     }
 }
@@ -171,7 +163,8 @@ mod tests {
 
     use hyper::StatusCode;
 
-    use super::{super::part::Percent, *};
+    use super::*;
+    use crate::faults::part::Percent;
 
     fn read(text: &str) -> Result<Switch, String> {
         let (name, query) = text.split_once('?').unwrap_or((text, ""));

@@ -23,54 +23,6 @@ pub(super) enum Value {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parameters(pub(super) Vec<(&'static str, Value)>);
 
-impl Parameters {
-    fn get(&self, name: &str) -> Option<Value> {
-        let found = self.0.iter().find(|(other, _)| *other == name)?;
-        Some(found.1)
-    }
-
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-
-    pub(super) fn time(&self, name: &str) -> Option<Duration> {
-        match self.get(name)? {
-            Value::Time(time) => Some(time),
-            _ => None,
-        }
-    }
-
-    pub(super) fn number(&self, name: &str) -> Option<u32> {
-        match self.get(name)? {
-            Value::Number(number) => Some(number),
-            _ => None,
-        }
-    }
-
-    pub(super) fn word(&self, name: &str) -> Option<&'static str> {
-        match self.get(name)? {
-            Value::Word(word) => Some(word),
-            _ => None,
-        }
-    }
-
-    /// All requests, unless it says otherwise.
-    pub(super) fn percent(&self) -> Percent {
-        match self.get("percent") {
-            Some(Value::Percent(percent)) => percent,
-            _ => Percent(100.0),
-        }
-    }
-
-    /// 500, unless it says otherwise.
-    pub(super) fn status(&self) -> StatusCode {
-        match self.get("status") {
-            Some(Value::Status(status)) => status,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-}
-
 impl Serialize for Parameters {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;

@@ -2,9 +2,10 @@
 //! where it is read, and refused with a sentence that says what is allowed; nothing behind it can
 //! overflow a clock or an allocation. Lengths of time that may be a year are read by the chassis.
 
-use std::{fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{ops::RangeInclusive, time::Duration};
 
 use axum::http::{HeaderValue, uri::Authority};
+use chassis::config::{positive_duration, whole_number};
 
 /// How long a single request may take: a day, far more than the longest burn by default.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -21,7 +22,7 @@ const MILLICORES: RangeInclusive<u32> = 1..=10_000_000;
 
 /// How long to wait for an answer.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
-    match chassis::config::positive_duration(text)? {
+    match positive_duration(text)? {
         duration if duration > MAX_TIMEOUT => Err("it must be at most 24h".to_owned()),
         duration => Ok(duration),
     }
@@ -29,7 +30,8 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
 
 /// Requests per second.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
-    within(text, &RATES).ok_or_else(|| {
+    let rate = text.parse().ok().filter(|rate| RATES.contains(rate));
+    rate.ok_or_else(|| {
         let (least, most) = (RATES.start(), RATES.end());
         format!("it must be a number of requests per second from {least} to {most}")
     })
@@ -37,7 +39,7 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
 
 /// How many connections.
 pub(crate) fn connections(text: &str) -> Result<u16, String> {
-    whole_number(text, CONNECTIONS)
+    whole_number(CONNECTIONS)(text)
 }
 
 /// The value of a header `Host`: a name or an address, and perhaps a port.
@@ -52,21 +54,7 @@ pub(crate) fn host_header(text: &str) -> Result<HeaderValue, String> {
 
 /// Thousandths of a core.
 pub(crate) fn millicores(text: &str) -> Result<u32, String> {
-    whole_number(text, MILLICORES)
-}
-
-fn whole_number<N>(text: &str, allowed: RangeInclusive<N>) -> Result<N, String>
-where
-    N: FromStr + PartialOrd + Display,
-{
-    within(text, &allowed).ok_or_else(|| {
-        let (least, most) = (allowed.start(), allowed.end());
-        format!("it must be a whole number from {least} to {most}")
-    })
-}
-
-fn within<N: FromStr + PartialOrd>(text: &str, allowed: &RangeInclusive<N>) -> Option<N> {
-    text.parse().ok().filter(|number| allowed.contains(number))
+    whole_number(MILLICORES)(text)
 }
 
 #[cfg(test)]
@@ -115,7 +103,7 @@ mod tests {
     fn whole_numbers_are_bounded() {
         assert_eq!(millicores("10000000"), Ok(10_000_000));
         for text in ["0", "-1", "0.5", "10000001", "4294967296"] {
-            let allowed = "it must be a whole number from 1 to 10000000";
+            let allowed = "it is a whole number from 1 to 10000000";
             assert_eq!(millicores(text), Err(allowed.to_owned()), "{text}");
         }
         assert!(connections("4097").is_err() && connections("4096").is_ok());

@@ -541,7 +541,7 @@ async fn invalid_arguments_are_refused_with_a_sentence() {
         (
             "x --millicores 10000001 --for 1s",
             2,
-            "it must be a whole number from 1 to 10000000",
+            "it is a whole number from 1 to 10000000",
         ),
         (
             "x --millicores 1 --for 18446744073709551615s",

@@ -687,7 +687,7 @@ async fn invalid_arguments_are_refused_with_a_sentence() {
         (
             "http://x/ --rate 1 --for 1s --connections 0",
             2,
-            "--connections can't be '0': it must be a whole number from 1 to 4096",
+            "--connections can't be '0': it is a whole number from 1 to 4096",
         ),
         (
             "http://x/ --rate 1e-300 --for 1s",

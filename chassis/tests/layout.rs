@@ -34,8 +34,7 @@ const FOLDERS: [(&str, &str, &str); 12] = [
     ("text", "", "axum hyper"),
 ];
 
-/// Circles that there still are, each by its files in the order of the alphabet. One that is gone has to
-/// go from here, too.
+/// Circles that there may still be, each by its files in the order of the alphabet. No new one comes here.
 const KNOWN_CIRCLES: [&str; 3] = [
     "oneapi: burn burn/share_out burn/thread",
     "oneapi: lib api api/burns api/highcpu",
@@ -58,8 +57,8 @@ fn no_file_leads_back_to_itself() {
             }
         }
     }
-    let known = KNOWN_CIRCLES.map(str::to_owned).into();
-    assert_eq!(circles, known, "left: there are; right: known");
+    circles.retain(|circle| !KNOWN_CIRCLES.contains(&&**circle));
+    assert!(circles.is_empty(), "{circles:#?}");
 }
 
 #[test]

@@ -267,8 +267,8 @@ async fn reflection_takes_no_message_that_is_long_compressed_or_broken_off() {
 #[tokio::test]
 async fn reflection_waits_ten_seconds_for_a_message_however_many_parts_it_has() {
     let server = start(Duration::ZERO).await;
-    let (questions, mut answers) = reflect(&server, "v1").await;
     let begun = Instant::now();
+    let (questions, mut answers) = reflect(&server, "v1").await;
     let trickle = async {
         while questions.send(vec![0]).is_ok() && begun.elapsed() < LONG {
             sleep(Duration::from_secs(3)).await;

@@ -16,12 +16,12 @@ use crate::config::{Build, complain};
 pub struct Kill {
     /// Which signal
     #[arg(value_enum, ignore_case = true, default_value = "TERM")]
-    signal: Name,
+    signal: SignalName,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 #[value(rename_all = "UPPER")]
-enum Name {
+enum SignalName {
     /// Asks it to stop
     Term,
     /// As Ctrl-C does
@@ -69,18 +69,18 @@ impl Kill {
             .filter(|process| process.pid() != own)
             .min_by_key(|process| process.pid())
             .ok_or_else(|| format!("{service} doesn't run here"))?;
-        let (signal, name, deaf) = match self.signal {
-            Name::Term => (Signal::Term, "SIGTERM", false),
-            Name::Int => (Signal::Interrupt, "SIGINT", false),
-            Name::Quit => (Signal::Quit, "SIGQUIT", false),
-            Name::Hup => (Signal::Hangup, "SIGHUP", false),
-            Name::Usr1 => (Signal::User1, "SIGUSR1", false),
-            Name::Usr2 => (Signal::User2, "SIGUSR2", false),
-            Name::Kill => (Signal::Kill, "SIGKILL", true),
-            Name::Stop => (Signal::Stop, "SIGSTOP", true),
-            Name::Cont => (Signal::Continue, "SIGCONT", false),
+        let (signal, name, is_kept_from_first) = match self.signal {
+            SignalName::Term => (Signal::Term, "SIGTERM", false),
+            SignalName::Int => (Signal::Interrupt, "SIGINT", false),
+            SignalName::Quit => (Signal::Quit, "SIGQUIT", false),
+            SignalName::Hup => (Signal::Hangup, "SIGHUP", false),
+            SignalName::Usr1 => (Signal::User1, "SIGUSR1", false),
+            SignalName::Usr2 => (Signal::User2, "SIGUSR2", false),
+            SignalName::Kill => (Signal::Kill, "SIGKILL", true),
+            SignalName::Stop => (Signal::Stop, "SIGSTOP", true),
+            SignalName::Cont => (Signal::Continue, "SIGCONT", false),
         };
-        if deaf && process.pid().as_u32() == 1 {
+        if is_kept_from_first && process.pid().as_u32() == 1 {
             return Err(format!(
                 "{service} is process 1 of its container, which Linux keeps from {name}: \
                  a pod with shareProcessNamespace: true has another process 1"

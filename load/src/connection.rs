@@ -1,12 +1,7 @@
-//! Sends one request after the other, over fresh connections or a kept one, and tells the ways apart
-//! in which each can fail. Nothing is retried.
+//! Sends one request after the other, over fresh connections or a kept one. Nothing is retried.
 
 use std::{
-    borrow::Cow,
-    error::Error,
-    fmt,
     hash::{BuildHasher, RandomState},
-    io,
     time::{Duration, Instant},
 };
 
@@ -22,18 +17,22 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{io::AsyncReadExt, net::TcpStream, task::JoinHandle, time::timeout};
 
-use crate::{socket::Socket, target::Target};
+use crate::{
+    failure::{self, Failure},
+    socket::Socket,
+    target::Target,
+};
 
-/// What answered with success: the pod and its version, as the response's headers say.
+/// The pod that answered with success, as the headers of its response say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Answered {
+pub struct Responder {
     /// Its header `pod`.
     pub pod: String,
     /// Its header `version`.
     pub version: String,
 }
 
-impl From<&'static str> for Answered {
+impl From<&'static str> for Responder {
     fn from(pod: &'static str) -> Self {
         Self {
             pod: pod.to_owned(),
@@ -47,61 +46,8 @@ impl From<&'static str> for Answered {
 pub struct Exchange {
     /// Its status and headers.
     pub head: Parts,
-    /// The first of what came of the body; of a short answer that is all.
+    /// The first part of the body to arrive, which is all of a short one.
     pub body: Bytes,
-}
-
-/// Why a request has no answer, or no good one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The service failed, or what lies between.
-    OfService(Words),
-    /// It was never sent, for want of something on this side.
-    NotSent(Words),
-}
-
-/// What happened, in a few words:
-///
-/// | the service's failure | what happened |
-/// | --- | --- |
-/// | `refused` | nothing listens at that address |
-/// | `unreachable` | there is no route to that address |
-/// | `reset` | the connection was reset, at whatever moment |
-/// | `closed early` | it was closed before a whole answer had come |
-/// | `timed out` | no connection, or no whole answer, within the time-out |
-/// | `malformed` | the answer was not HTTP |
-/// | `status 503` | a whole answer, and not a success |
-///
-/// | not sent | why |
-/// | --- | --- |
-/// | `connections busy` | every connection was, for half of the time-out |
-/// | `no descriptors left` | the process, or the machine, has as many open files as it may have |
-/// | `no ports left` | all local ports are in use; a closed connection keeps its own for a minute |
-///
-/// Any other failure is the system's own message, and counts as the service's.
-pub type Words = Cow<'static, str>;
-
-impl Failure {
-    /// What becomes of a request that no connection was free for.
-    pub fn busy() -> Self {
-        Self::NotSent("connections busy".into())
-    }
-}
-
-/// As the page shows it.
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OfService(words) => f.write_str(words),
-            Self::NotSent(_) => f.write_str("not sent"),
-        }
-    }
-}
-
-impl From<&'static str> for Failure {
-    fn from(words: &'static str) -> Self {
-        Self::OfService(words.into())
-    }
 }
 
 /// The connection of one of the load's tasks.
@@ -109,7 +55,7 @@ impl From<&'static str> for Failure {
 pub struct Connection {
     reuse: Reuse,
     kept: Option<Open>,
-    /// hyper's part of the last one, which ends when it is closed.
+    /// hyper's task for the last connection, which ends when the connection is closed.
     served: Option<JoinHandle<()>>,
 }
 
@@ -158,14 +104,14 @@ impl Connection {
         }
     }
 
-    /// Sends one request; an answer that isn't a success is a failure.
-    pub async fn request(&mut self, target: &Target) -> Result<Answered, Failure> {
+    /// Sends one request. An answer that isn't a success is a failure.
+    pub async fn request(&mut self, target: &Target) -> Result<Responder, Failure> {
         let Exchange { head, .. } = self.exchange(target).await?;
         if !head.status.is_success() {
             let status = format!("status {}", head.status.as_u16());
             return Err(Failure::OfService(status.into()));
         }
-        Ok(Answered {
+        Ok(Responder {
             pod: text(&head.headers, "pod"),
             version: text(&head.headers, "version"),
         })
@@ -179,7 +125,7 @@ impl Connection {
         let (head, mut body) = response.into_parts();
         let mut beginning = Bytes::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| broken(&error))?;
+            let frame = frame.map_err(|error| failure::of_connection(&error))?;
             if let Ok(data) = frame.into_data()
                 && beginning.is_empty()
             {
@@ -213,26 +159,29 @@ impl Connection {
                 Err(mut error) => match error.take_message() {
                     // It was closed in this very moment: not a byte has been sent.
                     Some(unsent) => request = unsent,
-                    None => return Err(broken(&error.into_error())),
+                    None => return Err(failure::of_connection(&error.into_error())),
                 },
             }
         }
         self.close().await;
         let mut new = self.connect(target).await?;
         let response = new.sender.send_request(request).await;
-        Ok((new, response.map_err(|error| broken(&error))?))
+        Ok((
+            new,
+            response.map_err(|error| failure::of_connection(&error))?,
+        ))
     }
 
     async fn connect(&mut self, target: &Target) -> Result<Open, Failure> {
         let stream = TcpStream::connect(target.address())
             .await
-            .map_err(|error| kind(&error))?;
+            .map_err(|error| failure::of_system(&error))?;
         // Requests are small and each is awaited, so nothing is gained by holding one back.
         drop(stream.set_nodelay(true));
         let socket = Socket::new(stream);
         let (sender, connection) = http1::handshake(TokioIo::new(socket.clone()))
             .await
-            .map_err(|error| broken(&error))?;
+            .map_err(|error| failure::of_connection(&error))?;
         // The request on it learns how it ended.
         let fresh = self.reuse == Reuse::Never;
         self.served = Some(tokio::spawn(async move {
@@ -291,57 +240,4 @@ impl Open {
 
 fn text(headers: &HeaderMap, name: &str) -> String {
     headers.get(name).map(shown).unwrap_or_default()
-}
-
-/// What a failed connection is counted as.
-fn broken(error: &hyper::Error) -> Failure {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(error) = cause.downcast_ref::<io::Error>() {
-            return kind(error);
-        }
-        source = cause.source();
-    }
-    if error.is_parse() {
-        "malformed".into()
-    } else {
-        // Before an answer, in the middle of one, or while the request was on its way.
-        "closed early".into()
-    }
-}
-
-/// `EMFILE` and `ENFILE`, for which the standard library has no kind: too many open files, of the
-/// process and of the machine.
-const TOO_MANY_FILES: [i32; 2] = [24, 23];
-
-fn kind(error: &io::Error) -> Failure {
-    if (error.raw_os_error()).is_some_and(|code| TOO_MANY_FILES.contains(&code)) {
-        return Failure::NotSent("no descriptors left".into());
-    }
-    match error.kind() {
-        io::ErrorKind::AddrNotAvailable => Failure::NotSent("no ports left".into()),
-        io::ErrorKind::ConnectionRefused => "refused".into(),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset".into(),
-        io::ErrorKind::UnexpectedEof => "closed early".into(),
-        io::ErrorKind::TimedOut => "timed out".into(),
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "unreachable".into(),
-        _ => Failure::OfService(error.to_string().into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_lacking_here_is_no_failure_of_the_service() {
-        for (error, words) in [
-            (io::ErrorKind::AddrNotAvailable.into(), "no ports left"),
-            (io::Error::from_raw_os_error(24), "no descriptors left"),
-        ] {
-            assert_eq!(kind(&error), Failure::NotSent(words.into()), "{error}");
-        }
-        let refused = kind(&io::ErrorKind::ConnectionRefused.into());
-        assert_eq!(refused, "refused".into());
-    }
 }

@@ -31,7 +31,7 @@ impl Default for Latencies {
 const LONGEST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 impl Latencies {
-    /// Counts one.
+    /// Counts one request.
     pub fn add(&mut self, latency: Duration) {
         let micros = latency.min(LONGEST).as_micros();
         let micros = u64::try_from(micros).expect("two days are few enough");
@@ -46,13 +46,13 @@ impl Latencies {
         self.max = self.max.max(other.max);
     }
 
-    /// In milliseconds, what this share of the requests didn't exceed; none of no request.
+    /// The latency that this share of the requests didn't exceed, in milliseconds. `None` without a request.
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let micros = self.histogram.value_at_quantile(share).min(self.max);
         (!self.histogram.is_empty()).then_some(millis(micros))
     }
 
-    /// In milliseconds; none of no request.
+    /// The longest latency, in milliseconds. `None` without a request.
     pub fn max(&self) -> Option<f64> {
         (!self.histogram.is_empty()).then_some(millis(self.max))
     }

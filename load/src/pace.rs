@@ -15,13 +15,13 @@ use tokio::sync::Semaphore;
 pub(crate) struct Pace {
     rate: f64,
     time: Duration,
-    /// How many take from it.
+    /// How many tasks take requests from here.
     takers: usize,
     pub(crate) start: Instant,
-    /// One permit for each.
+    /// One permit for each request that is due.
     due: Semaphore,
     taken: AtomicU64,
-    /// How many there are in all, once that is known.
+    /// How many requests there are in all, once that is known.
     all: AtomicU64,
     ended: AtomicBool,
 }
@@ -41,8 +41,8 @@ impl Pace {
         }
     }
 
-    /// Waits for the next request and returns when it was due; none after the last one. The
-    /// longest waiting taker gets it, so all connections take turns.
+    /// Waits for the next request and returns when it was due; `None` after the last one. The taker that
+    /// has waited longest gets it, so all connections take turns.
     pub(crate) async fn next(&self) -> Option<Instant> {
         self.due.acquire().await.ok()?.forget();
         let number = self.taken.fetch_add(1, Ordering::Relaxed);
@@ -72,7 +72,7 @@ impl Pace {
         self.due.add_permits(self.takers);
     }
 
-    /// Ends it before its time. `timer` is the thread that [runs](Self::run) it.
+    /// Ends the load before its time. `timer` is the thread that [runs](Self::run) it.
     pub(crate) fn end(&self, timer: &Thread) {
         self.ended.store(true, Ordering::Relaxed);
         timer.unpark();

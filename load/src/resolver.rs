@@ -23,7 +23,7 @@ use tokio::{
 /// 5 s by default, so one lost packet costs as much; this is enough for two.
 const FIRST_LOOKUP_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// When a person wonders whether anything happens.
+/// After that long a person wonders whether anything happens.
 const SAY_AFTER: Duration = Duration::from_secs(2);
 
 /// All addresses of a name, each once, in the system's order of preference; at least one.
@@ -49,7 +49,7 @@ pub async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     Ok(addresses)
 }
 
-/// [`lookup`] for a program that was just started: with patience, and without silence.
+/// [`lookup`] for a program that was just started: it waits longer, and says so.
 ///
 /// # Errors
 /// A sentence that names the host.
@@ -70,13 +70,20 @@ pub async fn first_lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Stri
         .map_err(|why| format!("the name {host} can't be resolved: {why}"))
 }
 
+/// Keeps the IPv4 addresses alone, if there are any: a pod with addresses of both families is one pod.
+pub fn prefer_ipv4<A>(addresses: &mut Vec<A>, is_ipv4: impl Fn(&A) -> bool) {
+    if addresses.iter().any(&is_ipv4) {
+        addresses.retain(is_ipv4);
+    }
+}
+
 type Found = Result<Vec<SocketAddr>, String>;
 
 /// The look-ups that are under way. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Resolver(Arc<Mutex<UnderWay>>);
 
-/// By name; none until something is found.
+/// By name; `None` until something is found.
 type UnderWay = HashMap<String, watch::Receiver<Option<Found>>>;
 
 impl Resolver {

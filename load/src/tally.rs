@@ -7,11 +7,12 @@ use std::{
 };
 
 use crate::{
-    connection::{Answered, Failure, Words},
+    connection::Responder,
+    failure::{Failure, FailureName},
     latencies::Latencies,
 };
 
-/// How many pods and kinds of failure are told apart: who answers may call itself something else each time.
+/// How many pods and failures are counted by name: a responder may call itself something else each time.
 const MAX_NAMES: usize = 500;
 
 /// What all further ones are counted as.
@@ -31,24 +32,24 @@ struct Counts {
 /// What became of the requests that ended within some time.
 #[derive(Debug, Default)]
 pub struct Count {
-    /// Answers, by who gave them.
-    pub ok: BTreeMap<Answered, u64>,
+    /// Successful answers, by the pod that gave them.
+    pub ok: BTreeMap<Responder, u64>,
     /// Failures of the service.
-    pub failed: BTreeMap<Words, u64>,
-    /// Those that were due and that this side couldn't send: they say nothing of the service.
-    pub not_sent: BTreeMap<Words, u64>,
-    /// Of those that were sent, including those that failed: a stall doesn't count for less because
-    /// the client gave up.
+    pub failed: BTreeMap<FailureName, u64>,
+    /// Requests that were due and that this side couldn't send: they say nothing of the service.
+    pub not_sent: BTreeMap<FailureName, u64>,
+    /// The latencies of the requests that were sent, also of those that failed: otherwise a stall would
+    /// count for less because the client gave up.
     pub latencies: Latencies,
 }
 
 impl Tally {
-    pub(crate) fn add(&self, latency: Duration, answer: Result<Answered, Failure>) {
+    pub(crate) fn add(&self, latency: Duration, answer: Result<Responder, Failure>) {
         let second = &mut self.counts().second;
         match answer {
-            Ok(answered) => add(&mut second.ok, answered, 1),
-            Err(Failure::OfService(words)) => add(&mut second.failed, words, 1),
-            Err(Failure::NotSent(words)) => return add(&mut second.not_sent, words, 1),
+            Ok(responder) => add(&mut second.ok, responder, 1),
+            Err(Failure::OfService(name)) => add(&mut second.failed, name, 1),
+            Err(Failure::NotSent(name)) => return add(&mut second.not_sent, name, 1),
         }
         second.latencies.add(latency);
     }
@@ -73,39 +74,39 @@ impl Tally {
 
 impl Count {
     fn merge(&mut self, other: &Self) {
-        for (answered, count) in &other.ok {
-            add(&mut self.ok, answered.clone(), *count);
+        for (responder, count) in &other.ok {
+            add(&mut self.ok, responder.clone(), *count);
         }
-        for (words, count) in &other.failed {
-            add(&mut self.failed, words.clone(), *count);
+        for (name, count) in &other.failed {
+            add(&mut self.failed, name.clone(), *count);
         }
-        for (words, count) in &other.not_sent {
-            add(&mut self.not_sent, words.clone(), *count);
+        for (name, count) in &other.not_sent {
+            add(&mut self.not_sent, name.clone(), *count);
         }
         self.latencies.merge(&other.latencies);
     }
 
-    /// Those that were sent.
+    /// How many requests were sent.
     pub fn requests(&self) -> u64 {
         self.ok() + self.failed()
     }
 
-    /// Those that were answered with success.
+    /// How many were answered with success.
     pub fn ok(&self) -> u64 {
         self.ok.values().sum()
     }
 
-    /// Those that failed.
+    /// How many failed.
     pub fn failed(&self) -> u64 {
         self.failed.values().sum()
     }
 
-    /// Those that were due and could not be sent.
+    /// How many were due and could not be sent.
     pub fn not_sent(&self) -> u64 {
         self.not_sent.values().sum()
     }
 
-    /// Whether nothing was due.
+    /// Whether no request was due.
     pub fn is_empty(&self) -> bool {
         self.requests() + self.not_sent() == 0
     }
@@ -128,7 +129,7 @@ mod tests {
             for n in 0..400 {
                 let pod = format!("pod-{second}-{n}");
                 let version = "1.0".to_owned();
-                tally.add(Duration::ZERO, Ok(Answered { pod, version }));
+                tally.add(Duration::ZERO, Ok(Responder { pod, version }));
             }
             tally.take_second();
         }
@@ -141,11 +142,11 @@ mod tests {
     #[test]
     fn a_second_is_counted_once_and_all_seconds_in_all() {
         let tally = Tally::default();
-        tally.add(Duration::from_millis(1), Ok(Answered::default()));
+        tally.add(Duration::from_millis(1), Ok(Responder::default()));
         tally.add(Duration::from_millis(3), Err("refused".into()));
         let first = tally.take_second();
         assert_eq!((first.requests(), first.ok(), first.failed()), (2, 1, 1));
-        tally.add(Duration::from_millis(2), Ok(Answered::default()));
+        tally.add(Duration::from_millis(2), Ok(Responder::default()));
         assert_eq!(tally.take_second().requests(), 1);
         assert_eq!(tally.take_second().requests(), 0);
         let all = tally.take_all();
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn what_was_not_sent_is_no_request_and_has_no_latency() {
         let tally = Tally::default();
-        tally.add(Duration::from_millis(1), Ok(Answered::default()));
+        tally.add(Duration::from_millis(1), Ok(Responder::default()));
         let busy = Failure::NotSent("connections busy".into());
         tally.add(Duration::from_secs(5), Err(busy));
         let second = tally.take_second();

@@ -39,7 +39,7 @@ pub enum Command {
 }
 
 impl CommandLine {
-    /// How many threads the program runs on; none: one for each CPU. A subcommand does one thing.
+    /// How many threads the program runs on; `None` stands for one for each CPU. A subcommand needs one.
     pub fn worker_threads(&self) -> Option<u16> {
         match self.command {
             Some(_) => Some(1),

@@ -23,12 +23,11 @@ use chassis::{
     Chassis,
     config::{Reader, whole_number},
     http::Routes,
-    lifecycle::Life,
     system::container,
 };
 
 use crate::{
-    api::{RequestLimits, Unattended, burns, highcpu, test},
+    api::{Oneapi, RequestLimits, UnattendedBurns, burns, highcpu, test},
     burn::{Burns, Clock, Headroom},
     metrics::BurnMetrics,
 };
@@ -38,12 +37,12 @@ use crate::{
 #[group(skip)]
 pub struct Settings {
     /// The longest burn, in minutes
-    // An hour: longer than any lesson, and a forgotten burn does end.
+    // An hour: longer than any lesson, and a forgotten burn ends by itself.
     #[arg(long, env, default_value = "60", value_parser = Reader(minutes))]
     pub max_minutes: f64,
 
     /// How many burns may run at once
-    // 16: more than a lesson needs; each costs a thread per core that it burns.
+    // 16: more than a lesson needs. Each burn costs a thread for each core that it burns.
     #[arg(long, env, default_value = "16", value_parser = Reader(whole_number(1..=u16::MAX)))]
     pub max_burns: u16,
 
@@ -68,21 +67,12 @@ fn headroom(text: &str) -> Result<Headroom, String> {
     }
 }
 
-/// What the handlers share.
-#[derive(Clone, Debug)]
-pub(crate) struct Oneapi {
-    life: Life,
-    burns: Burns,
-    unattended: Unattended,
-    limits: RequestLimits,
-}
-
 /// The routes, in the order of the table above.
 pub fn routes(chassis: &Chassis, settings: &Settings) -> Routes {
     let oneapi = Oneapi {
         life: chassis.life.clone(),
         burns: Burns::new(settings.max_burns.into(), settings.headroom),
-        unattended: Unattended::default(),
+        unattended: UnattendedBurns::default(),
         limits: RequestLimits {
             max_minutes: settings.max_minutes,
             max_millicores: container::limits().cpus.saturating_mul(1000),

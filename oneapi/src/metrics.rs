@@ -10,14 +10,14 @@ use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 
 use crate::burn::Burns;
 
-/// Asks the burns when somebody scrapes.
+/// Reads the totals of the burns at each scrape.
 #[derive(Debug)]
 pub(crate) struct BurnMetrics(pub(crate) Burns);
 
 impl Collector for BurnMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let encoder = &mut encoder;
-        let sum = self.0.sum();
+        let totals = self.0.totals();
         if let Some(step) = self.0.clock_step() {
             gauge(
                 encoder,
@@ -30,25 +30,25 @@ impl Collector for BurnMetrics {
             encoder,
             "burns_running",
             "Burns that run now",
-            sum.running as f64,
+            totals.running as f64,
         )?;
         gauge(
             encoder,
             "burns_asked_millicores",
             "CPU that the running burns were asked for, together",
-            sum.millicores as f64,
+            totals.millicores as f64,
         )?;
         counter(
             encoder,
             "burn_cpu_asked_seconds",
             "CPU time asked for and due by now, in all",
-            seconds(sum.asked),
+            seconds(totals.asked),
         )?;
         counter(
             encoder,
             "burn_cpu_achieved_seconds",
             "CPU time burnt, in all",
-            seconds(sum.achieved),
+            seconds(totals.achieved),
         )
     }
 }

@@ -1,11 +1,6 @@
-//! `POST /burns` starts a burn that no client waits for, `GET /burns/ID` says how far one is. `GET /burns`
-//! lists those that run, `DELETE /burns` and `DELETE /burns/ID` end them: their clients, if they have
-//! any, then get their answer, and how far they came.
-
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+//! `POST /burns` starts a burn that no client waits for, and `GET /burns/ID` says how far a burn is.
+//! `GET /burns` lists the burns that run. `DELETE /burns` and `DELETE /burns/ID` end burns: if a client
+//! waits for one, its answer says how far the burn came.
 
 use axum::{
     Json,
@@ -21,31 +16,30 @@ use chassis::{
 use serde::Serialize;
 
 use super::{
-    highcpu::{self, CannotBurn, End, Report},
+    highcpu::{self, CannotBurn},
     query,
+    state::Oneapi,
+    unattended::{MAX_ENDED, ShownBurn},
 };
-use crate::{
-    Oneapi,
-    burn::{Burn, Burns, Handle},
-};
+use crate::burn::RunningBurn;
 
 /// A burn in the list.
 #[derive(Debug, Serialize)]
 pub(crate) struct ListedBurn {
     id: u64,
-    /// As the client named itself, if it did.
+    /// The name that the client has given itself, if any.
     caller: Option<String>,
     asked_millicores: u32,
     granted_millicores: u32,
-    /// CPU seconds, to its end.
+    /// CPU seconds, up to its end.
     asked_seconds: f64,
     /// CPU seconds, so far.
     achieved_seconds: f64,
     left_seconds: f64,
 }
 
-impl From<&Burn> for ListedBurn {
-    fn from(burn: &Burn) -> Self {
+impl From<&RunningBurn> for ListedBurn {
+    fn from(burn: &RunningBurn) -> Self {
         let caller = burn.request.caller.as_ref();
         Self {
             id: burn.id,
@@ -63,7 +57,7 @@ pub(crate) async fn list(
     State(oneapi): State<Oneapi>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<ListedBurn>>, Refusal> {
-    query::nothing(&query.unwrap_or_default())?;
+    query::no_parameters(&query.unwrap_or_default())?;
     let burns = oneapi.burns.list();
     Ok(Json(burns.iter().map(|burn| (&**burn).into()).collect()))
 }
@@ -90,17 +84,17 @@ pub(crate) async fn start(
     let handle = oneapi.burns.start(request)?;
     let location = [(header::LOCATION, format!("/burns/{}", handle.burn.id))];
     let started = Json(ShownBurn::running(&oneapi.burns, &handle.burn));
-    oneapi.unattended.start(&oneapi, handle);
+    oneapi.unattended.start(&oneapi.life, &oneapi.burns, handle);
     Ok((StatusCode::CREATED, location, started).into_response())
 }
 
-/// `GET /burns/ID`: of a burn that runs, or of one that `POST` started and that has ended lately.
+/// `GET /burns/ID`: a burn that runs, or one that `POST /burns` started and that has ended lately.
 pub(crate) async fn show(
     State(oneapi): State<Oneapi>,
     Segment(id): Segment,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ShownBurn>, Refusal> {
-    query::nothing(&query.unwrap_or_default())?;
+    query::no_parameters(&query.unwrap_or_default())?;
     let burn = number(&id).and_then(|id| oneapi.unattended.show(&oneapi.burns, id));
     burn.map(Json).ok_or_else(|| {
         let id = shown(&id);
@@ -111,14 +105,14 @@ pub(crate) async fn show(
     })
 }
 
-/// `DELETE /burns`, or of one caller alone: `DELETE /burns?caller=NAME`.
+/// `DELETE /burns` ends all burns, `DELETE /burns?caller=NAME` those of one caller.
 pub(crate) async fn end_all(
     State(oneapi): State<Oneapi>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<String, Refusal> {
     check_client(&headers)?;
-    let caller = query::caller_alone(&query.unwrap_or_default())?;
+    let caller = query::only_caller(&query.unwrap_or_default())?;
     let ended = oneapi.burns.cancel_all(caller.as_ref());
     Ok(format!("{ended} ended"))
 }
@@ -130,7 +124,7 @@ pub(crate) async fn end_one(
     RawQuery(query): RawQuery,
 ) -> Result<&'static str, Refusal> {
     check_client(&headers)?;
-    query::nothing(&query.unwrap_or_default())?;
+    query::no_parameters(&query.unwrap_or_default())?;
     if number(&id).is_some_and(|id| oneapi.burns.cancel(id)) {
         Ok("ended")
     } else {
@@ -139,97 +133,16 @@ pub(crate) async fn end_one(
     }
 }
 
-/// A burn that a site had started would go on after its page is closed.
+/// Refuses a request that another site's page has a browser make: its burn would go on after the page
+/// is closed.
 fn check_client(headers: &HeaderMap) -> Result<(), Refusal> {
     refuse_browser(headers, "starting and ending burns is")
 }
 
-/// What is no number, or not written as one is, names no burn.
+/// The number of a burn. `None` if the text is not a number as it is usually written, without `+` or
+/// leading zeros.
 fn number(id: &str) -> Option<u64> {
     id.parse()
         .ok()
         .filter(|number: &u64| number.to_string() == id)
-}
-
-/// One burn, with all that its answer says.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct ShownBurn {
-    id: u64,
-    caller: Option<String>,
-    /// `running`, or how it ended.
-    state: &'static str,
-    /// Of one that was ended: what it left.
-    left_seconds: f64,
-    #[serde(flatten)]
-    report: Report,
-}
-
-impl ShownBurn {
-    fn new(burns: &Burns, burn: &Burn, state: &'static str) -> Self {
-        Self {
-            id: burn.id,
-            caller: burn.request.caller.as_ref().map(ToString::to_string),
-            state,
-            left_seconds: seconds(burn.remaining()),
-            report: Report::of(burns, burn),
-        }
-    }
-
-    fn running(burns: &Burns, burn: &Burn) -> Self {
-        // One that was ended is gone at once for every list, though its threads take a moment.
-        let ended = burn.is_cancelled();
-        let state = if ended { End::Ended.name() } else { "running" };
-        Self::new(burns, burn, state)
-    }
-}
-
-/// How many ended burns can still be asked for: a script that starts all that `MAX_BURNS` allows finds
-/// each of them, and once more as many.
-const MAX_ENDED: usize = 32;
-
-/// The burns that `POST` started. Each has a task of its own, which holds its handle.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Unattended(Arc<Mutex<Known>>);
-
-#[derive(Debug, Default)]
-struct Known {
-    running: Vec<Arc<Burn>>,
-    /// The last to end is the last here.
-    ended: VecDeque<ShownBurn>,
-}
-
-impl Unattended {
-    fn start(&self, oneapi: &Oneapi, handle: Handle) {
-        self.known().running.push(Arc::clone(&handle.burn));
-        let (known, oneapi) = (self.clone(), oneapi.clone());
-        oneapi.life.clone().spawn(async move {
-            let end = highcpu::attend(&oneapi, &handle).await;
-            known.ended(ShownBurn::new(&oneapi.burns, &handle.burn, end.name()));
-        });
-    }
-
-    fn ended(&self, burn: ShownBurn) {
-        let mut known = self.known();
-        known.running.retain(|running| running.id != burn.id);
-        known.ended.push_back(burn);
-        if known.ended.len() > MAX_ENDED {
-            known.ended.pop_front();
-        }
-    }
-
-    /// Those that requests wait for are shown too, while they run.
-    fn show(&self, burns: &Burns, id: u64) -> Option<ShownBurn> {
-        let known = self.known();
-        if let Some(ended) = known.ended.iter().find(|burn| burn.id == id) {
-            return Some(ended.clone());
-        }
-        let own = known.running.iter().find(|burn| burn.id == id).cloned();
-        drop(known);
-        let burn = own.or_else(|| burns.list().into_iter().find(|burn| burn.id == id))?;
-        Some(ShownBurn::running(burns, &burn))
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

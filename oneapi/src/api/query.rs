@@ -7,7 +7,7 @@ use chassis::{http::Refusal, text::shown};
 
 use crate::burn::{BurnRequest, Caller, Millicores};
 
-/// What the tutorial's loop burns: one core.
+/// One core, which is what the tutorial's loop burns.
 const DEFAULT_MILLICORES: Millicores = 1000;
 
 /// The most that a burn may ask for.
@@ -17,10 +17,10 @@ pub(crate) struct RequestLimits {
     pub(crate) max_millicores: Millicores,
 }
 
-/// Reads `minutes=N&millicores=M&force=true&caller=NAME`; all may be missing, `minutes` then
-/// being 0.
+/// Reads `minutes=N&millicores=M&force=true&caller=NAME`. Each may be missing; without `minutes` the burn
+/// takes no time.
 pub(super) fn burn_request(query: &str, limits: RequestLimits) -> Result<BurnRequest, Refusal> {
-    let mut values = values(query, &["minutes", "millicores", "force", "caller"])?;
+    let mut values = parameters(query, &["minutes", "millicores", "force", "caller"])?;
     let minutes = match values.remove("minutes") {
         Some(text) => minutes(&text, limits.max_minutes)?,
         None => 0.0,
@@ -41,18 +41,18 @@ pub(super) fn burn_request(query: &str, limits: RequestLimits) -> Result<BurnReq
 }
 
 /// Reads `caller=NAME`, which may be missing.
-pub(super) fn caller_alone(query: &str) -> Result<Option<Caller>, Refusal> {
-    let mut values = values(query, &["caller"])?;
+pub(super) fn only_caller(query: &str) -> Result<Option<Caller>, Refusal> {
+    let mut values = parameters(query, &["caller"])?;
     values.remove("caller").map(caller).transpose()
 }
 
-/// Reads a query that has no parameters: one that was ignored would seem to have been obeyed.
-pub(super) fn nothing(query: &str) -> Result<(), Refusal> {
-    values(query, &[]).map(drop)
+/// Refuses a query that has any parameter: if it were ignored, it would seem to have been obeyed.
+pub(super) fn no_parameters(query: &str) -> Result<(), Refusal> {
+    parameters(query, &[]).map(drop)
 }
 
 /// The parameters by name, each once.
-fn values<'q>(
+fn parameters<'q>(
     query: &'q str,
     known: &[&'static str],
 ) -> Result<BTreeMap<&'static str, Cow<'q, str>>, Refusal> {
@@ -158,14 +158,14 @@ mod tests {
         max_millicores: 2000,
     };
 
-    fn asked(query: &str) -> BurnRequest {
+    fn requested(query: &str) -> BurnRequest {
         burn_request(query, LIMITS).unwrap_or_else(|refusal| panic!("{query}: {refusal:?}"))
     }
 
     #[test]
-    fn nothing_asked_is_one_core_for_no_time() {
+    fn an_empty_query_asks_for_one_core_for_no_time() {
         assert_eq!(
-            asked(""),
+            requested(""),
             BurnRequest {
                 millicores: 1000,
                 duration: Duration::ZERO,
@@ -177,9 +177,9 @@ mod tests {
 
     #[test]
     fn decimals_of_a_minute_are_understood() {
-        assert_eq!(asked("minutes=0.05").duration, Duration::from_secs(3));
+        assert_eq!(requested("minutes=0.05").duration, Duration::from_secs(3));
         assert_eq!(
-            asked("minutes=60&millicores=2000&force=true&caller=a+b%2Bc"),
+            requested("minutes=60&millicores=2000&force=true&caller=a+b%2Bc"),
             BurnRequest {
                 millicores: 2000,
                 duration: Duration::from_secs(3600),
@@ -188,7 +188,7 @@ mod tests {
             }
         );
         assert_eq!(
-            asked("minutes=%31").duration,
+            requested("minutes=%31").duration,
             Duration::from_secs(60),
             "percent-encoded"
         );
@@ -288,12 +288,12 @@ mod tests {
                 Err(Refusal::bad_input(said.clone())),
                 "{query}"
             );
-            assert_eq!(caller_alone(query), Err(Refusal::bad_input(said)));
+            assert_eq!(only_caller(query), Err(Refusal::bad_input(said)));
         }
-        assert_eq!(caller_alone(""), Ok(None));
-        assert_eq!(caller_alone("caller=a"), Ok(Caller::new("a")));
+        assert_eq!(only_caller(""), Ok(None));
+        assert_eq!(only_caller("caller=a"), Ok(Caller::new("a")));
         assert_eq!(
-            caller_alone("caller=a&minutes=1"),
+            only_caller("caller=a&minutes=1"),
             Err(Refusal::bad_input(
                 "there is no parameter 'minutes'; allowed: caller"
             ))

@@ -1,9 +1,12 @@
 //! Divides a container's CPU limit among the burns that run. Plain arithmetic: when to divide it
-//! anew is known to `Burns`, where the limit comes from to `quota`.
+//! anew `registry` knows, where the limit comes from to `quota`.
 
 use chassis::system::container::CpuLimit;
 
-use super::{BurnRequest, Millicores, quota};
+use super::{
+    quota,
+    request::{BurnRequest, Millicores},
+};
 
 /// How far below a CPU limit burns are kept, so that the kernel doesn't throttle the container
 /// and its probes with it.

@@ -8,12 +8,19 @@
 
 use std::{
     io,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
-use super::{Burn, Burns, Millicores, Steering};
+use super::{
+    clock::{CpuClock, ReadCpuTime},
+    request::Millicores,
+    running::{RunningBurn, Steering},
+};
 
 /// How often a thread that is not always busy wakes up, at least and at most. 10 ms is a tenth of
 /// the period over which the kernel counts a CPU quota by default; slower for small shares, so that each
@@ -54,34 +61,67 @@ const STACK_BYTES: usize = 256 << 10;
 /// is the way that timers and schedulers work, and steering has to make up for it.
 const WAKE_UP_LATENCY: Duration = Duration::from_millis(1);
 
-/// Starts the burn's threads.
-pub(super) fn start(burn: &Burn, burns: &Burns) -> io::Result<()> {
-    // Held until all are known: whoever ends the burn meanwhile then wakes them all.
-    let mut known = burn
-        .steering
-        .threads
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    for index in 0..count(burn.request.millicores, burns.0.cpus) {
-        let burner = Burner {
-            index,
-            burns: burns.clone(),
-            steering: Arc::clone(&burn.steering),
-            started: burn.started,
-            completes_at: burn.completes_at(),
-        };
-        let alive = burn.steering.alive.subscribe();
-        let thread = thread::Builder::new()
-            .name("burn".into())
-            .stack_size(STACK_BYTES)
-            .spawn(move || {
-                priority::lowest();
-                burner.run();
-                drop(alive); // the last thing: who waits for the end sees all of the above
-            })?;
-        known.push(thread.thread().clone());
+/// What the threads of all burns share.
+#[derive(Debug)]
+pub(super) struct Threads {
+    pub(super) clock: CpuClock,
+    /// How many CPUs there are for burning: read once, as asking costs more than it is worth.
+    pub(super) cpus: u32,
+    /// The CPU time that all burns have used, also those that have ended. The threads add to it, so that
+    /// it never goes backwards and misses nothing that a burn uses as it ends.
+    pub(super) achieved_nanos: AtomicU64,
+    /// How many threads have a share to burn, so that each can do its part in keeping wake-ups rare.
+    pub(super) active: AtomicU32,
+}
+
+/// Applies a changed CPU limit, if it is time to look. A burner thread calls it between two pieces of work.
+pub(super) type FollowLimit = Arc<dyn Fn(Instant) + Send + Sync>;
+
+impl Threads {
+    pub(super) fn new(clock: ReadCpuTime, cpus: u32) -> Self {
+        Self {
+            clock: CpuClock::new(clock),
+            cpus,
+            achieved_nanos: AtomicU64::new(0),
+            active: AtomicU32::new(0),
+        }
     }
-    Ok(())
+
+    /// Starts the burn's threads.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        burn: &RunningBurn,
+        follow_limit: FollowLimit,
+    ) -> io::Result<()> {
+        let steering = &burn.steering;
+        // Held until all threads are known: whoever ends the burn meanwhile then wakes all of them.
+        let mut known = steering
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for index in 0..count(burn.request.millicores, self.cpus) {
+            let burner = Burner {
+                index,
+                threads: Arc::clone(self),
+                follow_limit: Arc::clone(&follow_limit),
+                steering: Arc::clone(steering),
+                started: burn.started,
+                completes_at: burn.completes_at(),
+            };
+            let alive = steering.alive.subscribe();
+            let thread = thread::Builder::new()
+                .name("burn".into())
+                .stack_size(STACK_BYTES)
+                .spawn(move || {
+                    priority::lowest();
+                    burner.run();
+                    // Comes last: who waits for the end finds everything above done.
+                    drop(alive);
+                })?;
+            known.push(thread.thread().clone());
+        }
+        Ok(())
+    }
 }
 
 /// How many threads burn so much, on so many CPUs. More than it takes at full use would only be
@@ -153,7 +193,8 @@ fn spread(share: f64, portion: Duration) -> Duration {
 struct Burner {
     /// Which of the burn's threads this is, from 0 on.
     index: u32,
-    burns: Burns,
+    threads: Arc<Threads>,
+    follow_limit: FollowLimit,
     steering: Arc<Steering>,
     started: Instant,
     completes_at: Instant,
@@ -167,7 +208,7 @@ impl Burner {
             thread::park(); // until all threads are there, and the burn has its share
         }
         let mut state = 0x9e37_79b9_7f4a_7c15;
-        let mut meter = self.burns.0.clock.meter();
+        let mut meter = self.threads.clock.meter();
         let mut wall = self.started;
         // Seconds of CPU time that should have been used by now and have not been.
         let mut owed = 0.0;
@@ -190,7 +231,7 @@ impl Burner {
                 continue;
             }
             // Some thread has a share at any time; what reading costs counts as burnt.
-            self.burns.follow_limit(now);
+            (self.follow_limit)(now);
             owed += share * (now - wall).as_secs_f64() - burnt.as_secs_f64();
             let period = self.period(share);
             // A whole period may pass between two looks: what came due in it is no old debt. And
@@ -225,7 +266,7 @@ impl Burner {
     /// Adds up what was burnt, and of the time in which this thread was ready what it had to wait.
     fn account(&self, burnt: Duration, ready: Duration) {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        for achieved in [&self.steering.achieved_nanos, &self.burns.0.achieved_nanos] {
+        for achieved in [&self.steering.achieved_nanos, &self.threads.achieved_nanos] {
             achieved.fetch_add(nanos(burnt), Ordering::Relaxed);
         }
         let waited = ready.saturating_sub(burnt);
@@ -238,7 +279,7 @@ impl Burner {
 
     fn share(&self) -> f64 {
         let granted = self.steering.granted.load(Ordering::Relaxed);
-        share(self.index, granted, self.burns.0.cpus, self.portion())
+        share(self.index, granted, self.threads.cpus, self.portion())
     }
 
     fn portion(&self) -> Duration {
@@ -246,12 +287,12 @@ impl Burner {
     }
 
     fn period(&self, share: f64) -> Duration {
-        let active_threads = self.burns.0.active_threads.load(Ordering::Relaxed);
+        let active_threads = self.threads.active.load(Ordering::Relaxed);
         period(share, self.portion(), active_threads)
     }
 }
 
-/// Sleeps from now on for so long, unless woken up; gives when that was to end.
+/// Sleeps for that long, unless something wakes it up. Returns when the sleep was to end.
 fn park(now: Instant, time: Duration) -> Instant {
     thread::park_timeout(time);
     now + time

@@ -8,12 +8,6 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 use zopfli::{Format, Options};
 
-/// The page's own modules, each after those that it imports. Their names at the top level have to
-/// differ from one another's.
-const MODULES: &[&str] = &[
-    "en", "zh", "text", "lanes", "cards", "chart", "story", "stream", "main",
-];
-
 fn main() {
     println!("cargo::rerun-if-changed=page");
     let mut policy = Policy::default();
@@ -23,6 +17,7 @@ fn main() {
             let style = minifier::css::minify(&read(name))
                 .unwrap_or_else(|error| panic!("page/{name}: {error}"))
                 .to_string();
+            let style = without_last_semicolons(&style);
             policy.styles.push(hash(&style));
             document += &format!("<style>{style}</style>");
         } else if let Some(name) = attribute(line, "<link rel=\"icon\" href=\"page/") {
@@ -30,9 +25,11 @@ fn main() {
             let icon = read(name).trim().replace('"', "'").replace('#', "%23");
             document += &format!("<link rel=\"icon\" href=\"data:image/svg+xml,{icon}\">");
         } else if let Some(name) = attribute(line, "<script src=\"page/") {
-            assert_eq!(name, "main.js", "the page has one script, of its modules");
-            let script: String = MODULES.iter().map(|module| script(module)).collect();
+            let mut modules = Vec::new();
+            collect(name, &mut modules);
+            let script: String = modules.iter().map(|module| script(module)).collect();
             let script = minifier::js::minify(&script).to_string();
+            let script = without_last_semicolons(&script);
             assert!(
                 !script.contains("</script") && !script.contains("<!--"),
                 "{name} would end its element"
@@ -99,11 +96,31 @@ fn attribute<'a>(line: &'a str, beginning: &str) -> Option<&'a str> {
     line.strip_prefix(beginning)?.split('"').next()
 }
 
+/// Neither the last statement of a block nor the last declaration of a rule needs its semicolon.
+fn without_last_semicolons(code: &str) -> String {
+    code.replace(";}", "}")
+}
+
+/// Lists a module behind those that it imports, each once. All of them share one scope, so their names at
+/// the top level have to differ from one another's.
+fn collect(module: &str, modules: &mut Vec<String>) {
+    if modules.iter().any(|known| known == module) {
+        return;
+    }
+    for line in read(module).lines() {
+        if let Some(imported) = line.strip_prefix("import ") {
+            let name = imported.rsplit_once("\"./").expect("a file of the page").1;
+            collect(name.trim_end_matches("\";"), modules);
+        }
+    }
+    modules.push(module.to_owned());
+}
+
 /// A module's code, without its imports and exports.
 fn script(module: &str) -> String {
-    let default = format!("const {module} = ");
+    let default = format!("const {} = ", module.trim_end_matches(".js"));
     let mut script = String::new();
-    for line in read(&format!("{module}.js")).lines() {
+    for line in read(module).lines() {
         if !line.starts_with("import ") {
             script += &match line.strip_prefix("export default ") {
                 Some(value) => default.clone() + value,

@@ -1,15 +1,23 @@
-// The pods as cards. A card keeps its place during a change, and a place that gets free is used again:
-// nothing else moves when a pod comes or goes. When the change is over, the cards move up.
+// The pods as cards, in the order of their names, as kubectl has it. During a change a card keeps its place,
+// and a place that gets free is used again: nothing else moves when a pod comes or goes. When the change is
+// over, the cards are put in order.
 
-import { language, make, t, write } from "./text.js";
-import { calm, pattern, svg } from "./lanes.js";
+import { make, write } from "./dom.js";
+import { calm, pattern, svg } from "./drawing.js";
+import { language, t } from "./text.js";
 
-/** @typedef {import("./story.js").Pod} Pod */
+/** @typedef {import("./types.js").Pod} Pod */
 /** @typedef {{ item: HTMLElement, pod: Pod | null, cpu: number[], seen: number, left: number }} Place */
 
 /** How long a card stays after its pod has left. */
 const LEAVING_MS = 2500;
 const MANY = 24, SPARK = 40;
+
+/** So much of the end of a name stands in large letters. */
+const MAX_END = 12;
+
+/** @param {Pod | null} pod */
+const nameOf = (pod) => pod?.name ?? pod?.ip ?? "";
 
 /** @param {Element} item @param {string} name @returns {HTMLElement} */
 const within = (item, name) => /** @type {HTMLElement} */ (item.querySelector(name));
@@ -66,21 +74,23 @@ export class Cards {
     }
     this.list.classList.toggle("many", this.places.length > MANY);
     for (const place of this.places) if (place.pod && !place.left) this.progress(place, story, now);
-    if (!story.side(this.service).open) this.moveUp();
+    if (!story.side(this.service).open) this.sort();
     write(this.empty, pods.length || this.places.some((place) => place.pod) ? "" : t("noPods", { names }));
   }
 
-  /** Has the free places stand behind the others, as many as there are others: an update may need them. */
-  moveUp() {
-    const taken = this.places.filter((place) => place.pod);
+  /** Puts the cards in order. Behind them as many places are free as there are cards: an update may need them. */
+  sort() {
     const free = this.places.filter((place) => !place.pod);
+    const taken = this.places.filter((place) => place.pod).sort((a, b) => (nameOf(a.pod) < nameOf(b.pod) ? -1 : 1));
     const inOrder = taken.every((place, i) => place === this.places[i]);
     const before = inOrder ? [] : taken.map(({ item }) => item.getBoundingClientRect());
     for (const { item } of free.splice(taken.length)) item.remove();
     this.places = [...taken, ...free];
     if (inOrder) return;
-    // The free ones are moved, so that a button in one of the others keeps the focus.
-    this.list.append(...free.map(({ item }) => item));
+    // What is moved loses the focus.
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    this.list.append(...this.places.map(({ item }) => item));
+    focused?.focus({ preventScroll: true });
     if (calm()) return;
     taken.forEach(({ item }, i) => {
       const { x, y } = item.getBoundingClientRect();
@@ -107,8 +117,8 @@ export class Cards {
     place.pod = pod;
     if (pod !== before) place.seen = now;
     item.className = `card ${pod.state.replace(" ", "-")}`;
-    const name = pod.name ?? pod.ip;
-    const cut = name.lastIndexOf("-") + 1;
+    const name = nameOf(pod);
+    const cut = Math.max(name.lastIndexOf("-") + 1, name.length - MAX_END);
     if (item.dataset.name !== name) {
       item.dataset.name = name;
       within(item, ".name").replaceChildren(make("small", "", name.slice(0, cut)), name.slice(cut));
@@ -149,7 +159,7 @@ export class Cards {
     }
     write(within(item, ".state"), t(pod.state));
     write(within(item, ".detail"), details.join(" · "));
-    const age = pod.started ? duration((now - pod.started) / 1000) : "";
+    const age = pod.began ? duration((now - pod.began) / 1000) : "";
     const restarts = pod.restarts ? ` · ${t("restarts")}: ${pod.restarts}` : "";
     write(within(item, ".where"), `${pod.ip}${age ? ` · ${age}` : ""}${pod.node ? ` · ${pod.node}` : ""}${restarts}`);
   }

@@ -1,6 +1,6 @@
 // The last two minutes as stacked answers per second, by version or by pod, and the failures on top.
 
-import { colour, fit } from "./lanes.js";
+import { colour, fit } from "./drawing.js";
 
 /** @typedef {import("./story.js").Story} Story */
 

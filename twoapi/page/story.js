@@ -1,28 +1,15 @@
 // What has happened: pods, requests, moments, and the verdict on each change. It knows neither the
 // page nor the network, so that a replay is told by the same code, and so that it can be tested.
 
-/**
- * @typedef {{ id: string, service: number, ip: string, name: string | null, version: string | null,
- *   namespace: string | null, node: string | null, state: string, why: string, restarts: number,
- *   started: number | null, cpu: number | null, limit: number | null,
- *   stop: { since_signal_seconds: number, drain_seconds: number, deadline_seconds: number } | null,
- *   burns: { id: number, millicores: number, left: number }[],
- *   probes: { container: string, kind: string, status: number, every: number | null }[],
- *   faults: { container: string, name: string, left: number | null }[],
- *   allows_faults: string[] | null }} Pod
- * @typedef {{ t: number, took: number, service: number, lane: number, outcome: string,
- *   pod: string, version: string, late: number | null, gap?: number }} Mark
- * @typedef {{ t: number, service: number, kind: string, pod: string, version: string }} Moment
- * @typedef {{ t: number, pods?: Pod[], left?: string[], all?: boolean, marks?: Mark[],
- *   blind?: boolean, bytes?: number }} Entry
- * @typedef {{ service: number, label: string, kind: string, from: string[], to: string[],
- *   before: number, pods: number, stuck: number, seconds: number, requests: number, failed: number,
- *   outcomes: Record<string, number>, late: number, longest_gap_ms: number | null,
- *   unobserved_seconds: number, at: string }} Verdict
- * @typedef {{ verdict: Verdict, begin: number, end: number, tape: Entry[], bytes: number }} Change
- * @typedef {{ ok: number, failed: number, late: number, outcomes: Record<string, number>, gap: number,
- *   lastOk: number, open: null | { begin: number, last: number, active: number, from: Pod[] } }} Side
- */
+import { drop, shared } from "./memory.js";
+import { judge } from "./verdict.js";
+
+/** @typedef {import("./types.js").Change} Change */
+/** @typedef {import("./types.js").Entry} Entry */
+/** @typedef {import("./types.js").Mark} Mark */
+/** @typedef {import("./types.js").Moment} Moment */
+/** @typedef {import("./types.js").Pod} Pod */
+/** @typedef {import("./types.js").Side} Side */
 
 /** For how long requests and moments are kept, and longer while a change goes on, whose verdict counts
  * them all. */
@@ -137,7 +124,11 @@ export class Story {
     const { marks = [] } = entry;
     for (const mark of marks) [mark.pod, mark.version] = [this.once(mark.pod), this.once(mark.version)];
     let values = 1;
-    entry.pods = entry.pods?.map((pod) => shared(this.pods.get(pod.id), pod, () => (values += 1)));
+    entry.pods = entry.pods?.map((pod) => {
+      const before = this.pods.get(pod.id);
+      countRestarts(before, pod);
+      return shared(before, pod, () => (values += 1));
+    });
     return MARK_BYTES * marks.length + VALUE_BYTES * values;
   }
 
@@ -293,60 +284,12 @@ export class Story {
     const tape = this.tape.filter((entry) => entry.t > begin);
     let bytes = tape.reduce((sum, entry) => sum + (entry.bytes ?? 0), 0);
     const last = Math.max(end, marks.at(-1)?.t ?? 0);
-    const verdict = this.judge(service, open, pods, end, marks);
+    const verdict = judge(service, this.labels[service] ?? "", open, pods, end, marks, this.blind);
     tape.unshift({ t: begin, all: true, pods: open.from });
     this.changes.unshift({ verdict, begin, end: last + LEAD_MS, tape, bytes });
     this.changes.length = Math.min(this.changes.length, MAX_CHANGES);
     bytes = 0;
     this.changes = this.changes.map((change) => ((bytes += change.bytes) > MAX_KEPT_BYTES ? { ...change, tape: [] } : change));
-  }
-
-  /**
-   * @param {number} service
-   * @param {NonNullable<Side["open"]>} open
-   * @param {Pod[]} pods
-   * @param {number} end
-   * @param {Mark[]} marks
-   * @returns {Verdict}
-   */
-  judge(service, open, pods, end, marks) {
-    const versions = (/** @type {Pod[]} */ list) => [...new Set(list.flatMap((pod) => pod.version ?? []))].sort();
-    const names = (/** @type {Pod[]} */ list) => new Set(list.map((pod) => pod.name));
-    const [from, to, old] = [versions(open.from), versions(pods), names(open.from)];
-    const fresh = pods.filter((pod) => !old.has(pod.name)).length;
-    const gone = open.from.filter((pod) => !names(pods).has(pod.name)).length;
-    const ready = pods.filter((pod) => pod.state === "ready").length;
-    let [kind, count] = ["readiness", ready];
-    if (from.join() !== to.join() && from.length && to.length) [kind, count] = ["update", fresh];
-    else if (fresh !== gone) [kind, count] = ["scale", pods.length];
-    else if (fresh) [kind, count] = ["replace", fresh];
-    /** @type {Record<string, number>} */
-    const outcomes = {};
-    const failed = marks.filter(({ outcome }) => outcome !== "ok");
-    for (const { outcome } of failed) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
-    const gaps = marks.flatMap((mark) => mark.gap ?? []);
-    const unobserved = this.blind.reduce(
-      (sum, [a, b]) => sum + Math.max(0, Math.min(b, end) - Math.max(a, open.begin)),
-      0,
-    );
-    return {
-      service,
-      label: this.labels[service] ?? "",
-      kind,
-      from,
-      to,
-      before: open.from.length,
-      pods: count,
-      stuck: pods.length - ready,
-      seconds: Math.round((open.active - open.begin) / 100) / 10,
-      requests: marks.length,
-      failed: failed.length,
-      outcomes,
-      late: marks.filter((mark) => mark.late !== null).length,
-      longest_gap_ms: gaps.length ? Math.round(gaps.reduce((a, b) => Math.max(a, b))) : null,
-      unobserved_seconds: Math.round(unobserved / 100) / 10,
-      at: new Date(open.begin).toISOString(),
-    };
   }
 
   /** @param {number} now */
@@ -360,49 +303,14 @@ export class Story {
   }
 }
 
-/** Takes what is older out of a list, though not for every single one. @template {{ t: number }} T @param {T[]} list @param {number} old */
-function drop(list, old) {
-  let count = 0;
-  while (count < list.length && list[count].t < old) count += 1;
-  return count > 100 ? list.splice(0, count) : [];
-}
-
 /**
- * A value with all that is as it was before taken from there, so that it is in memory once.
- * @param {any} before
- * @param {any} now
- * @param {() => void} onNew called for each value that is another one
- * @returns {any}
+ * Counts the restarts of a pod's containers since the pod was first seen, whichever pod has served the page.
+ * @param {Pod | undefined} before @param {Pod} pod
  */
-function shared(before, now, onNew) {
-  if (now === before) return before;
-  if (now && typeof now === "object") {
-    const keys = Object.keys(now);
-    for (const key of keys) now[key] = shared(before?.[key], now[key], onNew);
-    const isSame = before && typeof before === "object" && keys.length === Object.keys(before).length;
-    if (isSame && keys.every((key) => now[key] === before[key])) return before;
-  }
-  onNew();
-  return now;
-}
-
-/**
- * The events of the server, in this browser's clock.
- * @param {string} name
- * @param {any} data
- * @param {number} offset how far the server's clock is ahead
- * @returns {Entry | null}
- */
-export function entry(name, data, offset) {
-  const t = data.now - offset;
-  if (name === "pods") {
-    // A pod's clock is taken for the server's.
-    for (const pod of data.pods) pod.started = Date.parse(pod.started) - offset || null;
-    return { t, pods: data.pods, left: data.left, all: data.all };
-  }
-  if (name !== "traffic") return null;
-  const marks = data.marks.map((/** @type {any[]} */ [at, took, service, lane, outcome, pod, version, late]) => ({
-    t: at - offset, took, service, lane, outcome, pod: pod ?? "", version: version ?? "", late,
-  }));
-  return { t, marks };
+function countRestarts(before, pod) {
+  pod.restarts = 0;
+  if (before?.name !== pod.name) return;
+  // A container that a new watch hasn't reached yet.
+  pod.started = pod.started.map((at, i) => at ?? before.started[i]);
+  pod.restarts = before.restarts + pod.started.filter((at, i) => at !== (before.started[i] ?? at)).length;
 }

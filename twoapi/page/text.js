@@ -1,5 +1,6 @@
-// The page's texts in both languages, and the elements that they stand in.
+// The page's texts in both languages.
 
+import { write } from "./dom.js";
 import en from "./en.js";
 import zh from "./zh.js";
 
@@ -20,19 +21,6 @@ export const t = (key, gaps = {}) => (texts[key] ?? key).replace(/\{(\w+)\}/g, (
 export function outcomeName(outcome) {
   if (outcome.startsWith("status ")) return t("o status", { n: outcome.slice(7) });
   return texts["o " + outcome] ?? outcome;
-}
-
-/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {string} [name] @param {string | Node} [content] */
-export function make(tag, name, content) {
-  const element = document.createElement(tag);
-  if (name) element.className = name;
-  if (content !== undefined) element.append(content);
-  return element;
-}
-
-/** Writes only what has changed. @param {Element} element @param {string} text */
-export function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 /** Makes a language that of the document, and writes all texts that stand in the HTML. @param {string} to */

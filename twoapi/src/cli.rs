@@ -9,7 +9,7 @@ use chassis::{
 };
 use clap::{Args, Subcommand};
 
-use crate::{burn::Burn, load::Load};
+use crate::{burn::BurnCommand, load::LoadCommand};
 
 /// A command line.
 #[derive(Debug, Args)]
@@ -38,8 +38,8 @@ pub struct CommandLine {
 pub enum Command {
     Probe(Probe),
     Kill(Kill),
-    Load(Load),
-    Burn(Burn),
+    Load(LoadCommand),
+    Burn(BurnCommand),
 }
 
 impl CheckConflicts for CommandLine {
@@ -52,8 +52,8 @@ impl CheckConflicts for CommandLine {
 }
 
 impl CommandLine {
-    /// How many threads the program runs on; none: one for each CPU. A subcommand does one thing or,
-    /// as `load` at thousands of requests a second, would spend more on handing each from thread to
+    /// How many threads the program runs on; `None` stands for one for each CPU. A subcommand needs one:
+    /// at thousands of requests a second, `load` would spend more on handing each request from thread to
     /// thread than on sending it.
     pub fn worker_threads(&self) -> Option<u16> {
         match self.command {

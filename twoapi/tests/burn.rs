@@ -446,6 +446,25 @@ async fn a_busy_pod_is_waited_for_and_what_nobody_burnt_is_a_failure() {
 }
 
 #[tokio::test]
+async fn a_burn_whose_only_pod_vanishes_has_failed_and_says_so() {
+    for millicores in [Millicores::Total(200), Millicores::Each(200)] {
+        let pod = Pod::start("127.0.0.1:0", 2000).await;
+        let name = Name::default();
+        name.resolves_to(&[&pod]);
+        let (_signals, none) = Signals::manual();
+        let burn = name.burn(millicores, 2.0, none);
+        until("it burns", || pod.asked() == [200]).await;
+        sleep(Duration::from_millis(600)).await;
+        pod.crash();
+        let end = burn.await.unwrap();
+        assert!(end.achieved_seconds() > 0.0, "{end:?}");
+        is_close(end.asked_seconds, 0.4);
+        let why = end.failure().unwrap();
+        assert!(why.ends_with("found no pod to burn them"), "{why}");
+    }
+}
+
+#[tokio::test]
 async fn a_burn_ends_its_own_and_not_that_of_another_caller() {
     let pod = Pod::start("127.0.0.1:0", 2000).await;
     let name = Name::default();

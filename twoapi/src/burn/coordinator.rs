@@ -24,7 +24,7 @@ use super::{
     worker::{self, keep_share},
 };
 
-/// As often as an autoscaler or a rollout may change anything.
+/// An autoscaler or a rollout changes nothing more often than this.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// How long a pod is excluded after an error: otherwise its share would come and go every second.
@@ -34,9 +34,9 @@ const EXCLUSION: Duration = Duration::from_secs(5);
 /// of its burns would end by itself, and it may be ended before.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// The share of what was asked for that must be achieved, where pods were too busy. Shares are
-/// taken over within milliseconds, so that less than a twentieth is missing if others could.
-const MIN_ACHIEVED: f64 = 0.95;
+/// The part of what was asked for that may find no pod to burn it. Shares are taken over within
+/// milliseconds, so that less than this is missing if other pods can burn them.
+const MAX_UNASSIGNED: f64 = 0.05;
 
 /// How long to wait after the end for the answers that report what was burnt.
 const RESULTS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -57,6 +57,8 @@ pub struct Progress {
     pub elapsed: Duration,
     /// CPU seconds that were asked for so far.
     pub asked_seconds: f64,
+    /// The part of these that no pod had as its share: all pods were busy, or had failed.
+    pub unassigned_seconds: f64,
     /// How many pods have a share now.
     pub burning: usize,
     /// The sum of their shares.
@@ -67,8 +69,6 @@ pub struct Progress {
     pub errors: Vec<String>,
     /// Whether a pod refused its share for good: the same command would fail again.
     pub refused: bool,
-    /// Whether a pod ran too many burns already (429).
-    pub busy: bool,
 }
 
 impl Progress {
@@ -79,12 +79,26 @@ impl Progress {
         achieved.fold(0.0, |sum, seconds| sum + seconds)
     }
 
-    /// Whether it succeeded: something was burnt, no pod refused its share for good, and the others
-    /// took over from those that were too busy.
+    /// Whether the burn has succeeded.
     pub fn is_success(&self) -> bool {
-        let achieved = self.achieved_seconds();
-        let taken_over = !self.busy || achieved >= self.asked_seconds * MIN_ACHIEVED;
-        !self.refused && achieved > 0.0 && taken_over
+        self.failure().is_none()
+    }
+
+    /// Why the burn has failed, as a sentence; `None` if it succeeded: something was burnt, no pod refused
+    /// its share for good, and other pods took over from those that were busy or that failed.
+    pub fn failure(&self) -> Option<String> {
+        let (asked, unassigned) = (self.asked_seconds, self.unassigned_seconds);
+        if self.refused {
+            Some("a pod refused its share".to_owned())
+        } else if self.achieved_seconds() == 0.0 {
+            Some("no pod burnt anything".to_owned())
+        } else if unassigned > asked * MAX_UNASSIGNED {
+            Some(format!(
+                "{unassigned:.3} of the {asked:.3} CPU seconds asked for found no pod to burn them"
+            ))
+        } else {
+            None
+        }
     }
 }
 
@@ -164,7 +178,7 @@ struct Pods {
     end: Instant,
     http: Client,
     shared: Arc<worker::Shared>,
-    /// By the last look-up that succeeded.
+    /// The pods that the last successful look-up found.
     found: BTreeSet<SocketAddr>,
     excluded: BTreeMap<SocketAddr, Exclusion>,
     shares: Shares,
@@ -174,13 +188,13 @@ struct Pods {
     report_error: mpsc::UnboundedSender<(SocketAddr, BurnError)>,
     errors: Vec<String>,
     refused: bool,
-    busy: bool,
-    /// CPU seconds up to `asked_at`. With `--each` they depend on how many pods there are.
+    /// CPU seconds up to `counted_at`. With `--each` they depend on how many pods there are.
     asked_seconds: f64,
-    asked_at: Instant,
+    unassigned_seconds: f64,
+    counted_at: Instant,
 }
 
-/// Of a pod that gets no share for a while.
+/// Why and until when a pod gets no share.
 #[derive(Clone, Copy, Debug)]
 struct Exclusion {
     until: Instant,
@@ -211,9 +225,9 @@ impl Pods {
             report_error,
             errors: Vec::new(),
             refused: false,
-            busy: false,
             asked_seconds: 0.0,
-            asked_at: start,
+            unassigned_seconds: 0.0,
+            counted_at: start,
         };
         (pods, errors)
     }
@@ -221,7 +235,7 @@ impl Pods {
     /// Shares the total among the pods that are there and not excluded. Only workers whose share
     /// changes do anything.
     fn share(&mut self) {
-        self.count_asked_seconds();
+        self.count_seconds();
         let now = Instant::now();
         self.excluded.retain(|_, exclusion| exclusion.until > now);
         let included = |pod: &&SocketAddr| !self.excluded.contains_key(*pod);
@@ -250,7 +264,6 @@ impl Pods {
             return; // it isn't there any more
         }
         let busy = matches!(error.kind, ErrorKind::Busy(_));
-        self.busy |= busy;
         self.refused |= error.kind == ErrorKind::Refused;
         self.errors.push(format!("{pod}: {}", error.sentence));
         let until = Instant::now() + exclusion_time(error.kind);
@@ -278,27 +291,30 @@ impl Pods {
         self.senders.clear();
     }
 
-    fn count_asked_seconds(&mut self) {
+    fn count_seconds(&mut self) {
         let now = Instant::now().min(self.end);
-        let seconds = now.saturating_duration_since(self.asked_at).as_secs_f64();
-        // Of `--each`, nobody takes over what a busy pod doesn't burn: it stays asked for.
-        let busy = |pod: &&SocketAddr| self.excluded.get(*pod).is_some_and(|it| it.busy);
-        let pods = self.shares.len() + self.found.iter().filter(busy).count();
-        self.asked_seconds += self.plan.millicores.total(pods) / 1000.0 * seconds;
-        self.asked_at = now;
+        let seconds = now.saturating_duration_since(self.counted_at).as_secs_f64();
+        // With `--each`, nobody takes over what an excluded pod doesn't burn: it stays asked for.
+        let excluded = |pod: &&SocketAddr| self.excluded.contains_key(*pod);
+        let pods = self.shares.len() + self.found.iter().filter(excluded).count();
+        let asked = self.plan.millicores.total(pods);
+        let assigned: f64 = self.shares.values().copied().map(f64::from).sum();
+        self.asked_seconds += asked / 1000.0 * seconds;
+        self.unassigned_seconds += (asked - assigned).max(0.0) / 1000.0 * seconds;
+        self.counted_at = now;
     }
 
     fn progress(&mut self) -> Progress {
-        self.count_asked_seconds();
+        self.count_seconds();
         Progress {
             elapsed: self.start.elapsed().min(self.end - self.start),
             asked_seconds: self.asked_seconds,
+            unassigned_seconds: self.unassigned_seconds,
             burning: self.shares.values().filter(|share| **share > 0).count(),
             asked_millicores: self.shares.values().copied().map(u64::from).sum(),
             pods: self.shared.stats.now(),
             errors: self.errors.clone(),
             refused: self.refused,
-            busy: self.busy,
         }
     }
 }

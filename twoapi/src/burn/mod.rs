@@ -23,25 +23,25 @@ mod worker;
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
-use load::resolver;
-
-use crate::bounds;
 use axum::http::Uri;
 use chassis::{
     config::{Reader, complain, host_and_port, http_url, positive_duration},
     lifecycle::Signals,
 };
 
+use load::resolver::{self, prefer_ipv4};
+
+use self::report::BurnReport;
 pub use self::{
     coordinator::{Plan, Progress, run},
     share::Millicores,
     stats::PodStats,
 };
-use report::Report;
+use crate::bounds;
 
 /// Have all pods behind a name burn CPU, together or each: exit 0 when they did, else 1
 #[derive(Clone, Debug, clap::Args)]
-pub struct Burn {
+pub struct BurnCommand {
     /// The name whose addresses burn, such as `chesterpods:5000`, a headless Service
     #[arg(value_parser = Reader(target))]
     target: Target,
@@ -91,10 +91,10 @@ fn target(text: &str) -> Result<Target, String> {
     })
 }
 
-impl Burn {
-    /// Burns until the time is over or a signal comes; then ends all burns. Exit 1 when a pod
-    /// refused its share for good, when none could be reached, when the others couldn't take over
-    /// from a pod that runs too many burns, or when the name can't be resolved at the start.
+impl BurnCommand {
+    /// Burns until the time is over or a signal comes, then ends all burns. Exit 1 if a pod refused its
+    /// share for good, if no pod could be reached, if the others couldn't take over from a pod that was
+    /// busy or that failed, or if the name can't be resolved at the start.
     pub async fn run(self, mut signals: Signals) -> ExitCode {
         let Target { host, port } = &self.target;
         let first = tokio::select! {
@@ -116,7 +116,7 @@ impl Burn {
             },
             time: self.time,
         };
-        let mut report = Report::new(self.json, self.time);
+        let mut report = BurnReport::new(self.json, self.time);
         let target = Arc::new(self.target);
         let lookup = move || {
             let (target, first) = (target.clone(), first.take());
@@ -125,18 +125,18 @@ impl Burn {
                     Some(found) => found,
                     None => resolver::lookup(&target.host, target.port).await?,
                 };
-                // A pod with an address of each family is one pod. IPv4 is preferred.
-                let ipv4 = found.iter().any(SocketAddr::is_ipv4);
-                found.retain(|address| address.is_ipv4() == ipv4);
+                prefer_ipv4(&mut found, SocketAddr::is_ipv4);
                 Ok(found)
             }
         };
         let end = coordinator::run(plan, lookup, signals, |progress| report.second(progress)).await;
         report.summary(&end);
-        if end.is_success() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
+        match end.failure() {
+            None => ExitCode::SUCCESS,
+            Some(why) => {
+                complain(why);
+                ExitCode::FAILURE
+            }
         }
     }
 }

@@ -1,8 +1,7 @@
-//! One pod's burns over HTTP: start one, see how far it is, end it. A burn is a request that is
-//! answered when the burn has ended; when the request is given up, the burn ends within 50 ms.
+//! One pod's burns over HTTP: starts a burn, asks how far it is, ends it. A burn is a request that is
+//! answered when the burn has ended. If the request is given up, the burn ends within 50 ms.
 
 use std::{
-    error::Error,
     fmt,
     hash::{BuildHasher, RandomState},
     net::SocketAddr,
@@ -15,10 +14,11 @@ use axum::http::{
     header::{ACCEPT, RETRY_AFTER},
 };
 use chassis::text::shown;
+use load::causes;
 use reqwest::{Client, Response};
-use serde_json::Value;
+use serde::Deserialize;
 
-use crate::client::body::beginning;
+use crate::client::{body::beginning, http};
 
 /// A connection inside a cluster takes milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ pub(super) struct Pod {
 pub(super) struct BurnRequest {
     pub(super) millicores: u32,
     pub(super) time: Duration,
-    /// Of this burn alone, so that no other caller's burn is taken for it.
+    /// The name of this burn alone, so that no other caller's burn is taken for it.
     pub(super) caller: Caller,
 }
 
@@ -78,15 +78,23 @@ impl Callers {
     }
 }
 
-/// How a burn ended.
-#[derive(Clone, Copy, Debug)]
+/// What a burn came to, as its answer says.
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct BurnResult {
     pub(super) wall_seconds: f64,
     /// CPU seconds.
     pub(super) achieved_seconds: f64,
 }
 
-/// A burn that runs.
+/// A burn in a pod's list.
+#[derive(Debug, Deserialize)]
+struct ListedBurn {
+    caller: Option<String>,
+    granted_millicores: u32,
+    achieved_seconds: f64,
+}
+
+/// How far a burn is that runs.
 #[derive(Clone, Debug)]
 pub(super) struct BurnStatus {
     /// Less than asked where the pod has to stay below its CPU limit.
@@ -109,11 +117,11 @@ pub(super) struct BurnError {
 /// What can be expected of the pod from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ErrorKind {
-    /// It can't be reached, is stopping, or somebody ended its burn: it may burn again soon.
+    /// It can't be reached, it is stopping, or somebody ended its burn: it may burn again soon.
     Failed,
-    /// 429: it runs as many burns as it may, and told (or didn't) when to ask again.
+    /// It answered 429, since it runs as many burns as it may, and perhaps said when to ask again.
     Busy(Option<Duration>),
-    /// Any other 4xx: the same request would be refused again.
+    /// It answered with another 4xx: it would refuse the same request again.
     Refused,
 }
 
@@ -133,17 +141,14 @@ impl From<reqwest::Error> for BurnError {
         if error.is_timeout() {
             return Self::failed("it doesn't answer");
         }
-        let mut cause: &dyn Error = &error;
-        while let Some(next) = cause.source() {
-            cause = next;
-        }
-        Self::failed(cause.to_string())
+        let innermost = causes(&error).last();
+        Self::failed(innermost.map(ToString::to_string).unwrap_or_default())
     }
 }
 
 /// The HTTP client for all pods.
 pub(super) fn client() -> Client {
-    crate::client::client(CONNECT_TIMEOUT, |client| client)
+    http::client(CONNECT_TIMEOUT, |client| client)
 }
 
 impl Pod {
@@ -166,7 +171,7 @@ impl Pod {
         let status = response.status();
         let retry_after = retry_after(&response);
         let body = beginning(response, MAX_ANSWER_BYTES).await?;
-        let result = burn_result(&body);
+        let result: Option<BurnResult> = serde_json::from_slice(&body).ok();
         match result {
             Some(result) if status.is_success() => Ok(result),
             _ => Err(BurnError {
@@ -185,23 +190,20 @@ impl Pod {
         }
     }
 
-    /// How far this caller's burn is; none when it doesn't run yet, or any more.
+    /// How far this caller's burn is; `None` if it doesn't run yet, or has ended.
     pub(super) async fn status(&self, caller: &Caller) -> Result<Option<BurnStatus>, BurnError> {
         let request = self.http.get(self.url("/burns")).timeout(ANSWER_TIMEOUT);
         let response = request.send().await?;
         let pod = pod_name(&response);
-        let list: Value = serde_json::from_slice(&beginning(response, MAX_ANSWER_BYTES).await?)
-            .unwrap_or_default();
-        let burns = list.as_array().into_iter().flatten();
+        let body = beginning(response, MAX_ANSWER_BYTES).await?;
+        let burns: Vec<ListedBurn> = serde_json::from_slice(&body).unwrap_or_default();
         let own = burns
             .into_iter()
-            .find(|burn| burn["caller"] == caller.0.as_str());
-        Ok(own.and_then(|burn| {
-            Some(BurnStatus {
-                granted_millicores: u32::try_from(burn["granted_millicores"].as_u64()?).ok()?,
-                achieved_seconds: burn["achieved_seconds"].as_f64()?,
-                pod,
-            })
+            .find(|burn| burn.caller.as_deref() == Some(&caller.0));
+        Ok(own.map(|burn| BurnStatus {
+            granted_millicores: burn.granted_millicores,
+            achieved_seconds: burn.achieved_seconds,
+            pod,
         }))
     }
 
@@ -223,12 +225,4 @@ fn retry_after(response: &Response) -> Option<Duration> {
 fn pod_name(response: &Response) -> String {
     let name = response.headers().get("pod");
     name.map(shown).unwrap_or_default()
-}
-
-fn burn_result(body: &[u8]) -> Option<BurnResult> {
-    let report: Value = serde_json::from_slice(body).ok()?;
-    Some(BurnResult {
-        wall_seconds: report["wall_seconds"].as_f64()?,
-        achieved_seconds: report["achieved_seconds"].as_f64()?,
-    })
 }

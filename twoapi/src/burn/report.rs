@@ -14,13 +14,12 @@ use std::{fmt::Write as _, time::Duration};
 
 use serde_json::{Value, json};
 
+use super::{coordinator::Progress, stats::PodStats};
 use crate::terminal::{Terminal, print, rounded};
 
-use super::{coordinator::Progress, stats::PodStats};
-
-/// Prints, and knows what it printed last.
+/// Prints the progress of a burn, and remembers what it printed last.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct BurnReport {
     json: bool,
     terminal: Terminal,
     time: Duration,
@@ -28,7 +27,7 @@ pub(super) struct Report {
     achieved: f64,
 }
 
-impl Report {
+impl BurnReport {
     pub(super) fn new(json: bool, time: Duration) -> Self {
         Self {
             json,

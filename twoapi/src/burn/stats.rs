@@ -1,4 +1,4 @@
-//! What each pod was asked for and has achieved, as far as it is known.
+//! What each pod was asked for and has achieved, as far as is known.
 
 use std::{
     collections::BTreeMap,
@@ -9,27 +9,28 @@ use std::{
 
 use super::pod::{BurnResult, BurnStatus};
 
-/// Of all pods that ever had a share.
+/// The stats of all pods that ever had a share.
 #[derive(Debug, Default)]
 pub(super) struct Stats(Mutex<BTreeMap<SocketAddr, PodStats>>);
 
-/// Of one pod.
+/// What one pod was asked for and has achieved.
 #[derive(Clone, Debug, Default)]
 pub struct PodStats {
-    /// Its name, as it reported it; empty before that.
+    /// The name that it reported; empty before that.
     pub name: String,
     /// CPU seconds, of all burns that it accepted.
     pub asked_seconds: f64,
     /// CPU seconds, including the burn that runs, as the pod reported last.
     pub achieved_seconds: f64,
-    /// Of the burn that runs.
+    /// What the burn that runs was asked for.
     pub asked_millicores: u32,
-    /// Less than asked where the pod has to stay below its CPU limit; 0 before it has reported it.
+    /// What the pod grants that burn: less than asked if it has to stay below its CPU limit, and 0 before
+    /// it has reported anything.
     pub granted_millicores: u32,
-    /// Why it burns nothing, or last burnt nothing.
+    /// Why it burns nothing, or why it last burnt nothing.
     pub error: Option<String>,
     began: Option<Instant>,
-    /// Of the burn that runs.
+    /// CPU seconds of the burn that runs.
     achieved_now: f64,
 }
 

@@ -1,17 +1,17 @@
-//! The call to oneapi: how many there are at once, its time-outs, the failures that are told apart, and
-//! the status and sentence that each of them becomes.
+//! The call to oneapi: how many calls there are at once, their time-outs, and the status and the sentence
+//! that each kind of failure becomes.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
-use load::resolver::Resolver;
+use load::{causes, resolver::Resolver};
 use reqwest::{
     Client, Url,
     dns::{Addrs, Name, Resolve, Resolving},
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::body::beginning;
+use super::{body::beginning, http};
 
 /// Over localhost a connection is made in microseconds or refused.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -87,7 +87,7 @@ pub(crate) struct Failed {
 
 impl Upstream {
     pub(crate) fn new(url: Url, timeout: Duration) -> Self {
-        let client = super::client(CONNECT_TIMEOUT, |client| {
+        let client = http::client(CONNECT_TIMEOUT, |client| {
             client
                 .dns_resolver(Dns::default())
                 .timeout(timeout)
@@ -169,13 +169,8 @@ impl Failed {
         let (CallError::Unreachable(error) | CallError::TooSlow(error)) = &self.error else {
             return self.to_string();
         };
-        let mut cause: &dyn Error = error;
-        let mut causes = cause.to_string();
-        while let Some(next) = cause.source() {
-            causes = format!("{causes}: {next}");
-            cause = next;
-        }
-        causes
+        let causes: Vec<_> = causes(error).map(ToString::to_string).collect();
+        causes.join(": ")
     }
 }
 
@@ -211,12 +206,6 @@ impl fmt::Display for Failed {
 }
 
 fn refused(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&dyn Error> = Some(error);
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return io.kind() == std::io::ErrorKind::ConnectionRefused;
-        }
-        cause = error.source();
-    }
-    false
+    let of_system = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
+    of_system.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }

@@ -1,5 +1,5 @@
-//! The subcommand `load`: sends requests at a fixed rate, as the crate `load` does, and prints what became
-//! of them, a line a second and a summary (`report`).
+//! The subcommand `load`: has the crate `load` send requests at a fixed rate, and prints what became of
+//! them (`report`).
 
 mod report;
 
@@ -15,13 +15,13 @@ use chassis::{
 use load::{Plan, Reuse, Running, Target};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use self::report::Report;
+use self::report::LoadReport;
 use crate::bounds;
 
 /// Request a URL at a fixed rate and count what fails: exit 0 when every request was sent and
 /// answered with success, else 1
 #[derive(Clone, Debug, clap::Args)]
-pub struct Load {
+pub struct LoadCommand {
     /// What to request, such as `http://chesterservice:5000/test`
     #[arg(value_parser = Reader(http_url))]
     url: Uri,
@@ -69,8 +69,8 @@ pub struct Load {
     max_rate: f64,
 }
 
-impl Load {
-    /// Arguments that are valid by themselves, but not together.
+impl LoadCommand {
+    /// What is wrong with arguments that are valid by themselves, but not together.
     pub fn conflicts(&self) -> Vec<String> {
         if self.rate <= self.max_rate {
             return Vec::new();
@@ -122,17 +122,17 @@ impl Load {
             }
         };
         let start = Instant::from_std(running.began());
-        let report = Report::new(self.json, self.rate, self.time);
+        let report = LoadReport::new(self.json, self.rate, self.time);
         let mut second = interval_at(start + SECOND, SECOND);
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut told = 0;
+        let mut reported = 0;
         let mut stopping = false;
         let mut abandoned = None;
         loop {
             tokio::select! {
                 _ = second.tick() => {
-                    told = start.elapsed().as_secs();
-                    report.second(told, &running.take_second());
+                    reported = start.elapsed().as_secs();
+                    report.second(reported, &running.take_second());
                 }
                 signal = signals.next() => {
                     if stopping {
@@ -148,8 +148,8 @@ impl Load {
         let elapsed = start.elapsed();
         let rest = running.take_second();
         // The last second ends at the same time as the load, which may come first.
-        if !rest.is_empty() || elapsed.as_secs() > told {
-            report.second(elapsed.as_secs().max(told + 1), &rest);
+        if !rest.is_empty() || elapsed.as_secs() > reported {
+            report.second(elapsed.as_secs().max(reported + 1), &rest);
         }
         let all = running.take_all();
         report.summary(elapsed, &all);
@@ -177,10 +177,12 @@ impl Load {
     }
 }
 
-/// A few more than there are, where they can't be counted: the standard streams and the runtime's own.
+/// How many descriptors are taken to be open if they can't be counted: a few more than the standard
+/// streams and the runtime's own.
 const OPEN_AT_THE_START: u64 = 16;
 
-/// What looking names up takes at once: sockets to DNS servers, and the system's files about names.
+/// How many descriptors a look-up takes at once: sockets to DNS servers, and the system's files about
+/// names.
 const OTHER_DESCRIPTORS: u64 = 8;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -9,27 +9,27 @@
 //! ```
 //!
 //! A second counts the requests that ended within it. The last one may be shorter than a second.
-//! `requests`, `rate` and the latencies are of what was sent, and the latencies `null` of nothing.
+//! `requests`, `rate` and the latencies count only what was sent. Without a request the latencies are
+//! `null`.
 
 use std::{fmt::Write as _, time::Duration};
 
+use load::Count;
 use serde_json::{Value, json};
 
 use crate::terminal::{Terminal, print, rounded};
 
-use load::Count;
-
-/// How it is printed.
+/// Prints what became of requests.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct LoadReport {
     json: bool,
     terminal: Terminal,
     rate: f64,
     time: Duration,
 }
 
-impl Report {
-    /// Of so many requests per second, for that time.
+impl LoadReport {
+    /// The report on so many requests per second for that time.
     pub(super) fn new(json: bool, rate: f64, time: Duration) -> Self {
         Self {
             json,
@@ -74,9 +74,9 @@ impl Report {
             format!("{rate:.1}"),
         );
         line("ok", count.ok().to_string());
-        for (who, ok) in &count.ok {
+        for (responder, ok) in &count.ok {
             line(
-                &format!("  {} {}", who.pod, who.version),
+                &format!("  {} {}", responder.pod, responder.version),
                 format!("{ok} ok"),
             );
         }
@@ -128,7 +128,7 @@ fn fields(count: &Count) -> Value {
     let pods: Vec<Value> = count
         .ok
         .iter()
-        .map(|(who, ok)| json!({ "pod": who.pod, "version": who.version, "ok": ok }))
+        .map(|(responder, ok)| json!({ "pod": responder.pod, "version": responder.version, "ok": ok }))
         .collect();
     let mut fields = json!({
         "requests": count.requests(),

@@ -21,7 +21,11 @@
 //! Only the page itself may ask for it, and only pods of the watched Services can be named: any pod
 //! that serves the page finds them by DNS, since a request may reach another than the events do.
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     extract::State,
@@ -35,7 +39,8 @@ use reqwest::{Client, Url};
 use serde_json::Value;
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::{Page, discovery, origin};
+use super::{containers::ContainerName, discovery, origin, services::Watched, settings::Settings};
+use crate::client::http;
 
 /// An action is some hundred bytes long.
 const MAX_BODY_BYTES: usize = 4 << 10;
@@ -43,7 +48,7 @@ const MAX_BODY_BYTES: usize = 4 << 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The longest burn: as MAX_MINUTES is by default.
+/// The longest burn: the default of MAX_MINUTES.
 const MAX_SECONDS: f64 = 3600.0;
 
 /// Actions that are carried out at once; the others wait. Each asks all containers of a Service at the
@@ -53,29 +58,29 @@ const MAX_ACTIONS: usize = 8;
 #[derive(Debug)]
 struct Action {
     service: usize,
-    /// None: all.
+    /// `None` stands for all pods.
     pod: Option<IpAddr>,
-    what: What,
+    kind: ActionKind,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum What {
-    Burn { millicores: u32, seconds: f64 },
+enum ActionKind {
+    Burn {
+        millicores: u32,
+        seconds: f64,
+    },
     EndBurns,
-    SetFault { container: Container, fault: String },
+    SetFault {
+        container: ContainerName,
+        fault: String,
+    },
     ClearFaults,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Container {
-    Oneapi,
-    Twoapi,
 }
 
 impl Action {
     fn read(body: &[u8]) -> Result<Self, String> {
-        let said: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let pod = match &said["pod"] {
+        let fields: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let pod = match &fields["pod"] {
             Value::Null => None,
             pod => {
                 let ip = pod.as_str().and_then(|ip| ip.parse().ok());
@@ -83,7 +88,7 @@ impl Action {
             }
         };
         Ok(Self {
-            service: match &said["service"] {
+            service: match &fields["service"] {
                 Value::Null => 0,
                 service => service
                     .as_u64()
@@ -91,19 +96,19 @@ impl Action {
                     .unwrap_or(usize::MAX),
             },
             pod,
-            what: What::read(&said)?,
+            kind: ActionKind::read(&fields)?,
         })
     }
 }
 
-impl What {
-    fn read(said: &Value) -> Result<Self, &'static str> {
-        match said["action"].as_str() {
+impl ActionKind {
+    fn read(fields: &Value) -> Result<Self, &'static str> {
+        match fields["action"].as_str() {
             Some("burn") => {
-                let millicores = said["millicores"]
+                let millicores = fields["millicores"]
                     .as_u64()
                     .and_then(|it| it.try_into().ok());
-                let seconds = said["seconds"].as_f64();
+                let seconds = fields["seconds"].as_f64();
                 Ok(Self::Burn {
                     millicores: millicores.ok_or("millicores is a whole number")?,
                     seconds: seconds
@@ -113,12 +118,12 @@ impl What {
             }
             Some("end burns") => Ok(Self::EndBurns),
             Some("set fault") => Ok(Self::SetFault {
-                container: match said["container"].as_str() {
-                    Some("oneapi") => Container::Oneapi,
-                    Some("twoapi") => Container::Twoapi,
+                container: match fields["container"].as_str() {
+                    Some("oneapi") => ContainerName::Oneapi,
+                    Some("twoapi") => ContainerName::Twoapi,
                     _ => return Err("container is oneapi or twoapi"),
                 },
-                fault: match said["fault"].as_str() {
+                fault: match fields["fault"].as_str() {
                     Some(fault) => fault.to_owned(),
                     None => return Err("fault is a switch, such as readiness?mode=fail&for=20s"),
                 },
@@ -128,22 +133,13 @@ impl What {
         }
     }
 
-    /// The containers of a pod that have a part in it.
-    fn containers(&self) -> &[Container] {
+    /// The containers of a pod that have to do something.
+    fn containers(&self) -> &[ContainerName] {
         match self {
-            Self::Burn { .. } | Self::EndBurns => &[Container::Oneapi],
+            Self::Burn { .. } | Self::EndBurns => &[ContainerName::Oneapi],
             Self::SetFault { container, .. } => std::slice::from_ref(container),
-            Self::ClearFaults => &[Container::Oneapi, Container::Twoapi],
+            Self::ClearFaults => &[ContainerName::Oneapi, ContainerName::Twoapi],
         }
-    }
-}
-
-impl fmt::Display for Container {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Oneapi => "oneapi",
-            Self::Twoapi => "twoapi",
-        })
     }
 }
 
@@ -151,76 +147,70 @@ impl fmt::Display for Container {
 #[derive(Debug)]
 enum Outcome {
     Done,
-    /// Fault switches are off there, so that none is set.
+    /// Fault switches are turned off there, and so none is set.
     NoSwitches,
-    /// With the reason.
+    /// It could not be done, for this reason.
     Failed(String),
 }
 
-/// Asks the pods, and knows whose turn it is to act.
+/// What the handler needs.
 #[derive(Debug)]
-pub(super) struct Actor {
+pub(super) struct Actions {
+    allowed: bool,
+    /// The hosts of `PAGE_HOSTS`.
+    hosts: Vec<String>,
+    watched: Arc<Watched>,
     client: Client,
     turns: Semaphore,
 }
 
-impl Actor {
-    pub(super) fn new() -> Self {
-        Self {
-            client: crate::client::client(CONNECT_TIMEOUT, |client| {
-                client.pool_max_idle_per_host(0)
-            }),
-            turns: Semaphore::new(MAX_ACTIONS),
-        }
-    }
-}
-
-/// Whatever can be refused without the body is refused before it is read.
+/// Whatever can be refused without the body is refused before the body is read.
 pub(super) async fn act(
-    State(page): State<Page>,
+    State(own): State<Arc<Actions>>,
     uri: Uri,
     headers: HeaderMap,
     body: RequestBody,
 ) -> Result<String, Refusal> {
-    if !page.0.actions {
+    if !own.allowed {
         let sentence = "actions are turned off by PAGE_ACTIONS=false";
         return Err(Refusal::new(StatusCode::FORBIDDEN, sentence));
     }
-    origin::check_same_origin(&headers, &uri, &page.0.hosts)
+    origin::check_same_origin(&headers, &uri, &own.hosts)
         .map_err(|why| Refusal::new(StatusCode::FORBIDDEN, why))?;
     let body = body.read(MAX_BODY_BYTES).await?;
     let action = Action::read(&body)
         .map_err(|why| Refusal::bad_input(format!("the action can't be read: {why}")))?;
-    let turn = page.0.actor.turns.acquire().await;
+    let turn = own.turns.acquire().await;
     let _turn = turn.expect("nobody closes it");
-    let pods = page.pods_for(&action).await?;
+    let containers = action.kind.containers();
     let mut tasks = JoinSet::new();
-    for pod in &pods {
-        for container in action.what.containers() {
-            let part = page.clone().act_on(*pod, *container, action.what.clone());
-            let container = *container;
-            tasks.spawn(async move { (container, part.await) });
+    for pod in own.pods_for(&action).await? {
+        for container in containers.iter().copied() {
+            let (own, kind) = (Arc::clone(&own), action.kind.clone());
+            tasks.spawn(async move { (container, own.act_on(pod, container, kind).await) });
         }
     }
     let outcomes = tasks.join_all().await;
-    let (mut done, mut failed) = (false, false);
-    let mut said = Vec::new();
-    for container in action.what.containers() {
-        let of_container = outcomes.iter().filter(|(of, _)| of == container);
-        let outcomes: Vec<_> = of_container.map(|(_, outcome)| outcome).collect();
-        done |= outcomes.iter().any(|it| matches!(it, Outcome::Done));
-        failed |= outcomes.iter().any(|it| matches!(it, Outcome::Failed(_)));
-        said.push(format!("{container}: {}", summary(&outcomes)));
-    }
-    let said = said.join("; ");
-    match (done, failed) {
-        (_, true) => Err(Refusal::new(StatusCode::BAD_GATEWAY, said)),
-        (true, false) => Ok(said),
-        (false, false) => Err(Refusal::new(StatusCode::FORBIDDEN, said)),
+    let sentences: Vec<String> = containers
+        .iter()
+        .map(|container| {
+            let of_container = outcomes.iter().filter(|(name, _)| name == container);
+            let of_container: Vec<_> = of_container.map(|(_, outcome)| outcome).collect();
+            format!("{container}: {}", summary(&of_container))
+        })
+        .collect();
+    let sentence = sentences.join("; ");
+    let any = |wanted: fn(&Outcome) -> bool| outcomes.iter().any(|(_, outcome)| wanted(outcome));
+    if any(|outcome| matches!(outcome, Outcome::Failed(_))) {
+        Err(Refusal::new(StatusCode::BAD_GATEWAY, sentence))
+    } else if any(|outcome| matches!(outcome, Outcome::Done)) {
+        Ok(sentence)
+    } else {
+        Err(Refusal::new(StatusCode::FORBIDDEN, sentence))
     }
 }
 
-/// What became of an action in one container of all pods.
+/// A sentence about an action in one container of all pods.
 fn summary(outcomes: &[&Outcome]) -> String {
     let pods = outcomes.len();
     let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|it| wanted(it)).count();
@@ -228,34 +218,44 @@ fn summary(outcomes: &[&Outcome]) -> String {
     if without == pods {
         return "fault switches are off there (FAULTS=true turns them on)".to_owned();
     }
-    let mut said = format!(
+    let mut sentence = format!(
         "done on {} of {pods} pods",
         count(|it| matches!(it, Outcome::Done))
     );
     if without > 0 {
-        said += &format!(", fault switches are off on {without}");
+        sentence += &format!(", fault switches are off on {without}");
     }
     let mut reasons = outcomes.iter().filter_map(|outcome| match outcome {
         Outcome::Failed(why) => Some(why.as_str()),
         _ => None,
     });
     if let Some(first) = reasons.next() {
-        said += &format!(", but {first}");
+        sentence += &format!(", but {first}");
         match reasons.count() {
             0 => {}
-            more => said += &format!(" (and {more} more)"),
+            more => sentence += &format!(" (and {more} more)"),
         }
     }
-    said
+    sentence
 }
 
-impl Page {
+impl Actions {
+    pub(super) fn new(settings: &Settings, watched: Arc<Watched>) -> Self {
+        Self {
+            allowed: settings.page_actions,
+            hosts: settings.page_hosts.clone(),
+            watched,
+            client: http::client(CONNECT_TIMEOUT, |client| client.pool_max_idle_per_host(0)),
+            turns: Semaphore::new(MAX_ACTIONS),
+        }
+    }
+
     async fn pods_for(&self, action: &Action) -> Result<Vec<IpAddr>, Refusal> {
-        let services = &self.0.services;
+        let services = &self.watched.services;
         let service = services.get(action.service).ok_or_else(|| {
             Refusal::bad_input(format!("service is a number below {}", services.len()))
         })?;
-        let pods = discovery::addresses(&self.0.resolver, &service.pods).await;
+        let pods = discovery::addresses(&self.watched.resolver, &service.pods).await;
         let pods = pods.map_err(Refusal::unavailable)?;
         match action.pod {
             None if pods.is_empty() => Err(Refusal::not_found("there are no pods")),
@@ -265,26 +265,29 @@ impl Page {
         }
     }
 
-    async fn act_on(self, pod: IpAddr, container: Container, what: What) -> Outcome {
-        let port = match container {
-            Container::Oneapi => self.0.ports.oneapi,
-            Container::Twoapi => self.0.ports.twoapi,
+    async fn act_on(&self, pod: IpAddr, container: ContainerName, kind: ActionKind) -> Outcome {
+        let url = |path: &str| {
+            let host = SocketAddr::new(pod, self.watched.ports.of(container));
+            let url: Url = format!("http://{host}{path}")
+                .parse()
+                .expect("an address and a path make a URL");
+            url
         };
-        match what {
-            What::Burn {
+        match kind {
+            ActionKind::Burn {
                 millicores,
                 seconds,
             } => {
-                let mut url = url(pod, port, "/burns");
+                let mut url = url("/burns");
                 let minutes = seconds / 60.0;
                 let burn = format!("minutes={minutes:.6}&millicores={millicores}");
                 url.set_query(Some(&burn));
                 self.ask(Method::POST, url).await
             }
-            What::EndBurns => self.ask(Method::DELETE, url(pod, port, "/burns")).await,
-            What::SetFault { fault, .. } => {
+            ActionKind::EndBurns => self.ask(Method::DELETE, url("/burns")).await,
+            ActionKind::SetFault { fault, .. } => {
                 let (name, parameters) = fault.split_once('?').unwrap_or((&fault, ""));
-                let mut url = url(pod, port, "/faults");
+                let mut url = url("/faults");
                 // Pushed as a segment, a name can't lead to another path.
                 url.path_segments_mut()
                     .expect("an http URL has a path")
@@ -292,8 +295,8 @@ impl Page {
                 url.set_query((!parameters.is_empty()).then_some(parameters));
                 self.ask(Method::PUT, url).await
             }
-            What::ClearFaults => {
-                let url = url(pod, port, "/faults");
+            ActionKind::ClearFaults => {
+                let url = url("/faults");
                 match self.send(Method::DELETE, url.clone()).await {
                     Ok(response) if response.status() == StatusCode::FORBIDDEN => {
                         Outcome::NoSwitches
@@ -310,7 +313,7 @@ impl Page {
     }
 
     async fn send(&self, method: Method, url: Url) -> reqwest::Result<reqwest::Response> {
-        let request = self.0.actor.client.request(method, url);
+        let request = self.client.request(method, url);
         request.timeout(ANSWER_TIMEOUT).send().await
     }
 }
@@ -328,12 +331,6 @@ async fn outcome(host: &str, answered: reqwest::Result<reqwest::Response>) -> Ou
     })
 }
 
-fn url(pod: IpAddr, port: u16, path: &str) -> Url {
-    let host = std::net::SocketAddr::new(pod, port);
-    let url = format!("http://{host}{path}").parse();
-    url.expect("an address and a path make a URL")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,19 +342,19 @@ mod tests {
             read(r#"{"action":"burn","service":1,"pod":"::1","millicores":9,"seconds":0.5}"#);
         let burn = burn.unwrap();
         assert_eq!((burn.service, burn.pod), (1, "::1".parse().ok()));
-        let what = What::Burn {
+        let kind = ActionKind::Burn {
             millicores: 9,
             seconds: 0.5,
         };
-        assert_eq!(burn.what, what);
+        assert_eq!(burn.kind, kind);
         let fault =
             read(r#"{"action":"set fault","container":"twoapi","fault":"deaf?for=1s","more":[]}"#);
         let fault = fault.unwrap();
         assert_eq!((fault.service, fault.pod), (0, None));
-        let (container, switch) = (Container::Twoapi, "deaf?for=1s".to_owned());
+        let (container, switch) = (ContainerName::Twoapi, "deaf?for=1s".to_owned());
         assert_eq!(
-            fault.what,
-            What::SetFault {
+            fault.kind,
+            ActionKind::SetFault {
                 container,
                 fault: switch
             }

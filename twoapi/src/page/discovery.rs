@@ -1,11 +1,9 @@
-//! Which addresses the pods have: those that the names stand for at the moment.
+//! The addresses that the pods have at the moment.
 
 use std::{net::IpAddr, time::Duration};
 
+use load::resolver::{Resolver, prefer_ipv4};
 use tokio::time::timeout;
-
-use super::can_be_a_name;
-use load::resolver::Resolver;
 
 /// A DNS server inside the cluster answers in milliseconds.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -37,10 +35,7 @@ pub(super) async fn addresses(
             Err(_) => problem = Some(format!("the name {name} isn't resolved in time")),
         }
     }
-    // A pod with addresses of both families is one pod.
-    if found.iter().any(IpAddr::is_ipv4) {
-        found.retain(IpAddr::is_ipv4);
-    }
+    prefer_ipv4(&mut found, IpAddr::is_ipv4);
     found.sort_unstable();
     found.dedup();
     match problem {
@@ -49,45 +44,9 @@ pub(super) async fn addresses(
     }
 }
 
-/// One of the names of `PODS_NAME`.
-///
-/// # Errors
-/// A sentence that says what is allowed.
-pub(super) fn name_or_ip(text: &str) -> Result<String, String> {
-    let name = text.trim();
-    if name.parse::<IpAddr>().is_ok() || can_be_a_name(name) {
-        Ok(name.to_owned())
-    } else {
-        Err("pods are names and IPs with commas between them, without scheme and port".to_owned())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pods_are_named_without_scheme_and_port() {
-        for (text, name) in [
-            ("chesterservice-all", "chesterservice-all"),
-            (" a.b.svc.cluster.local ", "a.b.svc.cluster.local"),
-            ("10.244.0.7", "10.244.0.7"),
-            ("fd00::7", "fd00::7"),
-        ] {
-            assert_eq!(name_or_ip(text).as_deref(), Ok(name), "{text}");
-        }
-        for text in [
-            "",
-            "a:5001",
-            "http://a",
-            "[fd00::7]",
-            "a b",
-            "a/b",
-            "\u{e9}t\u{e9}",
-        ] {
-            assert!(name_or_ip(text).is_err(), "{text}");
-        }
-    }
 
     #[tokio::test]
     async fn names_and_addresses_can_be_mixed() {

@@ -11,8 +11,6 @@ use axum::http::{
 
 use chassis::text::shown;
 
-use super::can_be_a_name;
-
 /// Names that nobody outside of the machine or the cluster can have.
 const OWN_SUFFIXES: [&str; 3] = [".localhost", ".svc", ".svc.cluster.local"];
 
@@ -74,20 +72,6 @@ fn is_own(host: &str, listed: &[String]) -> bool {
         && (!name.contains('.')
             || OWN_SUFFIXES.into_iter().any(below)
             || listed.iter().any(|own| own == name || below(own)))
-}
-
-/// A name of `PAGE_HOSTS`.
-pub(super) fn host_name(text: &str) -> Result<String, String> {
-    let name = text.trim().to_ascii_lowercase();
-    if can_be_a_name(&name) {
-        Ok(name)
-    } else {
-        Err(
-            "a host is written as lab.example.com, without scheme and port, \
-             or as .example.com for all names below it"
-                .to_owned(),
-        )
-    }
 }
 
 /// Whether another site made a `GET`. Programs say nothing of the kind, and may read; and a browser
@@ -223,16 +207,6 @@ mod tests {
             if let Err(sentence) = checked {
                 assert!(sentence.contains("PAGE_HOSTS"), "{sentence}");
             }
-        }
-    }
-
-    #[test]
-    fn a_listed_host_is_a_name_alone() {
-        assert_eq!(host_name(" Lab.example.com"), Ok("lab.example.com".into()));
-        assert_eq!(host_name(".example.com"), Ok(".example.com".into()));
-        for text in ["", "http://lab", "lab:5001", "lab/page", "*.example.com"] {
-            let why = host_name(text).unwrap_err();
-            assert!(why.contains("lab.example.com"), "{text}: {why}");
         }
     }
 }

@@ -9,7 +9,7 @@
 //! | `pods` | pods that have changed, as [`pod`](super::pod) has them, and those that have left; all of them at first |
 //! | `traffic` | requests that are over, as [`traffic`](super::traffic) has them |
 //! | `status` | how many viewers there are, and the rate that holds |
-//! | `problems` | what can't be done at the moment, in sentences |
+//! | `problems` | what doesn't work at the moment, in sentences |
 //! | `bye` | this pod stops |
 
 use std::{
@@ -28,7 +28,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use chassis::http::Refusal;
+use chassis::{http::Refusal, lifecycle::Life};
 use hyper::body::Frame;
 use serde_json::json;
 use tokio::{
@@ -37,19 +37,35 @@ use tokio::{
 };
 
 use super::{
-    Page,
     assets::protect,
     board::{event, now},
     origin,
     traffic::MAX_RATE,
-    viewers::Viewer,
+    viewers::{Viewer, Viewers},
 };
 
-/// Something is sent this often, so that a browser knows within seconds that nobody is there any
-/// more, and that this end knows the same of the browser.
+/// What the handler needs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Events {
+    life: Life,
+    viewers: Viewers,
+    actions_allowed: bool,
+}
+
+impl Events {
+    pub(super) fn new(life: Life, viewers: Viewers, actions_allowed: bool) -> Self {
+        Self {
+            life,
+            viewers,
+            actions_allowed,
+        }
+    }
+}
+
+/// How often something is sent at least. Each side then knows within seconds that the other is gone.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A viewer that takes nothing for that long is let go.
+/// A viewer that takes nothing for that long is given up.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many events a viewer may be behind before the board's own backlog is used, which all viewers
@@ -57,7 +73,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const BUFFER: usize = 1;
 
 pub(super) async fn events(
-    State(page): State<Page>,
+    State(own): State<Events>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Response> {
@@ -66,25 +82,25 @@ pub(super) async fn events(
         return Err(Refusal::new(StatusCode::FORBIDDEN, sentence).into_response());
     }
     let rate = rate(&uri).map_err(|why| Refusal::bad_input(why).into_response())?;
-    if page.0.life.is_stopping() {
+    if own.life.is_stopping() {
         return Err(Refusal::unavailable("stopping").into_response());
     }
-    let viewer = page.add_viewer(rate).map_err(|why| {
+    let viewer = own.viewers.add(rate).map_err(|why| {
         let mut refusal = Refusal::unavailable(why).into_response();
         let soon = HeaderValue::from_static("5");
         refusal.headers_mut().insert(RETRY_AFTER, soon);
         refusal
     })?;
     let (sender, receiver) = mpsc::channel(BUFFER);
-    tokio::spawn(serve(page, viewer, sender));
-    let mut response = Body::new(Events(receiver)).into_response();
-    let own = response.headers_mut();
-    own.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    tokio::spawn(serve(own, viewer, sender));
+    let mut response = Body::new(EventBody(receiver)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // `no-transform`, or a proxy that compresses would hold events back.
     let cache = HeaderValue::from_static("no-store, no-transform");
-    own.insert(CACHE_CONTROL, cache);
-    own.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    protect(own);
+    headers.insert(CACHE_CONTROL, cache);
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    protect(headers);
     Ok(response)
 }
 
@@ -102,9 +118,9 @@ fn rate(uri: &Uri) -> Result<u16, String> {
     }
 }
 
-/// Passes the board's events on, until the viewer leaves, is too slow, or this pod stops.
-async fn serve(page: Page, viewer: Viewer, sender: mpsc::Sender<Bytes>) {
-    let services = page.0.services.iter().map(|service| {
+/// Passes the board's events on until the viewer leaves, is too slow, or this pod stops.
+async fn serve(own: Events, viewer: Viewer, sender: mpsc::Sender<Bytes>) {
+    let services = own.viewers.watched().services.iter().map(|service| {
         json!({
             "label": service.label,
             "pods": service.pods.join(","),
@@ -114,7 +130,7 @@ async fn serve(page: Page, viewer: Viewer, sender: mpsc::Sender<Bytes>) {
     let hello = json!({
         "now": now(),
         "services": services.collect::<Vec<_>>(),
-        "actions": page.0.actions,
+        "actions": own.actions_allowed,
     });
     let send = async |event| sender.send_timeout(event, SEND_TIMEOUT).await.is_ok();
     if !send(event("hello", &hello)).await {
@@ -134,11 +150,11 @@ async fn serve(page: Page, viewer: Viewer, sender: mpsc::Sender<Bytes>) {
         loop {
             let next = tokio::select! {
                 () = sender.closed() => return,
-                _ = page.0.life.stop_requested(), if !stopping => {
+                _ = own.life.stop_requested(), if !stopping => {
                     stopping = true;
                     event("bye", &json!({}))
                 }
-                () = page.0.life.closing() => return,
+                () = own.life.closing() => return,
                 _ = heartbeat.tick() => Bytes::from_static(b": still here\n\n"),
                 event = events.recv() => match event {
                     Ok(event) => event,
@@ -153,10 +169,10 @@ async fn serve(page: Page, viewer: Viewer, sender: mpsc::Sender<Bytes>) {
     }
 }
 
-/// The body of the answer. When the client is gone it is dropped, and the sender knows.
-struct Events(mpsc::Receiver<Bytes>);
+/// The body of the answer. It is dropped when the client is gone, and the sender notices.
+struct EventBody(mpsc::Receiver<Bytes>);
 
-impl hyper::body::Body for Events {
+impl hyper::body::Body for EventBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -171,18 +187,21 @@ impl hyper::body::Body for Events {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::Value;
 
-    use super::*;
+    use super::{super::services::Watched, *};
 
     #[tokio::test]
     async fn a_viewer_that_was_too_slow_gets_all_that_is_known_and_nothing_older_after_it() {
-        let life = chassis::lifecycle::Life::new(Duration::ZERO);
-        let page = Page::new(life, &chassis::config::defaults());
-        let viewer = page.add_viewer(0).unwrap();
-        let board = std::sync::Arc::clone(&viewer.board);
+        let watched = Arc::new(Watched::new(&chassis::config::defaults()));
+        let viewers = Viewers::new(1, watched);
+        let viewer = viewers.add(0).unwrap();
+        let board = Arc::clone(&viewer.board);
+        let own = Events::new(Life::new(Duration::ZERO), viewers, true);
         let (sender, mut receiver) = mpsc::channel(BUFFER);
-        tokio::spawn(serve(page, viewer, sender));
+        tokio::spawn(serve(own, viewer, sender));
         let mut came = String::new();
         let mut next = async || {
             if came.is_empty() {

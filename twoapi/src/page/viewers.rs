@@ -1,5 +1,5 @@
-//! Who watches. The first viewer starts the watch and the last one ends it, so that with no viewer
-//! nothing is asked and no connection is held; however many there are, the pods are asked once.
+//! Who watches. The first viewer starts the watch, and the last one ends it: without a viewer no pod is
+//! asked and no connection is held. However many viewers there are, each pod is asked once.
 
 use std::{
     collections::HashMap,
@@ -8,19 +8,23 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Page, board::Board, watch::Watch};
+use super::{board::Board, services::Watched, watch::Watch};
 
-/// Those who watch at the moment.
+/// The viewers of the page. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Viewers(Arc<Inner>);
+
 #[derive(Debug)]
-pub(super) struct Viewers {
+struct Inner {
     max: usize,
+    watched: Arc<Watched>,
     present: Mutex<Present>,
 }
 
 #[derive(Debug, Default)]
 struct Present {
-    last: u64,
-    /// The rate that each has chosen.
+    last_number: u64,
+    /// The rate that each viewer has chosen, by the viewer's number.
     rates: HashMap<u64, u16>,
     watch: Option<Watch>,
 }
@@ -28,56 +32,62 @@ struct Present {
 /// A viewer, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Viewer {
-    page: Page,
+    viewers: Viewers,
     number: u64,
     pub(super) board: Arc<Board>,
 }
 
 impl Viewers {
-    pub(super) fn new(max: usize) -> Self {
-        Self {
+    pub(super) fn new(max: usize, watched: Arc<Watched>) -> Self {
+        Self(Arc::new(Inner {
             max,
+            watched,
             present: Mutex::default(),
-        }
+        }))
     }
 
-    fn present(&self) -> MutexGuard<'_, Present> {
-        self.present.lock().expect("nobody panics with it")
+    pub(super) fn watched(&self) -> &Watched {
+        &self.0.watched
     }
-}
 
-impl Page {
-    /// One more viewer, who wants so many requests a second.
+    /// Adds a viewer who wants so many requests a second.
     ///
     /// # Errors
-    /// A sentence, when there are as many as there may be.
-    pub(super) fn add_viewer(&self, rate: u16) -> Result<Viewer, String> {
-        let viewers = &self.0.viewers;
-        let mut present = viewers.present();
-        if present.rates.len() >= viewers.max {
-            let max = viewers.max;
+    /// A sentence, if there are as many viewers as are allowed.
+    pub(super) fn add(&self, rate: u16) -> Result<Viewer, String> {
+        let max = self.0.max;
+        let mut present = self.present();
+        if present.rates.len() >= max {
             return Err(format!(
                 "{max} viewers watch already, which is as many as MAX_VIEWERS allows"
             ));
         }
-        present.last += 1;
-        let number = present.last;
+        present.last_number += 1;
+        let number = present.last_number;
         present.rates.insert(number, rate);
-        let watch = present.watch.get_or_insert_with(|| Watch::start(self));
+        let watch = &mut present.watch;
+        let watch = watch.get_or_insert_with(|| Watch::start(&self.0.watched));
         let board = Arc::clone(&watch.board);
-        present.tell();
+        present.publish();
         Ok(Viewer {
-            page: self.clone(),
+            viewers: self.clone(),
             number,
             board,
         })
     }
+
+    fn present(&self) -> MutexGuard<'_, Present> {
+        self.0
+            .present
+            .lock()
+            .expect("no holder of this lock panics")
+    }
 }
 
 impl Viewer {
-    /// How many watch, and at which rate.
+    /// How many watch, and the rate that holds for all.
     pub(super) fn status(&self) -> Value {
-        self.page.0.viewers.present().status()
+        self.viewers.present().status()
     }
 }
 
@@ -86,12 +96,12 @@ impl Present {
         json!({ "viewers": self.rates.len(), "rate": self.rate() })
     }
 
-    /// The highest rate that a viewer has chosen holds for all.
+    /// The highest rate that a viewer has chosen, which holds for all.
     fn rate(&self) -> u16 {
         self.rates.values().copied().max().unwrap_or(0)
     }
 
-    fn tell(&self) {
+    fn publish(&self) {
         if let Some(watch) = &self.watch {
             watch.set_rate(self.rate());
             watch.board.set_status(self.status());
@@ -101,12 +111,12 @@ impl Present {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        let mut present = self.page.0.viewers.present();
+        let mut present = self.viewers.present();
         present.rates.remove(&self.number);
         if present.rates.is_empty() {
             present.watch = None;
         } else {
-            present.tell();
+            present.publish();
         }
     }
 }

@@ -1,13 +1,10 @@
-//! A watch: everything that runs while somebody looks. It ends when it is dropped, and with it every
+//! A watch: everything that runs while there are viewers. When it is dropped, it ends with every
 //! connection that it has opened.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     net::IpAddr,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -17,16 +14,23 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
-use super::{Page, board::Board, discovery, pod, traffic};
+use super::{
+    board::Board,
+    discovery,
+    listed::{Listed, PodCounts},
+    pod::{self, Poller},
+    services::Watched,
+    traffic,
+};
 
 /// How often the names are looked up: a pod comes and goes in seconds.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// For how long a pod that has left isn't shown again just because DNS still has it. CoreDNS may
+/// For how long a pod that has left isn't shown again only because DNS still lists it. CoreDNS may
 /// cache an answer for 30 s.
 const STALE_DNS: Duration = Duration::from_secs(40);
 
-/// More pods than that are not polled: a page with more cards tells nobody anything.
+/// How many pods of a Service are polled at most: nobody can follow more cards.
 const MAX_PODS: usize = 200;
 
 #[derive(Debug)]
@@ -36,43 +40,19 @@ pub(super) struct Watch {
     task: AbortHandle,
 }
 
-/// How long to wait before what has panicked is started again.
+/// How long to wait before a watch of which a part has panicked is started again.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
-
-/// What the pollers of one Service's pods share.
-#[derive(Debug)]
-pub(super) struct Listed {
-    /// The addresses that DNS has at the moment.
-    addresses: Mutex<HashSet<IpAddr>>,
-    polled: Polled,
-}
-
-/// How many pods of each Service are polled.
-type Polled = Arc<[AtomicUsize]>;
-
-impl Listed {
-    pub(super) fn contains(&self, ip: IpAddr) -> bool {
-        let addresses = self.addresses.lock().expect("nobody panics with it");
-        addresses.contains(&ip)
-    }
-
-    /// How many pods are polled, of all Services.
-    pub(super) fn pods(&self) -> usize {
-        let each = self.polled.iter();
-        each.map(|pods| pods.load(Ordering::Relaxed)).sum()
-    }
-}
 
 impl Watch {
     /// Starts to watch.
-    pub(super) fn start(page: &Page) -> Self {
+    pub(super) fn start(watched: &Arc<Watched>) -> Self {
         let board = Arc::new(Board::new());
         let (rate, rates) = watch::channel(0);
         let task = tokio::spawn({
-            let (page, board) = (page.clone(), Arc::clone(&board));
+            let (watched, board) = (Arc::clone(watched), Arc::clone(&board));
             async move {
                 // Panics are logged where they happen; viewers go on with what there is meanwhile.
-                while run(&page, &board, &rates).await.is_err() {
+                while run(&watched, &board, &rates).await.is_err() {
                     sleep(RESTART_DELAY).await;
                 }
             }
@@ -101,7 +81,7 @@ impl Drop for Watch {
 
 /// Runs until it is dropped, or until a part of it has panicked.
 async fn run(
-    page: &Page,
+    watched: &Arc<Watched>,
     board: &Arc<Board>,
     rates: &watch::Receiver<u16>,
 ) -> Result<(), JoinError> {
@@ -111,18 +91,18 @@ async fn run(
         let board = Arc::clone(board);
         async move { board.publish().await }
     });
-    let services = page.0.services.iter().enumerate();
-    let polled: Polled = services.clone().map(|_| AtomicUsize::new(0)).collect();
+    let services = watched.services.iter().enumerate();
+    let polled: PodCounts = services.clone().map(|_| AtomicUsize::new(0)).collect();
     for (number, service) in services {
         let (seen, answered) = mpsc::channel(64);
         if let Some(url) = service.traffic.clone() {
-            let (resolver, rates) = (page.0.resolver.clone(), rates.clone());
+            let (resolver, rates) = (watched.resolver.clone(), rates.clone());
             let board = Arc::clone(board);
             tasks.spawn(traffic::run(number, url, resolver, rates, board, seen));
         }
-        let (page, board) = (page.clone(), Arc::clone(board));
-        let polled = Arc::clone(&polled);
-        tasks.spawn(find_pods(page, number, board, polled, answered));
+        let (watched, board) = (Arc::clone(watched), Arc::clone(board));
+        let listed = Arc::new(Listed::new(Arc::clone(&polled)));
+        tasks.spawn(find_pods(watched, number, board, listed, answered));
     }
     while let Some(ended) = tasks.join_next().await {
         ended?;
@@ -135,7 +115,7 @@ async fn run(
 struct Pollers {
     tasks: JoinSet<IpAddr>,
     ids: HashMap<IpAddr, tokio::task::Id>,
-    /// When a pod left.
+    /// When a pod left, by its address.
     left: HashMap<IpAddr, Instant>,
 }
 
@@ -144,7 +124,7 @@ impl Pollers {
         self.ids.insert(ip, self.tasks.spawn(poller).id());
     }
 
-    /// Waits for the next one that ends; for ever if none runs.
+    /// Waits for the next poller that ends. If none runs, it waits for ever.
     async fn ended(&mut self) {
         match self.tasks.join_next_with_id().await {
             Some(ended) => self.note(ended),
@@ -152,7 +132,7 @@ impl Pollers {
         }
     }
 
-    /// A pod has left; or its poller has panicked, and it is found again with the next look.
+    /// Notes that a pod has left, or that its poller has panicked: then the next look-up finds the pod again.
     fn note(&mut self, ended: Result<(tokio::task::Id, IpAddr), JoinError>) {
         let id = match &ended {
             Ok((id, _)) => *id,
@@ -165,20 +145,16 @@ impl Pollers {
     }
 }
 
-/// Polls every pod of a Service that DNS names, or that has answered a request: DNS lags.
+/// Polls every pod of a Service that DNS lists, and every pod that has answered a request: DNS is late.
 async fn find_pods(
-    page: Page,
+    watched: Arc<Watched>,
     service: usize,
     board: Arc<Board>,
-    polled: Polled,
+    listed: Arc<Listed>,
     mut answered: mpsc::Receiver<IpAddr>,
 ) {
-    let names = &page.0.services[service].pods;
+    let names = &watched.services[service].pods;
     let own_pod = names == &["localhost"];
-    let listed = Arc::new(Listed {
-        addresses: Mutex::default(),
-        polled,
-    });
     let client = pod::client();
     let mut pollers = Pollers::default();
     let mut again = interval(LOOKUP_INTERVAL);
@@ -187,10 +163,9 @@ async fn find_pods(
         let mut found = Vec::new();
         tokio::select! {
             _ = again.tick() => {
-                let problem = match discovery::addresses(&page.0.resolver, names).await {
+                let problem = match discovery::addresses(&watched.resolver, names).await {
                     Ok(addresses) => {
-                        *listed.addresses.lock().expect("nobody panics with it") =
-                            addresses.iter().copied().collect();
+                        listed.set(&addresses);
                         let many = addresses.len() > MAX_PODS;
                         let sentence = format!(
                             "{} pods have been found, and {MAX_PODS} of them are shown",
@@ -211,10 +186,10 @@ async fn find_pods(
             if pollers.ids.len() >= MAX_PODS || pollers.ids.contains_key(&ip) {
                 continue;
             }
-            let poller = pod::Poller {
+            let poller = Poller {
                 client: client.clone(),
                 ip,
-                ports: page.0.ports,
+                ports: watched.ports,
                 service,
                 listed: Arc::clone(&listed),
                 board: Arc::clone(&board),
@@ -223,14 +198,12 @@ async fn find_pods(
             };
             pollers.start(ip, poller.run());
         }
-        listed.polled[service].store(pollers.ids.len(), Ordering::Relaxed);
+        listed.set_polled(service, pollers.ids.len());
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     #[tokio::test]
@@ -245,15 +218,5 @@ mod tests {
         assert!(pollers.ids.is_empty(), "{pollers:?}");
         assert!(pollers.left.contains_key(&left), "{pollers:?}");
         assert!(!pollers.left.contains_key(&panicked), "{pollers:?}");
-    }
-
-    #[test]
-    fn the_pods_of_all_services_are_polled_as_often_as_those_of_one() {
-        let polled: Polled = [20, 0, 21].map(AtomicUsize::new).into();
-        let listed = Listed {
-            addresses: Mutex::new([IpAddr::V4(Ipv4Addr::LOCALHOST)].into()),
-            polled,
-        };
-        assert_eq!(listed.pods(), 41);
     }
 }

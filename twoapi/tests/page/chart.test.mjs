@@ -211,7 +211,7 @@ test("an hour of a change in a hidden tab is judged and forgotten", { timeout: 1
     const say = (name, data) => listener.onEvent(name, JSON.parse(JSON.stringify({ now, ...data })));
     const pod = (i, state) => ({
       id: `0/10.0.0.${i}`, service: 0, ip: `10.0.0.${i}`, name: `chesterdeployment-5d79c7596-lgds${i}`, version: "1.0", node: "kind-worker", namespace: "chesterns",
-      state, why: "", restarts: 0, started: "2026-01-01T00:00:00Z", cpu: Math.round(now / 1000) % 97, limit: 1000, stop: null, burns: [], probes: [], faults: [], allows_faults: ["twoapi"],
+      state, why: "", started: [null, "2026-01-01T00:00:00Z"], cpu: Math.round(now / 1000) % 97, limit: 1000, stop: null, burns: [], probes: [], faults: [], allows_faults: ["twoapi"],
     });
     say("pods", { all: true, pods: [1, 2, 3].map((i) => pod(i, "ready")) });
     for (let second = 0; second < 3600; second++) {

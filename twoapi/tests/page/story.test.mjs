@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Story, entry } from "../../page/story.js";
+import { entry } from "../../page/entry.js";
+import { Story } from "../../page/story.js";
 
 const pod = (name, state, version = "1.0", more = {}) => ({
-  id: `0/${name}`, service: 0, ip: "10.0.0.1", name, version, state, restarts: 0, stop: null, ...more,
+  id: `0/${name}`, service: 0, ip: "10.0.0.1", name, version, state, started: [null, null], stop: null, ...more,
 });
 const ok = (t, version = "1.0", more = {}) => ({ t, took: 1, service: 0, lane: 0, outcome: "ok", pod: "a", version, late: null, ...more });
 
@@ -63,6 +64,27 @@ test("an update is judged when it has come to rest", () => {
   assert.equal(verdict.longest_gap_ms, 650);
   const kinds = story.moments.map((moment) => moment.kind);
   assert.deepEqual(kinds, ["appeared", "isReady", "first", "signal", "end"]);
+});
+
+test("a container's restarts are counted on when another pod serves the page", () => {
+  const story = new Story();
+  const seen = (t, oneapi, twoapi, more = {}) => {
+    story.hear({ t, pods: [pod("a", "ready", "1.0", { started: [oneapi, twoapi] })], ...more });
+    return story.pods.get("0/a").restarts;
+  };
+  assert.equal(seen(0, "first", "first", { all: true }), 0);
+  assert.equal(seen(5000, "second", "first"), 1);
+  assert.equal(seen(5100, "second", "first"), 1);
+  story.hear({ t: 6000, blind: true });
+  // The new watch has not reached oneapi yet. When it does, oneapi has restarted meanwhile.
+  assert.equal(seen(7000, null, "first", { all: true }), 1);
+  assert.equal(seen(7500, "third", "second"), 3);
+  assert.deepEqual(story.moments.map(({ kind }) => kind), ["restart", "restart"]);
+  const replayed = new Story();
+  for (const heard of story.tape) replayed.hear(heard);
+  assert.equal(replayed.pods.get("0/a").restarts, 3, "a replay counts nothing again");
+  story.hear({ t: 8000, pods: [{ ...pod("b", "ready", "1.0", { started: ["fourth", "fourth"] }), id: "0/a" }] });
+  assert.equal(story.pods.get("0/a").restarts, 0, "the address is another pod's now");
 });
 
 test("scaling, replacing and readiness are told apart", () => {
@@ -171,10 +193,10 @@ test("a pod is as old as its server says, whatever the clock of the browser", ()
   const started = "2026-01-01T00:00:00.000Z";
   const now = Date.parse(started) + 5000;
   const ahead = 3_600_000;
-  const heard = entry("pods", { now, pods: [{ ...pod("a", "ready"), started }] }, ahead);
-  assert.equal(heard.t - heard.pods[0].started, 5000);
-  const none = entry("pods", { now, pods: [{ ...pod("a", "ready"), started: "<b>yesterday</b>" }] }, ahead);
-  assert.equal(none.pods[0].started, null, "what is no time has no age");
+  const heard = entry("pods", { now, pods: [pod("a", "ready", "1.0", { started: [null, started] })] }, ahead);
+  assert.equal(heard.t - heard.pods[0].began, 5000);
+  const none = entry("pods", { now, pods: [pod("a", "ready", "1.0", { started: ["<b>yesterday</b>", null] })] }, ahead);
+  assert.equal(none.pods[0].began, null, "what is no time has no age");
 });
 
 test("a pod that claims another version with each answer can't fill the page", () => {
@@ -196,7 +218,7 @@ function told(story, name, data) {
 function running(number, t, state = "ready") {
   const probes = ["liveness", "readiness", "startup"].flatMap((kind) =>
     ["oneapi", "twoapi"].map((container) => ({ container, kind, at: new Date(t - (t % 5000)).toISOString(), status: 200, took: 0.001, every: 5 })));
-  return pod(`chesterdeployment-5d79c7596-lgds${number}`, state, "1.0", { cpu: t % 97, limit: 1000, node: "kind-worker", burns: [], faults: [], probes, started: "2026-01-01T00:00:00.000Z" });
+  return pod(`chesterdeployment-5d79c7596-lgds${number}`, state, "1.0", { cpu: t % 97, limit: 1000, node: "kind-worker", burns: [], faults: [], probes, started: ["2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z"] });
 }
 
 test("three hours of a pod that flaps are twenty verdicts in a few megabytes", () => {

@@ -1,0 +1,52 @@
+// What the reader can choose for the page: its rate, its language and its theme.
+
+import { by, make, write } from "./dom.js";
+import { forgetColours } from "./drawing.js";
+import { language, t, translate } from "./text.js";
+
+const RATES = [0, 1, 5, 10, 20, 50];
+
+/** What has been chosen, which a browser may not keep. @type {Record<string, string | undefined>} */
+let chosen = {};
+try { chosen = localStorage ?? chosen; } catch { /* then it is for this time only */ }
+
+/**
+ * Shows what can be chosen, and applies what has been chosen before.
+ * @param {(rate: number) => void} onRate
+ * @param {() => void} onChange called when everything has to be drawn anew
+ */
+export function offerChoices(onRate, onChange) {
+  const { style } = document.documentElement;
+  const isDark = matchMedia("(prefers-color-scheme: dark)");
+  const apply = (theme = style.colorScheme, /** @type {string} */ to = language()) => {
+    style.colorScheme = theme;
+    translate(to);
+    const other = by("language");
+    [other.lang, other.textContent] = to === "zh" ? ["en", "English"] : ["zh", "中文"];
+    const toggle = (theme ? theme === "dark" : isDark.matches) ? "light" : "dark";
+    write(by("theme"), t((by("theme").dataset.t = toggle)));
+    forgetColours();
+    onChange();
+  };
+  by("language").onclick = () => apply(undefined, (chosen.language = by("language").lang));
+  by("theme").onclick = () => apply((chosen.theme = by("theme").dataset.t));
+  isDark.onchange = () => apply();
+  // Paper is white.
+  onbeforeprint = () => apply("light");
+  onafterprint = () => apply(chosen.theme ?? "");
+  const rate = RATES.find((number) => String(number) === chosen.rate) ?? 10;
+  for (const number of RATES) {
+    const [label, input] = [make("label"), make("input")];
+    input.type = "radio";
+    input.name = "rate";
+    input.checked = number === rate;
+    input.onchange = () => {
+      onRate(number);
+      chosen.rate = String(number);
+    };
+    label.append(input, String(number));
+    by("rate").append(label);
+  }
+  apply(chosen.theme ?? "", (chosen.language ?? navigator.language).startsWith("zh") ? "zh" : "en");
+  onRate(rate);
+}

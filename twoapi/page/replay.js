@@ -1,0 +1,89 @@
+// A change is replayed, at a tenth of its speed.
+
+import { by, write } from "./dom.js";
+import { DELAY_MS, clock, live } from "./live.js";
+import { Story } from "./story.js";
+import { t } from "./text.js";
+
+/** @typedef {import("./types.js").Change} Change */
+
+const SLOWER = 10, STEP_MS = 100;
+
+/** @type {null | { change: Change, story: Story, at: number, told: number, playing: boolean, last: number }} */
+export let replay = null;
+
+/** Begins to replay a change. @param {Change} change */
+export function beginReplay(change) {
+  replay = { change, story: new Story(live.labels), at: change.begin, told: 0, playing: true, last: clock() };
+  seek(change.begin);
+  by("replay").hidden = false;
+  by("replay-play").focus();
+}
+
+/** Shows the replay at this time. @param {number} at */
+export function seek(at) {
+  if (!replay) return;
+  const { change } = replay;
+  if (at < replay.at || !replay.told) {
+    replay.story = new Story(live.labels);
+    replay.story.versions = [...live.versions];
+    // The pods that were there are no news.
+    replay.story.began = -Infinity;
+    replay.told = 0;
+  }
+  replay.at = Math.min(Math.max(at, change.begin), change.end);
+  // What was seen a moment later had happened by then.
+  while (change.tape[replay.told]?.t <= replay.at + DELAY_MS) replay.story.hear(change.tape[replay.told++]);
+  if (replay.at === change.end) replay.playing = false;
+  const share = (replay.at - change.begin) / (change.end - change.begin);
+  /** @type {HTMLInputElement} */ (by("replay-at")).value = String(share * 1000);
+  write(by("replay-play"), t(replay.playing ? "pause" : "play"));
+  write(by("replay-what"), `${t("replaying")} · ${((replay.at - change.begin) / 1000).toFixed(1)} s`);
+}
+
+/** Goes on with the replay. @param {number} real the time now */
+export function advance(real) {
+  if (!replay) return;
+  const passed = (real - replay.last) / SLOWER;
+  replay.last = real;
+  if (replay.playing) seek(replay.at + passed);
+}
+
+function playOrPause() {
+  if (!replay) return;
+  replay.playing = !replay.playing;
+  seek(replay.playing && replay.at === replay.change.end ? replay.change.begin : replay.at);
+}
+
+/** @param {number} ms */
+function stepBy(ms) {
+  if (!replay) return;
+  replay.playing = false;
+  seek(replay.at + ms);
+}
+
+function endReplay() {
+  replay = null;
+  by("replay").hidden = true;
+  by("changes").focus();
+}
+
+by("replay-play").onclick = playOrPause;
+by("replay-step").onclick = () => stepBy(STEP_MS);
+by("replay-back").onclick = () => stepBy(-STEP_MS);
+by("replay-end").onclick = endReplay;
+by("replay-at").oninput = () => {
+  if (!replay) return;
+  const share = Number(/** @type {HTMLInputElement} */ (by("replay-at")).value) / 1000;
+  stepBy(replay.change.begin + share * (replay.change.end - replay.change.begin) - replay.at);
+};
+addEventListener("keydown", (event) => {
+  const { tagName } = /** @type {Element} */ (event.target);
+  if (!replay || /INPUT|SELECT/.test(tagName) || tagName === "BUTTON" && event.key === " ") return;
+  if (event.key === " ") playOrPause();
+  else if (event.key === "ArrowRight") stepBy(STEP_MS);
+  else if (event.key === "ArrowLeft") stepBy(-STEP_MS);
+  else if (event.key === "Escape") endReplay();
+  else return;
+  event.preventDefault();
+});

@@ -1,0 +1,26 @@
+// The types of what has happened. There is no code here.
+
+/**
+ * @typedef {{ id: string, service: number, ip: string, name: string | null, version: string | null,
+ *   namespace: string | null, node: string | null, state: string, why: string,
+ *   started: (string | null)[], began: number | null, restarts: number, cpu: number | null, limit: number | null,
+ *   stop: { since_signal_seconds: number, drain_seconds: number, deadline_seconds: number } | null,
+ *   burns: { id: number, millicores: number, left: number }[],
+ *   probes: { kind: string, status: number }[],
+ *   faults: { container: string, name: string, left: number | null }[],
+ *   allows_faults: string[] | null }} Pod
+ * @typedef {{ t: number, took: number, service: number, lane: number, outcome: string,
+ *   pod: string, version: string, late: number | null, gap?: number }} Mark
+ * @typedef {{ t: number, service: number, kind: string, pod: string, version: string }} Moment
+ * @typedef {{ t: number, pods?: Pod[], left?: string[], all?: boolean, marks?: Mark[],
+ *   blind?: boolean, bytes?: number }} Entry
+ * @typedef {{ service: number, label: string, kind: string, from: string[], to: string[],
+ *   before: number, pods: number, stuck: number, seconds: number, requests: number, failed: number,
+ *   outcomes: Record<string, number>, late: number, longest_gap_ms: number | null,
+ *   unobserved_seconds: number, at: string }} Verdict
+ * @typedef {{ verdict: Verdict, begin: number, end: number, tape: Entry[], bytes: number }} Change
+ * @typedef {{ ok: number, failed: number, late: number, outcomes: Record<string, number>, gap: number,
+ *   lastOk: number, open: null | { begin: number, last: number, active: number, from: Pod[] } }} Side
+ */
+
+export {};

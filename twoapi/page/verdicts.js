@@ -1,0 +1,52 @@
+// The list of changes, with the verdict on each.
+
+import { copyButton } from "./copy.js";
+import { button, by, make } from "./dom.js";
+import { live } from "./live.js";
+import { beginReplay } from "./replay.js";
+import { language, outcomeName, t } from "./text.js";
+
+/** @typedef {import("./types.js").Verdict} Verdict */
+
+/** What is listed. */
+let listed = "";
+
+/** A verdict in a sentence. @param {Verdict} v */
+function sentence(v) {
+  const gaps = { ...v, from: v.from.join(t("comma")), to: v.to.join(t("comma")), n: v.pods, s: v.seconds };
+  const parts = [t(v.kind, gaps), t("requests", { n: v.requests.toLocaleString(language()), f: v.failed })];
+  for (const [outcome, count] of Object.entries(v.outcomes)) parts.push(`${count} ${outcomeName(outcome)}`);
+  if (v.longest_gap_ms !== null) parts.push(t("longest", { g: v.longest_gap_ms }));
+  if (v.late) parts.push(t("lateOnes", { n: v.late }));
+  if (v.stuck) parts.push(t("stuck", { n: v.stuck }));
+  if (v.unobserved_seconds) parts.push(t("blind", { s: v.unobserved_seconds }));
+  // English alone has a plural.
+  const text = parts.join(t("comma")).replace(/\b1 (pod|request)s/g, "1 $1");
+  return (live.labels[1] ? `${v.label}: ` : "") + text;
+}
+
+export function verdicts() {
+  const going = live.sides.some((side) => side.open);
+  const replays = live.changes.filter((change) => change.tape.length).length;
+  const key = [language(), live.labels, going, replays, live.changes.length, live.changes[0]?.begin].join();
+  if (key === listed) return;
+  listed = key;
+  const items = live.changes.map((change) => {
+    const text = sentence(change.verdict);
+    const item = make("li", change.verdict.failed ? "bad" : "");
+    const cut = text.search(/[,，]/);
+    const line = make("p", "", make("strong", "", text.slice(0, cut)));
+    line.append(text.slice(cut));
+    item.append(line);
+    if (change.tape.length) item.append(button(t("replay"), () => beginReplay(change)));
+    item.append(copyButton("copy", text), copyButton("copyJson", JSON.stringify(change.verdict, null, 2)));
+    return item;
+  });
+  if (going) items.unshift(make("li", "note", t("going")));
+  if (!items.length) items.push(make("li", "note", t("noVerdict")));
+  // A new one comes in at the top, so the button that has the focus is known by its place from the end.
+  const buttons = () => [...by("changes").querySelectorAll("button")].reverse();
+  const focused = buttons().findIndex((element) => element === document.activeElement);
+  by("changes").replaceChildren(...items);
+  buttons()[focused]?.focus();
+}

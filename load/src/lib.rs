@@ -1,5 +1,4 @@
-//! Sends requests at a fixed rate and counts what became of them: the subcommand `load`, the page, and
-//! whoever else needs a load.
+//! Sends requests at a fixed rate and counts what became of them, for the subcommand `load` and for the page.
 //!
 //! It is an open loop: request number i is due i / rate seconds after the start, whatever happened
 //! to those before it, and its latency counts from then, as does its time-out. So a stall of the

@@ -1,8 +1,8 @@
 //! Looks names up, for every client of twoapi and not only for loads. Left out: a
 //! cache, since a cached answer would hide that pods come and go.
 //!
-//! A look-up takes a thread until the system gives it up, which can be half a minute after whoever
-//! asked has. So a [`Resolver`] has one under way for each name, and all who ask meanwhile wait for it.
+//! A look-up takes a thread until the system gives it up, which can be half a minute after the caller has
+//! given up. So a [`Resolver`] has one look-up under way for each name, and all callers wait for that one.
 
 use std::{
     collections::HashMap,
@@ -29,7 +29,7 @@ const SAY_AFTER: Duration = Duration::from_secs(2);
 /// All addresses of a name, each once, in the system's order of preference; at least one.
 ///
 /// # Errors
-/// The reason why there is none, without the name.
+/// The reason why there is no address, without the name.
 pub async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     if host.eq_ignore_ascii_case("localhost") {
         return Ok(localhost(port).to_vec());
@@ -97,7 +97,7 @@ impl Resolver {
         Ok(found.into_iter().map(with_port).collect())
     }
 
-    /// What the look-up of this name finds that is under way, or else this one.
+    /// What the look-up finds that is under way for this name, or else what this one finds.
     async fn share(
         &self,
         host: &str,
@@ -126,7 +126,7 @@ impl Resolver {
     }
 
     fn under_way(&self) -> MutexGuard<'_, UnderWay> {
-        self.0.lock().expect("nobody panics with it")
+        self.0.lock().expect("no holder of this lock panics")
     }
 }
 

@@ -123,7 +123,7 @@ impl Drop for Running {
     }
 }
 
-/// One connection's task: sends the next request that is due, until there is none.
+/// The task of one connection: sends the next request that is due, until there are no more.
 async fn send_requests(shared: Arc<Shared>, mut connection: Connection) {
     let Shared {
         target,

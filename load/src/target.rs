@@ -51,7 +51,7 @@ impl Target {
         Self::reach(resolver, url, &found, limit).await
     }
 
-    /// The same for a program that was just started: the name has its own time to be resolved.
+    /// As [`find`](Self::find), for a program that was just started: the look-up has its own time limit.
     ///
     /// # Errors
     /// As of [`find`](Self::find).
@@ -93,13 +93,13 @@ impl Target {
         Err(why)
     }
 
-    /// Asks for another host than the URL's, which stays where the requests are sent.
+    /// Sends another header `Host` than the URL's. The requests still go to the URL's own host.
     pub fn with_host(mut self, host_header: HeaderValue) -> Self {
         self.host_header = host_header;
         self
     }
 
-    /// The next address: they take turns.
+    /// The next address. The addresses take turns.
     pub(crate) fn address(&self) -> SocketAddr {
         let addresses = self
             .addresses

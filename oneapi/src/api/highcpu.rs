@@ -75,8 +75,7 @@ pub(super) fn accepted(oneapi: &Oneapi, query: Option<String>) -> Result<BurnReq
 /// Waits until the client has closed its sending side, and a little longer. It may still wait for the
 /// answer, but behind a proxy one that has left looks the same.
 async fn client_closed(client: &Peer) {
-    /// Long enough for a burn that somebody asks for with `nc -N` to try it, and short enough for nobody
-    /// to wonder about the CPU time.
+    /// Long enough to try a burn with `nc -N`, and short enough that the CPU time surprises nobody.
     const STILL_BURNS: Duration = Duration::from_secs(1);
     client.closed_sending().await;
     sleep(STILL_BURNS).await;

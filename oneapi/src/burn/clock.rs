@@ -1,7 +1,7 @@
 //! What a thread has burnt, by the clock that can be trusted here.
 //!
 //! The kernel's clock of a thread's CPU time is exact to the nanosecond on Linux and macOS. A sandbox may
-//! only look a hundred times a second which threads run, and count a whole step to each, as gVisor does
+//! look only a hundred times a second which threads run, and count a whole step for each, as gVisor does
 //! (`runCPUClockTicker` in <https://github.com/google/gvisor/blob/master/pkg/sentry/kernel/task_sched.go>)
 //! while its clock claims nanoseconds. A thread that works until the clock moves, and then sleeps, uses half
 //! of what such a clock says. So the first burn looks how far the clock steps. Where it steps too far, each
@@ -15,17 +15,17 @@ use std::{
 /// Reads the CPU time of the calling thread.
 pub type ReadCpuTime = fn() -> Duration;
 
-/// By which clock burns are measured.
+/// The clock by which burns are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
     /// The CPU time of each thread.
     Cpu,
-    /// The wall clock, since the other one steps too far.
+    /// The wall clock, since the clock of CPU time steps too far.
     Wall,
 }
 
 impl Clock {
-    /// As answers have it.
+    /// The name that answers have.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
@@ -44,7 +44,7 @@ pub(super) struct CpuClock {
 /// A tenth of the shortest period of a burner thread: what a longer step hides can't be steered.
 const LONGEST_STEP: Duration = Duration::from_millis(1);
 
-/// How many steps are looked at: one may be long because a virtual machine was paused.
+/// How many steps a burn looks at: one may be long because a virtual machine was paused.
 const STEPS: u32 = 3;
 
 /// A clock that hasn't moved after so much work has steps of that length at least.
@@ -58,7 +58,7 @@ impl CpuClock {
         }
     }
 
-    /// How far it steps; none before a burn has looked.
+    /// How far the clock steps; `None` before a burn has looked.
     pub(super) fn step(&self) -> Option<Duration> {
         self.step.get().copied()
     }
@@ -67,7 +67,8 @@ impl CpuClock {
         self.step().map(choice)
     }
 
-    /// Measures the calling thread. The first one finds out how, and has burnt what that took.
+    /// A meter for the calling thread. The first thread finds out how far the clock steps, and has burnt the
+    /// CPU time that this took.
     pub(super) fn meter(&self) -> Meter {
         let mut burnt = Duration::ZERO;
         let step = *self.step.get_or_init(|| {
@@ -105,7 +106,8 @@ fn choice(step: Duration) -> Clock {
     }
 }
 
-/// The shortest of a few steps, and what finding it has burnt. What the clock says of itself isn't asked.
+/// The shortest of a few steps, and the CPU time that finding it has burnt. The resolution that the clock
+/// claims is not asked for, since it may be wrong.
 fn look(read: ReadCpuTime) -> (Duration, Duration) {
     let mut looks = Pieces::default();
     let (mut shortest, mut steps, mut burnt) = (LONGEST_LOOK, 0, Duration::ZERO);
@@ -122,7 +124,7 @@ fn look(read: ReadCpuTime) -> (Duration, Duration) {
     (shortest, burnt)
 }
 
-/// What the thread that has it burns.
+/// Measures what a thread burns.
 #[derive(Debug)]
 pub(super) enum Meter {
     Cpu {
@@ -130,23 +132,23 @@ pub(super) enum Meter {
         last: Duration,
     },
     Wall {
-        /// By looking for a clock.
+        /// What looking at the clock has burnt.
         burnt: Duration,
-        /// When the piece of work began that hasn't been asked for yet.
+        /// When the piece of work began that hasn't been counted yet.
         begun: Option<Instant>,
         pieces: Pieces,
     },
 }
 
 impl Meter {
-    /// A piece of work begins, which lasts until the next question.
+    /// A piece of work begins. It lasts until [`burnt`](Self::burnt) is called.
     pub(super) fn begin_piece(&mut self, now: Instant) {
         if let Self::Wall { begun, .. } = self {
             *begun = Some(now);
         }
     }
 
-    /// What was burnt since it was asked before.
+    /// What the thread has burnt since the call before.
     pub(super) fn burnt(&mut self, now: Instant) -> Duration {
         match self {
             Self::Cpu { read, last } => {
@@ -171,7 +173,7 @@ impl Meter {
 /// Pieces of work that are all alike, by the wall clock.
 #[derive(Debug)]
 pub(super) struct Pieces {
-    /// Of the pieces seen lately, and of as many before them.
+    /// The shortest of the last pieces, and the shortest of as many before them.
     shortest: [Duration; 2],
     seen: u32,
 }
@@ -180,7 +182,7 @@ pub(super) struct Pieces {
 /// all of them can have been interrupted.
 const PIECES: u32 = 64;
 
-/// A piece that took so many times as long as the shortest was interrupted. Other work on the same core
+/// A piece was interrupted if it took more than this many times as long as the shortest. Other work on the same core
 /// makes a thread half as fast; an interruption takes a hundred times as long as a piece.
 const INTERRUPTED: u32 = 4;
 
@@ -194,7 +196,7 @@ impl Default for Pieces {
 }
 
 impl Pieces {
-    /// The part of the time on the wall in which the piece was worked on.
+    /// The time for which the thread worked on the piece that took so long on the wall.
     fn without_interruption(&mut self, took: Duration) -> Duration {
         self.shortest[0] = self.shortest[0].min(took);
         let usual = self.shortest[0].min(self.shortest[1]);

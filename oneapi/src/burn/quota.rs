@@ -16,14 +16,14 @@ use chassis::system::container::{Container, CpuLimit};
 /// and the longest period of a burner thread.
 const READ_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The limit as it was last read. Burner threads read it anew as they run: that needs no thread
-/// and no wake-up of its own, and what reading costs (some 20 µs) they count as burnt.
+/// The limit as it was last read. Burner threads read it anew while they run, which needs no further thread
+/// and no further wake-up. What reading costs, some 20 µs, counts as burnt.
 #[derive(Debug)]
 pub(super) struct Quota {
     container: Container,
     limit: Mutex<Option<CpuLimit>>,
     origin: Instant,
-    /// When it was last read, in milliseconds after `origin`.
+    /// When the limit was last read, in milliseconds after `origin`.
     last_read_millis: AtomicU64,
 }
 
@@ -37,7 +37,7 @@ impl Quota {
         }
     }
 
-    /// The limit that burns share by now.
+    /// The limit that burns share at the moment.
     pub(super) fn limit(&self) -> Option<CpuLimit> {
         *self.known()
     }
@@ -47,7 +47,7 @@ impl Quota {
         self.container.cpu_limit()
     }
 
-    /// Remembers the limit by which burns share.
+    /// Remembers the limit that burns share from now on.
     pub(super) fn applied(&self, limit: Option<CpuLimit>) {
         *self.known() = limit;
     }
@@ -56,8 +56,8 @@ impl Quota {
         self.limit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The new limit, when it is time to read it and it has changed since it was
-    /// [`applied`](Self::applied). Of threads that ask at the same time, one reads.
+    /// The new limit, if it was time to read it and it has changed since it was [`applied`](Self::applied).
+    /// If several threads ask at the same time, one of them reads.
     pub(super) fn changed(&self, now: Instant) -> Option<Option<CpuLimit>> {
         let elapsed = now.saturating_duration_since(self.origin).as_millis();
         let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);

@@ -1,5 +1,5 @@
-//! Divides a container's CPU limit among the burns that run. Plain arithmetic: when to divide it
-//! anew `registry` knows, where the limit comes from to `quota`.
+//! Divides a container's CPU limit among the burns that run. Plain arithmetic: `registry` knows when to
+//! divide it anew, and `quota` where the limit comes from.
 
 use chassis::system::container::CpuLimit;
 

@@ -124,8 +124,8 @@ impl Threads {
     }
 }
 
-/// How many threads burn so much, on so many CPUs. More than it takes at full use would only be
-/// in each other's way.
+/// How many threads burn so many millicores on so many CPUs. More threads than CPUs would only be in each
+/// other's way.
 pub(super) fn count(millicores: Millicores, cpus: u32) -> u32 {
     millicores
         .div_ceil(MAX_MILLICORES_PER_THREAD)
@@ -133,7 +133,7 @@ pub(super) fn count(millicores: Millicores, cpus: u32) -> u32 {
         .max(millicores.div_ceil(1000))
 }
 
-/// As [`count`], in portions of that length: where these are too short for so many, as few as can burn so much.
+/// As [`count`], but if the portions are too short for so many threads, as few as can burn so much.
 pub(super) fn active(millicores: Millicores, cpus: u32, portion: Duration) -> u32 {
     let threads = count(millicores, cpus);
     if are_too_many(threads, millicores, portion) {
@@ -143,16 +143,16 @@ pub(super) fn active(millicores: Millicores, cpus: u32, portion: Duration) -> u3
     }
 }
 
-/// Whether portions of that length leave too little of a CPU quota to further CPUs.
+/// Whether portions of that length leave too little of a CPU quota for the CPUs after the first.
 fn are_too_many(threads: u32, millicores: Millicores, portion: Duration) -> bool {
     // Half of what is left is for the portions.
     let left = 2.0 * portion.as_secs_f64() * f64::from(millicores) / 1000.0;
     left < LEFT_PER_FURTHER_CPU.as_secs_f64() * f64::from(threads.saturating_sub(1))
 }
 
-/// The part of the thread with that index, as a share of a core. It has none when less is granted than was
-/// asked and fewer threads do. All have the same, but where they are as few as can be: there the last one alone
-/// sleeps for long, since a CPU that goes idle keeps some of the quota.
+/// The part of a core that the thread with this index burns. It is 0 if less is granted than was asked and
+/// fewer threads are enough. All threads have the same part, unless they are as few as can be: then only the
+/// last one sleeps for long, since a CPU that goes idle keeps some of the quota.
 fn share(index: u32, millicores: Millicores, cpus: u32, portion: Duration) -> f64 {
     let threads = active(millicores, cpus, portion);
     if index >= threads {
@@ -171,8 +171,8 @@ fn share(index: u32, millicores: Millicores, cpus: u32, portion: Duration) -> f6
     }
 }
 
-/// How often a thread with that share of a core wakes up, when it may exceed its share by one
-/// portion and so many threads have a share.
+/// How often a thread with that share of a core wakes up, if it may exceed its share by one portion and so
+/// many threads have a share.
 pub(super) fn period(share: f64, portion: Duration, active_threads: u32) -> Duration {
     let longest = spread(share, portion);
     let shortest = (portion / 2).clamp(MIN_PERIOD_OF_SHORT_QUOTA, MIN_PERIOD_PER_THREAD);

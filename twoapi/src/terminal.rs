@@ -52,7 +52,7 @@ impl Terminal {
     }
 }
 
-/// Flushes, since a reader wants each line when it is known. When nobody is left to read it, the
+/// Prints at once, since a reader wants each line when it is known. If there is no reader any more, the
 /// program ends.
 pub(crate) fn print(text: &str) {
     let mut out = io::stdout().lock();
@@ -67,7 +67,7 @@ pub(crate) fn rounded(number: f64) -> Value {
     json!((number * 1000.0).round() / 1000.0)
 }
 
-/// As long a bar as there is room for; none where it would be too short to tell anything.
+/// The line with a bar as long as there is room for. Too short a bar is left out.
 fn with_bar(line: &str, share: f64) -> String {
     const MIN: usize = 8;
     const MAX: usize = 24;

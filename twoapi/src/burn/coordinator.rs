@@ -276,16 +276,16 @@ impl Pods {
         ends.min().unwrap_or(self.end)
     }
 
-    /// Pods are there, but none of them has ever burnt anything, and none is merely busy.
+    /// Whether there are pods, but no pod has ever burnt anything and no pod is merely busy.
     fn no_pod_can_burn(&self) -> bool {
         let mut stats = self.shared.stats.now().into_values();
         !self.found.is_empty()
             && self.shares.is_empty()
             && !self.excluded.values().any(|exclusion| exclusion.busy)
-            && stats.all(|pod| pod.name.is_empty())
+            && stats.all(|pod| pod.achieved_seconds == 0.0)
     }
 
-    /// Ends now. Without their shares' senders, the workers end their burns.
+    /// Ends the burn now. Without the senders of their shares, the workers end their burns.
     fn stop(&mut self) {
         self.end = Instant::now();
         self.senders.clear();
@@ -300,7 +300,10 @@ impl Pods {
         let asked = self.plan.millicores.total(pods);
         let assigned: f64 = self.shares.values().copied().map(f64::from).sum();
         self.asked_seconds += asked / 1000.0 * seconds;
-        self.unassigned_seconds += (asked - assigned).max(0.0) / 1000.0 * seconds;
+        // Before the first look-up, no pod can have a share.
+        if !self.found.is_empty() {
+            self.unassigned_seconds += (asked - assigned).max(0.0) / 1000.0 * seconds;
+        }
         self.counted_at = now;
     }
 

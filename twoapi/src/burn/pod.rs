@@ -26,8 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// A pod answers in milliseconds, also while it burns.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The most that is read of an answer: a list of some ten thousand burns. Whatever else answers at
-/// that port may have more to say.
+/// The most that is read of an answer: a list of some ten thousand burns. Another program at that port may
+/// answer more.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 /// A pod that is asked to burn. Cheap to clone.

@@ -1,5 +1,4 @@
-//! Reads the bodies of answers, for every client here. Whatever answers may have more to say than is
-//! wanted.
+//! Reads the bodies of answers. An answer may be longer than is wanted.
 
 use reqwest::{Response, Result};
 

@@ -1,5 +1,5 @@
 //! The page itself: one document with its styles and scripts, which is part of the program. `build.rs`
-//! has made and compressed it; whoever doesn't accept gzip gets the plain bytes.
+//! has made and compressed it. A client that doesn't accept gzip gets the plain bytes.
 
 use axum::{
     body::{Body, Bytes},
@@ -16,8 +16,8 @@ use chassis::http::prefers_gzip;
 
 /// One of the two ways in which the document is sent.
 struct Encoded {
-    /// In quotes, and different for each of the two: whoever has the one doesn't have the other's
-    /// bytes. <https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3>
+    /// In quotes, and different for each of the two, since a client that has the one doesn't have the
+    /// other's bytes. <https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3>
     etag: &'static str,
     bytes: &'static [u8],
 }

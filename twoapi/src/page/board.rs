@@ -1,5 +1,5 @@
-//! What is known at the moment, and the way by which viewers learn of changes. What has changed within
-//! a tenth of a second is sent at once, and is written once, however many viewers there are.
+//! What is known at the moment, and how viewers learn of changes. All changes within a tenth of a second are
+//! sent together. However many viewers there are, they are written once.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,10 +21,10 @@ const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// second at most, so these are more than ten seconds.
 const BACKLOG: usize = 128;
 
-/// Requests that are over and wait for their batch; two Services at the highest rate make ten.
+/// How many requests that are over wait for their batch. Two Services at the highest rate make ten.
 const MAX_MARKS: usize = 1024;
 
-/// The pods as they were last seen, and who wants to know.
+/// The pods as they were last seen, and the channel to the viewers.
 #[derive(Debug)]
 pub(super) struct Board {
     known: Mutex<Known>,
@@ -56,7 +56,7 @@ impl Board {
         }
     }
 
-    /// All that is known, for who has just come or was too slow, and the batches from then on.
+    /// All that is known, for a viewer that is new or was too slow, and the batches from then on.
     pub(super) fn subscribe(&self) -> ([Bytes; 2], broadcast::Receiver<Bytes>) {
         // Batches are sent under this lock, so that no older state follows a newer one.
         let known = self.known();
@@ -85,7 +85,7 @@ impl Board {
         }
     }
 
-    /// What can't be done at the moment, in a sentence; none when it can be done again.
+    /// What doesn't work at the moment, as a sentence; `None` when it works again.
     pub(super) fn set_problem(&self, what: &str, sentence: Option<String>) {
         let mut known = self.known();
         let problems = &mut known.problems;
@@ -144,13 +144,13 @@ impl Board {
             batch.push(event("status", &status));
         }
         if !batch.is_empty() {
-            // Nobody listens: then nobody has to know.
+            // An error says that there are no viewers.
             drop(self.batches.send(batch.concat().into()));
         }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().expect("nobody panics with it")
+        self.known.lock().expect("no holder of this lock panics")
     }
 }
 

@@ -8,8 +8,8 @@ use tokio::time::timeout;
 /// A DNS server inside the cluster answers in milliseconds.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// All addresses of all names. A headless Service without pods has none, which is no error while
-/// another name has some.
+/// All addresses of all names. A headless Service without pods has no address, which is no error if another
+/// name has one.
 ///
 /// # Errors
 /// A sentence, when no name has an address.

@@ -55,8 +55,8 @@ pub(super) fn check_same_origin(
     }
 }
 
-/// Whether nobody else can have this host: an IP, a name without a dot, one of the machine or the
-/// cluster, or one that is listed. A listed name that begins with a dot stands for all below it.
+/// Whether nobody else can have this host: it is an IP, a name without a dot, a name of the machine or the
+/// cluster, or a listed name. A listed name that begins with a dot stands for all names below it.
 fn is_own(host: &str, listed: &[String]) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;
@@ -74,8 +74,8 @@ fn is_own(host: &str, listed: &[String]) -> bool {
             || listed.iter().any(|own| own == name || below(own)))
 }
 
-/// Whether another site made a `GET`. Programs say nothing of the kind, and may read; and a browser
-/// sends an `Origin` only if it is another one.
+/// Whether another site made a `GET`. Programs don't say so, and may read. A browser sends an `Origin` only
+/// if it is another one.
 pub(super) fn is_other_site(headers: &HeaderMap) -> bool {
     match headers.get("sec-fetch-site") {
         Some(site) => site != "same-origin" && site != "none",

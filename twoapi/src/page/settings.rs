@@ -33,7 +33,7 @@ pub struct Settings {
     pub twin_traffic_url: Option<Uri>,
 
     /// How many viewers may watch at once
-    // 50: a class. Each costs a connection and a few kilobytes a second, and the pods nothing.
+    // 50: a class. Each viewer costs a connection and a few kilobytes a second, and costs the pods nothing.
     #[arg(long, env, default_value = "50", value_parser = Reader(whole_number(1..=u16::MAX)))]
     pub max_viewers: u16,
 
@@ -66,7 +66,7 @@ const TAKEN: [&str; 12] = [
     "test",
 ];
 
-/// A path without its last slash; of `/` nothing is left, which stands for none.
+/// A path without its last slash. An empty path stands for none.
 fn base_path(text: &str) -> Result<String, String> {
     let path = text.strip_suffix('/').unwrap_or(text);
     let mut segments = path.split('/');

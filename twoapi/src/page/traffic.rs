@@ -26,10 +26,11 @@ pub(super) const MAX_RATE: u16 = 50;
 /// How long a request may take: as long as twoapi waits for oneapi by default.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Each stays with the pod that it first reached, so that with a few of them one sees several pods.
+/// A kept connection stays with the pod that it first reached. A few of them show several pods.
 const KEPT_CONNECTIONS: usize = 4;
 
-/// Requests under way at once, of one Service: the highest rate for as long as one may take.
+/// How many requests of one Service are under way at once: as many as the highest rate sends while one of
+/// them may take.
 const MAX_IN_FLIGHT: usize = 100;
 
 /// How long to wait with the next attempt to reach a Service.
@@ -85,7 +86,7 @@ struct Sender {
 }
 
 impl Sender {
-    /// Sends at the rate that holds, until nobody is there any more to choose one.
+    /// Sends at the chosen rate until the watch ends.
     async fn send_at(&self, mut rates: watch::Receiver<u16>) {
         let mut requests = JoinSet::new();
         let mut number = 0_usize;
@@ -195,9 +196,9 @@ fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Fa
     }
 }
 
-/// The pod's own address, as its answer tells it: `one api response is ip is 10.244.0.12`. It is going
-/// to be asked, so one that no pod has is none: a node's own services have link-local addresses, and a
-/// loopback address is that of the page's own pod.
+/// The pod's own address, as its answer says it: `one api response is ip is 10.244.0.12`. Since the address
+/// is going to be polled, one that no pod can have gives `None`: a node's own services have link-local
+/// addresses, and a loopback address would be the page's own pod.
 fn address_in(exchange: &Exchange) -> Option<IpAddr> {
     let text = std::str::from_utf8(&exchange.body).ok()?;
     let address: IpAddr = text.rsplit_once("ip is ")?.1.trim().parse().ok()?;

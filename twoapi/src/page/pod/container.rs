@@ -289,7 +289,7 @@ mod tests {
             json!({ "stop": { "since_signal_seconds": "<b>", "drain_seconds": 1, "deadline_seconds": 1 } }),
             json!({ "pod": { "a": 1 } }),
             json!({ "limits": { "cpu_millicores": "many" } }),
-            json!([]),
+            json!("text"),
         ] {
             assert!(from_value::<Info>(wrong.clone()).is_err(), "{wrong}");
         }
@@ -312,7 +312,7 @@ mod tests {
         let fault = json!({ "name": long, "left": { "seconds": null }, "more": long });
         container.take_faults(from_value(many(fault)).unwrap());
         let kept = format!("{container:?}");
-        assert!(kept.len() < 8000, "{}: {kept}", kept.len());
+        assert!(kept.len() < 9000, "{} bytes", kept.len());
         assert_eq!(container.info.limits.cpu_millicores, Some(500.0));
         assert_eq!(container.burns[0].millicores, 2);
         assert_eq!(container.probes[0].status, 200);

@@ -23,33 +23,32 @@ const nameOf = (pod) => pod?.name ?? pod?.ip ?? "";
 const within = (item, name) => /** @type {HTMLElement} */ (item.querySelector(name));
 
 export class Cards {
+  /** @type {Place[]} */
+  places = [];
+
   /** @param {HTMLElement} place @param {string} label @param {number} service @param {(pod: Pod) => void} onAct */
   constructor(place, label, service, onAct) {
     this.service = service;
     this.list = make("ul", "cards");
     this.onAct = onAct;
-    /** @type {Place[]} */
-    this.places = [];
     this.language = language();
     this.empty = make("p", "note empty");
-    const box = make("div", "", make("h3", "", label));
-    box.append(this.list, this.empty);
-    place.append(box);
+    place.append(make("div", "", make("h3", "", label), this.list, this.empty));
   }
 
   /** @param {Pod[]} pods @param {import("./story.js").Story} story @param {number} now @param {string} names */
   show(pods, story, now, names) {
     const retold = this.language !== language();
     this.language = language();
-    const ids = new Map(pods.map((pod) => [`${pod.id} ${pod.name}`, pod]));
+    const fresh = new Set(pods);
     for (const place of this.places) {
-      if (!place.pod) continue;
-      const key = `${place.pod.id} ${place.pod.name}`;
-      const unnamed = `${place.pod.id} null`;
-      const pod = ids.get(key) ?? (key === unnamed ? pods.find((other) => other.id === place.pod?.id) : undefined);
+      const before = place.pod;
+      if (!before) continue;
+      // A pod may say its name later than its address.
+      const pod = pods.find(({ id, name }) => id === before.id && (name === before.name || !before.name));
       if (pod) {
-        ids.delete(`${pod.id} ${pod.name}`);
-        if (pod !== place.pod || place.left || retold) this.update(place, pod, now);
+        fresh.delete(pod);
+        if (pod !== before || place.left || retold) this.update(place, pod, now);
         place.left = 0;
       } else if (!place.left) {
         place.left = now;
@@ -61,7 +60,7 @@ export class Cards {
         place.item.replaceChildren();
       }
     }
-    for (const pod of ids.values()) {
+    for (const pod of fresh) {
       let place = this.places.find((free) => !free.pod);
       if (!place) {
         place = { item: this.list.appendChild(make("li", "card")), pod: null, cpu: [], seen: 0, left: 0 };
@@ -167,8 +166,6 @@ export class Cards {
 
 /** As kubectl writes it. @param {number} s */
 function duration(s) {
-  s = Math.max(0, Math.floor(s));
-  if (s < 120) return `${s}s`;
-  if (s < 7200) return `${Math.floor(s / 60)}m`;
-  return s < 172800 ? `${Math.floor(s / 3600)}h` : `${Math.floor(s / 86400)}d`;
+  const [size, unit] = [[86400, "d"], [3600, "h"], [60, "m"]].find(([size]) => s >= 2 * Number(size)) ?? [1, "s"];
+  return Math.max(0, Math.floor(s / Number(size))) + String(unit);
 }

@@ -16,14 +16,15 @@ const MAX_NAMED = 8;
 const MAX_NUMBERS = 1000;
 
 export class Chart {
+  by = "version";
+  /** The number of each pod, which chooses its place and its colour. @type {Map<string, number>} */
+  numbers = new Map();
+  /** What is named, with its colour. @type {{ name: string, fill: string }[]} */
+  named = [];
+
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
-    this.by = "version";
-    /** The number of each pod, which chooses its place and its colour. @type {Map<string, number>} */
-    this.numbers = new Map();
-    /** What is named, with its colour. @type {{ name: string, fill: string }[]} */
-    this.named = [];
   }
 
   /** @param {string} pod */

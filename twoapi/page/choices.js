@@ -36,7 +36,7 @@ export function offerChoices(onRate, onChange) {
   onafterprint = () => apply(chosen.theme ?? "");
   const rate = RATES.find((number) => String(number) === chosen.rate) ?? 10;
   for (const number of RATES) {
-    const [label, input] = [make("label"), make("input")];
+    const input = make("input");
     input.type = "radio";
     input.name = "rate";
     input.checked = number === rate;
@@ -44,8 +44,7 @@ export function offerChoices(onRate, onChange) {
       onRate(number);
       chosen.rate = String(number);
     };
-    label.append(input, String(number));
-    by("rate").append(label);
+    by("rate").append(make("label", "", input, String(number)));
   }
   apply(chosen.theme ?? "", (chosen.language ?? navigator.language).startsWith("zh") ? "zh" : "en");
   onRate(rate);

@@ -3,11 +3,11 @@
 /** @template {HTMLElement} [T=HTMLElement] @param {string} id */
 export const by = (id) => /** @type {T} */ (document.getElementById(id));
 
-/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {string} [name] @param {string | Node} [content] */
-export function make(tag, name, content) {
+/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {string} [name] @param {(string | Node)[]} content */
+export function make(tag, name = "", ...content) {
   const element = document.createElement(tag);
-  if (name) element.className = name;
-  if (content !== undefined) element.append(content);
+  element.className = name;
+  element.append(...content);
   return element;
 }
 

@@ -14,17 +14,16 @@ const LANE = 46, GAP = 6, ROW = 17, ROWS = 3;
 const TOGETHER_MS = 1500;
 
 export class Lanes {
+  height = 2 * LANE + GAP + ROWS * ROW + 4;
+  labelled = 0;
+
   /** @param {HTMLElement} place @param {string} label @param {number} service */
   constructor(place, label, service) {
     this.service = service;
     this.canvas = make("canvas");
     this.canvas.setAttribute("role", "img");
-    const figure = make("figure", "", make("figcaption", "", label));
-    figure.append(this.canvas);
-    place.append(figure);
-    this.height = 2 * LANE + GAP + ROWS * ROW + 4;
+    place.append(make("figure", "", make("figcaption", "", label), this.canvas));
     this.canvas.style.height = `${this.height}px`;
-    this.labelled = 0;
   }
 
   /** @param {Story} story @param {number} now */

@@ -20,11 +20,7 @@ function commands() {
     ["tryDelete", `kubectl delete pod -n ${namespace} ${safe(pod?.name, "POD")} --wait=false`],
     ["tryNoDrain", `kubectl patch ${of} --patch-file k8s/lessons/no-drain.patch.yaml`],
   ];
-  by("commands").replaceChildren(...entries.map(([key, command]) => {
-    const item = make("li", "", t(key));
-    item.append(make("code", "", command), copyButton("copy", command));
-    return item;
-  }));
+  by("commands").replaceChildren(...entries.map(([key, command]) => make("li", "", t(key), make("code", "", command), copyButton("copy", command))));
 }
 
 by("try").onclick = () => {

@@ -61,39 +61,40 @@ const MAX_SINCE_SIGNAL_SECONDS = KEEP_TAPE_MS / 1000;
 const MAX_VERSIONS = 16;
 
 export class Story {
+  /** @type {Map<string, Pod>} */
+  pods = new Map();
+  /** @type {Mark[]} */
+  marks = [];
+  /** @type {Moment[]} */
+  moments = [];
+  /** @type {Change[]} */
+  changes = [];
+  /** @type {Entry[]} */
+  tape = [];
+  /** What the tape takes in memory. */
+  bytes = 0;
+  /** @type {Map<string, string>} */
+  names = new Map();
+  /** @type {string[]} in the order of their appearance */
+  versions = [];
+  /** @type {Set<string>} "service version" that have answered */
+  answered = new Set();
+  /** @type {[number, number][]} times in which nobody looked */
+  blind = [];
+  /** @type {Map<string, number>} pods that haven't been seen since this picture */
+  unseen = new Map();
+  /** @type {Side[]} */
+  sides = [];
+  /** @type {number | undefined} when the first look began */
+  began;
+  /** @type {number | undefined} when something was last heard */
+  heard;
+  /** @type {(moment: Moment) => void} */
+  onMoment = () => {};
+
   /** @param {string[]} labels what the Services are called */
   constructor(labels = []) {
     this.labels = labels;
-    /** @type {Map<string, Pod>} */
-    this.pods = new Map();
-    /** @type {Mark[]} */
-    this.marks = [];
-    /** @type {Moment[]} */
-    this.moments = [];
-    /** @type {Change[]} */
-    this.changes = [];
-    /** @type {Entry[]} */
-    this.tape = [];
-    /** What the tape takes in memory. */
-    this.bytes = 0;
-    /** @type {Map<string, string>} */
-    this.names = new Map();
-    /** @type {string[]} in the order of their appearance */
-    this.versions = [];
-    /** @type {Set<string>} "service version" that have answered */
-    this.answered = new Set();
-    /** @type {[number, number][]} times in which nobody looked */
-    this.blind = [];
-    /** @type {Map<string, number>} pods that haven't been seen since this picture */
-    this.unseen = new Map();
-    /** @type {Side[]} */
-    this.sides = [];
-    /** @type {number | undefined} when the first look began */
-    this.began = undefined;
-    /** @type {number | undefined} when something was last heard */
-    this.heard = undefined;
-    /** @type {(moment: Moment) => void} */
-    this.onMoment = () => {};
   }
 
   /** @param {number} service */

@@ -12,18 +12,19 @@ const QUICK_ATTEMPTS = 30, RETRY_MS = 50, SLOW_RETRY_MS = 1000;
 const SILENCE_MS = 6000;
 
 export class Stream {
+  rate = 0;
+  pod = "";
+  attempts = 0;
+  /** The stream that is listened to. @type {AbortController | null} */
+  current = null;
+  /** The one that is to take over. @type {AbortController | null} */
+  next = null;
+  /** @type {number | undefined} */
+  timer;
+
   /** @param {Listener} listener */
   constructor(listener) {
     this.listener = listener;
-    this.rate = 0;
-    this.pod = "";
-    this.attempts = 0;
-    /** The stream that is listened to. @type {AbortController | null} */
-    this.current = null;
-    /** The one that is to take over. @type {AbortController | null} */
-    this.next = null;
-    /** @type {number | undefined} */
-    this.timer = undefined;
   }
 
   /** Connects, or again with another rate. @param {number} rate */

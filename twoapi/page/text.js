@@ -1,31 +1,29 @@
-// The page's texts in both languages.
+// The page's texts, in the language of the document.
 
 import { write } from "./dom.js";
-import en from "./en.js";
-import zh from "./zh.js";
+import { texts } from "./texts.js";
 
-/** @type {Record<string, string>} */
-let texts = {};
+/** The place of the current language in the texts. */
+let place = 0;
 
-/** @returns {"en" | "zh"} */
-export const language = () => (document.documentElement.lang.startsWith("zh") ? "zh" : "en");
+export const language = () => (place ? "zh" : "en");
 
 /**
  * A text in the current language, with its gaps filled.
  * @param {string} key
  * @param {Record<string, unknown>} [gaps]
  */
-export const t = (key, gaps = {}) => (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(gaps[name] ?? ""));
+export const t = (key, gaps = {}) => (texts[key]?.[place] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(gaps[name] ?? ""));
 
 /** The name of an outcome. @param {string} outcome */
 export function outcomeName(outcome) {
   if (outcome.startsWith("status ")) return t("o status", { n: outcome.slice(7) });
-  return texts["o " + outcome] ?? outcome;
+  return texts["o " + outcome]?.[place] ?? outcome;
 }
 
 /** Makes a language that of the document, and writes all texts that stand in the HTML. @param {string} to */
 export function translate(to) {
-  texts = to === "zh" ? zh : en;
+  place = to === "zh" ? 1 : 0;
   document.documentElement.lang = to;
   document.title = t("title");
   for (const element of document.querySelectorAll("[data-t]")) {

@@ -33,14 +33,11 @@ export function verdicts() {
   listed = key;
   const items = live.changes.map((change) => {
     const text = sentence(change.verdict);
-    const item = make("li", change.verdict.failed ? "bad" : "");
     const cut = text.search(/[,，]/);
-    const line = make("p", "", make("strong", "", text.slice(0, cut)));
-    line.append(text.slice(cut));
-    item.append(line);
-    if (change.tape.length) item.append(button(t("replay"), () => beginReplay(change)));
-    item.append(copyButton("copy", text), copyButton("copyJson", JSON.stringify(change.verdict, null, 2)));
-    return item;
+    const line = make("p", "", make("strong", "", text.slice(0, cut)), text.slice(cut));
+    const buttons = [copyButton("copy", text), copyButton("copyJson", JSON.stringify(change.verdict, null, 2))];
+    if (change.tape.length) buttons.unshift(button(t("replay"), () => beginReplay(change)));
+    return make("li", change.verdict.failed ? "bad" : "", line, ...buttons);
   });
   if (going) items.unshift(make("li", "note", t("going")));
   if (!items.length) items.push(make("li", "note", t("noVerdict")));

@@ -140,6 +140,63 @@ test("what pods say of themselves is text, whatever it is", { timeout: 120_000 }
   }
 });
 
+test("cards are in the order of their names, and a long name without hyphens hides nothing", { timeout: 60_000 }, async () => {
+  const names = ["web-2", "x".repeat(63), "web-1", ...Array.from({ length: 23 }, (_, i) => `db-${i + 10}`)];
+  for (const count of [3, names.length]) {
+    const fakes = await new Fakes(64, count, (number) => ({ name: names[number - 1] })).start();
+    const { page, complaints, context } = await view(browser, fakes.url + "/");
+    try {
+      await cards(page).nth(count - 1).waitFor({ timeout: PATIENCE });
+      const sorted = names.slice(0, count).sort().join();
+      await page.waitForFunction((sorted) => [...document.querySelectorAll(".card:not(.free) .name")].map((name) => name.textContent).join() === sorted, sorted, { timeout: PATIENCE });
+      const hidden = await page.evaluate(() => [...document.querySelectorAll(".card:not(.free)")].filter((card) => {
+        const bottom = card.querySelector(".state").getBoundingClientRect().bottom;
+        return bottom > card.getBoundingClientRect().bottom;
+      }).map((card) => card.textContent));
+      assert.deepEqual(hidden, [], "each state is seen");
+      // A card that is moved keeps the focus.
+      await cards(page).first().locator(".act").focus();
+      const before = await page.evaluate(() => document.activeElement.getAttribute("aria-label"));
+      fakes.pods[0].name = "a-1";
+      await page.waitForFunction(() => document.querySelector(".card:not(.free):not(.left) .name")?.textContent === "a-1", null, { timeout: PATIENCE });
+      assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), before);
+      assert.deepEqual(complaints, []);
+    } finally {
+      await context.close();
+      await fakes.end();
+    }
+  }
+});
+
+test("the dark page is printed dark on white", { timeout: 60_000 }, async () => {
+  const fakes = await new Fakes(64, 2).start();
+  const { page, complaints, context } = await view(browser, fakes.url + "/", { colorScheme: "dark" });
+  try {
+    await cards(page).nth(1).waitFor({ timeout: PATIENCE });
+    /** How bright the ground, the text and a lane are, from 0 to 255. */
+    const brightness = () => page.evaluate(() => {
+      const mean = (numbers) => numbers.slice(0, 3).reduce((a, b) => Number(a) + Number(b)) / 3;
+      const { backgroundColor, color } = getComputedStyle(document.body);
+      const lane = document.querySelector("#lanes canvas").getContext("2d").getImageData(200, 40, 1, 1).data;
+      return [backgroundColor.match(/\d+/g), color.match(/\d+/g), [...lane]].map(mean);
+    });
+    const isDark = ([ground, text, lane]) => ground < 50 && text > 200 && lane < 50;
+    const isLight = ([ground, text, lane]) => ground > 200 && text < 50 && lane > 200;
+    for (const choose of [false, true]) {
+      if (choose) for (const _ of ["light", "dark"]) await page.locator("#theme").click();
+      assert.ok(isDark(await brightness()), `on the screen: ${await brightness()}`);
+      await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+      assert.ok(isLight(await brightness()), `on paper: ${await brightness()}`);
+      await page.evaluate(() => dispatchEvent(new Event("afterprint")));
+      assert.ok(isDark(await brightness()), `on the screen again: ${await brightness()}`);
+    }
+    assert.deepEqual(complaints.filter((complaint) => !complaint.includes("willReadFrequently")), []);
+  } finally {
+    await context.close();
+    await fakes.end();
+  }
+});
+
 test("a name that somebody else has let lead to the page can look and not act", { timeout: 60_000 }, async () => {
   const fakes = await new Fakes(63, 2).start({ PAGE_HOSTS: "lab.example.com" });
   const own = new URL(fakes.url).hostname;

@@ -295,7 +295,8 @@ impl Pods {
         let now = Instant::now().min(self.end);
         let seconds = now.saturating_duration_since(self.counted_at).as_secs_f64();
         // With `--each`, nobody takes over what an excluded pod doesn't burn: it stays asked for.
-        let excluded = |pod: &&SocketAddr| self.excluded.contains_key(*pod);
+        let excluded =
+            |pod: &&SocketAddr| self.excluded.contains_key(*pod) && !self.shares.contains_key(*pod);
         let pods = self.shares.len() + self.found.iter().filter(excluded).count();
         let asked = self.plan.millicores.total(pods);
         let assigned: f64 = self.shares.values().copied().map(f64::from).sum();

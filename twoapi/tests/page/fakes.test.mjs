@@ -142,8 +142,8 @@ test("what pods say of themselves is text, whatever it is", { timeout: 120_000 }
 
 test("cards are in the order of their names, and a long name without hyphens hides nothing", { timeout: 60_000 }, async () => {
   const names = ["web-2", "x".repeat(63), "web-1", ...Array.from({ length: 23 }, (_, i) => `db-${i + 10}`)];
-  for (const count of [3, names.length]) {
-    const fakes = await new Fakes(64, count, (number) => ({ name: names[number - 1] })).start();
+  for (const [network, count] of [[67, 3], [68, names.length]]) {
+    const fakes = await new Fakes(network, count, (number) => ({ name: names[number - 1] })).start();
     const { page, complaints, context } = await view(browser, fakes.url + "/");
     try {
       await cards(page).nth(count - 1).waitFor({ timeout: PATIENCE });
@@ -169,7 +169,7 @@ test("cards are in the order of their names, and a long name without hyphens hid
 });
 
 test("the dark page is printed dark on white", { timeout: 60_000 }, async () => {
-  const fakes = await new Fakes(64, 2).start();
+  const fakes = await new Fakes(69, 2).start();
   const { page, complaints, context } = await view(browser, fakes.url + "/", { colorScheme: "dark" });
   try {
     await cards(page).nth(1).waitFor({ timeout: PATIENCE });

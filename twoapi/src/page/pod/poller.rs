@@ -41,23 +41,23 @@ const ENDED_AFTER: Duration = Duration::from_secs(1);
 const LOST_AFTER: Duration = Duration::from_secs(4);
 
 #[derive(Debug)]
-pub(in crate::page) struct Poller {
-    pub(in crate::page) client: Client,
-    pub(in crate::page) ip: IpAddr,
-    pub(in crate::page) ports: Ports,
-    pub(in crate::page) service: usize,
-    pub(in crate::page) listed: Arc<Listed>,
-    pub(in crate::page) board: Arc<Board>,
+pub(crate) struct Poller {
+    pub(crate) client: Client,
+    pub(crate) ip: IpAddr,
+    pub(crate) ports: Ports,
+    pub(crate) service: usize,
+    pub(crate) listed: Arc<Listed>,
+    pub(crate) board: Arc<Board>,
     /// Whether the pod is the page's own and the only one. It then stays on the page, even while it doesn't
     /// answer.
-    pub(in crate::page) own_pod: bool,
+    pub(crate) own_pod: bool,
     /// Whether the pod is shown only once it has answered: DNS may still list a pod that has left, and
     /// nobody may have an address yet that a setting names.
-    pub(in crate::page) must_answer: bool,
+    pub(crate) must_answer: bool,
 }
 
 /// The HTTP client for one Service's pods. Its connections end with the watch.
-pub(in crate::page) fn client() -> Client {
+pub(crate) fn client() -> Client {
     http::client(CONNECT_TIMEOUT, |client| {
         client.timeout(ANSWER_TIMEOUT).pool_max_idle_per_host(1)
     })
@@ -65,7 +65,7 @@ pub(in crate::page) fn client() -> Client {
 
 impl Poller {
     /// Polls until the pod has left, and returns which one it was.
-    pub(in crate::page) async fn run(self) -> IpAddr {
+    pub(crate) async fn run(self) -> IpAddr {
         let id = format!("{}/{}", self.service, self.ip);
         let mut containers = [ContainerName::Oneapi, ContainerName::Twoapi].map(PodContainer::new);
         let mut answered = Instant::now();

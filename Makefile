@@ -62,8 +62,8 @@ help: ## lists the verbs and the variables
 	  'RESOURCE_CONSUMER=' 'its binary, whose burns bench measures too' \
 	  'BENCH=short' 'bench in less than a minute, to see that it works' \
 	  'KERNEL=' 'the Linux image that test-cgroup2 boots; none: the newest one in /boot' \
-	  'DOCS=1' 'bench, bench-cluster, size, instructions and prove write their figures into docs/, screenshots its pictures' \
-	  'BLESS=1' 'instructions records what it counts, docs writes what it sees into the documents' \
+	  'DOCS=1' 'bench, bench-cluster and prove write their figures into docs/, screenshots its pictures' \
+	  'BLESS=1' 'size and instructions record what they measure, docs writes what it sees into the documents' \
 	  'ONEAPI_PORT=$(ONEAPI_PORT), TWOAPI_PORT=$(TWOAPI_PORT)' 'the ports of run' \
 	  'DOCKER_BUILD_FLAGS=$(DOCKER_BUILD_FLAGS)' 'more flags for docker build, such as --network host'
 
@@ -158,7 +158,7 @@ bench: ## measures what serving costs and how exactly oneapi burns, beside bare 
 	@scripts/doctor.sh need cargo
 	@COMMIT='$(COMMIT)' cargo run -q --locked -p bench --bin bench
 
-size: ## prints what each binary is made of, and checks that it is within its budget
+size: ## prints the size of both binaries, and compares them with those recorded
 	@scripts/doctor.sh need cargo
 	@cargo run -q --locked -p bench --bin bench -- size
 
@@ -167,8 +167,8 @@ instructions: ## counts the instructions of a request, and compares them with th
 	@cargo run -q --locked -p bench --bin bench -- instructions
 
 bench-cluster: ## measures how long starts and updates take on the cluster, with the images at TAG and NEXT
-	@scripts/doctor.sh need cargo docker kubectl cluster
-	@cargo run -q --locked -p bench --bin bench -- cluster
+	@scripts/doctor.sh need cargo kubectl cluster
+	@COMMIT='$(COMMIT)' cargo run -q --locked -p bench --bin bench -- cluster
 
 clean: ## deletes all that was built here, except images
 	@scripts/doctor.sh need cargo

@@ -1,44 +1,67 @@
-//! Measures the two services: `make bench`, `make size`, `make instructions`, `make bench-cluster`.
-//! What is measured are the binaries that are shipped, from outside; this crate links neither.
-//!
-//! A file uses those above it, and none below:
-//!
-//! | file | what it is for |
-//! | --- | --- |
-//! | `bare` | the servers that do as little as possible: the reference |
-//! | `shipped` | builds what is shipped, and the reference |
-//! | `affinity` | which CPUs a process may use |
-//! | `account` | the kernel's account of a process: CPU time, memory |
-//! | `http` | a plain request |
-//! | `server` | a program under measurement: from its start to its end |
-//! | `steady` | a load at a fixed rate, and how late its answers were |
-//! | `load` | the load on a server, and what it found |
-//! | `figures` | what was measured: samples, medians, ratios; the table and the JSON |
-//! | `serve` | what serving costs |
-//! | `burn` | how exactly oneapi burns |
-//! | `record` | numbers that are kept in the repository |
-//! | `size` | what a binary is made of |
-//! | `instructions` | how many instructions a request takes |
-//! | `cluster` | how long a start and an update take on a cluster |
-//! | `picture` | the figures as a picture |
-//! | `document` | the figures in docs/performance.md |
+//! What the services are measured beside: hyper's own HTTP/1.1 server, and nothing else. It has the
+//! same runtime that the services have: a thread for each CPU that it may use, and the
+//! single-threaded runtime where that is one.
 
-#![allow(clippy::print_stdout)] // tables are what it is for
+use std::{convert::Infallible, env, io, net::SocketAddr, thread};
 
-pub mod account;
-pub mod affinity;
-pub mod bare;
-pub mod burn;
-pub mod cluster;
-pub mod document;
-pub mod figures;
-pub mod http;
-pub mod instructions;
-pub mod load;
-pub mod picture;
-pub mod record;
-pub mod serve;
-pub mod server;
-pub mod shipped;
-pub mod size;
-pub mod steady;
+use http_body_util::Full;
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    header::{CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::Service,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, runtime::Builder};
+
+/// What a bare server answers with.
+pub type Answer = Response<Full<Bytes>>;
+
+/// 200 with this text.
+pub fn text(text: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(text));
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer
+}
+
+/// The value of a flag on the command line.
+///
+/// # Errors
+/// When it is missing.
+pub fn flag(name: &str) -> io::Result<String> {
+    let mut arguments = env::args().skip_while(|argument| argument != name);
+    arguments
+        .nth(1)
+        .ok_or_else(|| io::Error::other(format!("{name} is missing")))
+}
+
+/// Listens on `--listen` and serves each connection, for ever.
+///
+/// # Errors
+/// When it can't listen.
+pub fn serve<S>(service: S) -> io::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Answer, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let address: SocketAddr = flag("--listen")?.parse().map_err(io::Error::other)?;
+    let mut runtime = match thread::available_parallelism()?.get() {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    runtime.enable_all().build()?.block_on(async {
+        let listener = TcpListener::bind(address).await?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let service = service.clone();
+            tokio::spawn(async move {
+                let io = TokioIo::new(stream);
+                // A client that leaves is no error here.
+                drop(http1::Builder::new().serve_connection(io, service).await);
+            });
+        }
+    })
+}

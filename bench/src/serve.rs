@@ -2,140 +2,128 @@
 //! in turn, forwards and then backwards, since a machine has better and worse minutes. The
 //! server has a CPU that the load doesn't use.
 
-use std::{path::Path, thread, time::Duration};
+use std::{path::Path, process::Command, thread, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{
-    affinity::Cpus,
-    figures::{Figure, Id, Samples, Unit, median},
-    load::{self, Requests},
-    server::{Program, Server},
+    machine::{self, Begun},
+    program::{Program, Server},
     shipped,
+    table::{REFERENCE, Table, Unit},
 };
 
-/// How much of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// How often each program is measured in turn.
-    pub rounds: usize,
-    /// How long a load takes, in seconds.
-    pub seconds: u32,
-    /// How often the time until the first answer is measured.
-    pub starts: usize,
-    /// How many times memory is measured.
-    pub memory: usize,
-    /// How long after a load to look at the memory again.
-    pub rest: Duration,
-    /// How many idle connections there are.
-    pub connections: &'static [(Id, usize)],
-}
+/// The CPU of a server with its one worker thread. The load, and what a service calls, have the others.
+const SERVER: [usize; 1] = [0];
 
-impl Plan {
-    /// For figures.
-    pub const FULL: Self = Self {
-        rounds: 5,
-        seconds: 4,
-        starts: 40,
-        memory: 3,
-        rest: Duration::from_secs(60),
-        connections: &[(Id::Connection1000, 1000), (Id::Connection10000, 10_000)],
-    };
+/// As many connections as a load has.
+const CONNECTIONS: &str = "64";
 
-    /// To see that it works; the figures say little.
-    pub const SHORT: Self = Self {
-        rounds: 1,
-        seconds: 1,
-        starts: 5,
-        memory: 1,
-        rest: Duration::from_secs(1),
-        connections: &[(Id::Connection1000, 1000)],
-    };
-}
+/// Requests per second of the open loop: half of what the load can send, and a third of what the
+/// slowest program can answer.
+const STEADY: &str = "5000";
 
-/// Programs that answer the same.
-#[derive(Debug)]
-pub struct Group {
-    /// What ours is asked for.
-    pub path: &'static str,
-    /// Ours, the reference, and others.
-    pub programs: Vec<Program>,
-}
-
-/// The two groups, and what the second one calls meanwhile.
-///
-/// # Errors
-/// When something can't be built or started.
-pub fn groups(cpus: &Cpus, oneapi: &Path, peers: Vec<Program>) -> Result<(Vec<Group>, Server)> {
-    let oneapi = Program::new("oneapi", oneapi.to_owned(), &[], "/test");
-    let bare = Program::new("bare hyper", shipped::bare("bare-server")?, &[], "/test");
+/// Both services beside bare hyper, and oneapi beside the peers. Returns a table for each, by its path,
+/// and how they were measured. A short run is to see that it works.
+pub fn run(
+    short: bool,
+    oneapi: &Path,
+    peers: Vec<Program>,
+) -> Result<(Vec<(&'static str, Table)>, String)> {
+    let (own, cpus) = (std::process::id(), machine::cpus());
+    ensure!(
+        cpus >= 2 && machine::resident(own).is_ok(),
+        "The measurements need Linux, and two CPUs: one for the server, one for the load."
+    );
+    let twoapi = shipped::service("twoapi")?;
+    let (server, caller) = (shipped::bare("bare-server")?, shipped::bare("bare-caller")?);
+    let load: Vec<usize> = (SERVER.len()..cpus).collect();
+    let all = machine::pin(&load)?;
+    let plain = Program::new(REFERENCE, &server, &[], "/test");
     // Both callers call the same, on the CPUs of the load.
-    let called = bare.start(&cpus.load, None)?;
-    let authority = called.url.authority.clone();
-    let binary = shipped::service("twoapi")?;
+    let called = plain.start(&load)?;
     let path = "/test/calloneapi";
-    let url = called.url.text();
-    let mut twoapi = Program::new("twoapi", binary, &["--oneapi-url", &url], path);
-    let caller = shipped::bare("bare-caller")?;
-    let mut caller = Program::new("bare hyper", caller, &["--call", &authority], path);
-    for program in [&mut twoapi, &mut caller] {
-        program.start_path = "/livez".to_owned();
+    let arguments = ["--oneapi-url", &called.url()];
+    let ours = Program::new("twoapi", &twoapi, &arguments, path);
+    let reference = Program::new(REFERENCE, &caller, &["--call", &called.authority], path);
+    let mut callers = vec![ours, reference];
+    for caller in &mut callers {
+        caller.start_path = "/livez".to_owned();
     }
-    let groups = vec![
-        Group {
-            path: "/test",
-            programs: [vec![oneapi, bare], peers].concat(),
-        },
-        Group {
-            path,
-            programs: vec![twoapi, caller],
-        },
-    ];
-    Ok((groups, called))
+    let oneapi = Program::new("oneapi", oneapi, &[], "/test");
+    let plain = [vec![oneapi, plain], peers].concat();
+
+    let (begun, used) = (Begun::now(), machine::cpu_time_of_all(own));
+    const PLANS: [[usize; 4]; 2] = [[5, 4, 40, 10_000], [1, 1, 5, 1000]];
+    let [rounds, seconds, starts, idle] = PLANS[usize::from(short)];
+    let mut tables = Vec::new();
+    for (path, programs) in [("/test", plain), (path, callers)] {
+        let table = Table::new(programs.iter().map(|program| &*program.name));
+        let mut group = Group(programs, table);
+        let rows = ["requests per second", "CPU time per request"];
+        let rows = [(rows[0], Unit::PerSecond), (rows[1], Unit::Seconds)];
+        group.rounds(rounds, rows, |program| {
+            let server = program.start(&SERVER)?;
+            let before = machine::cpu_time(server.id());
+            let [requests, rate] = wrk(&server, seconds)?;
+            let used = machine::cpu_time(server.id()) - before;
+            Ok([rate, used / requests])
+        })?;
+        let rows = [("99th percentile at 5000 requests per second", Unit::Seconds)];
+        group.rounds(rounds, rows, |program| {
+            Ok([p99(&twoapi, &program.start(&SERVER)?, seconds)?])
+        })?;
+        let rows = ["memory before any load", "memory right after load"];
+        group.rounds(1, rows.map(|row| (row, Unit::Bytes)), |program| {
+            let server = program.start(&SERVER)?;
+            // What starting takes is over.
+            thread::sleep(Duration::from_secs(1));
+            let before = machine::resident(server.id())?;
+            wrk(&server, 2 * seconds)?;
+            Ok([before, machine::resident(server.id())?])
+        })?;
+        let rows = [("memory per idle connection", Unit::Bytes)];
+        group.rounds(1, rows, |program| {
+            let server = program.start(&SERVER)?;
+            let before = machine::resident(server.id())?;
+            let open = |_| {
+                let mut connection = server.connect()?;
+                connection.get(&server.path)?;
+                Ok(connection)
+            };
+            let _open = (0..idle).map(open).collect::<Result<Vec<_>>>()?;
+            Ok([(machine::resident(server.id())? - before) / idle as f64])
+        })?;
+        let rows = ["binary", "binary after gzip"].map(|row| (row, Unit::Bytes));
+        group.rounds(1, rows, |program| {
+            Ok(shipped::size(&program.binary)?.map(|size| size as f64))
+        })?;
+        let rows = [("from exec to the first 200", Unit::Seconds)];
+        group.rounds(starts, rows, |program| {
+            Ok([program.start(&SERVER)?.begun.elapsed().as_secs_f64()])
+        })?;
+        tables.push((path, group.1));
+    }
+    let others = begun.others(machine::cpu_time_of_all(own) - used, cpus);
+    machine::pin(&all)?;
+    let how = format!("{rounds} × {seconds} s · others {others:.0} %");
+    Ok((tables, how))
 }
 
-/// Measures all programs of a group.
-#[derive(Debug)]
-pub struct Measure<'a> {
-    /// How much.
-    pub plan: Plan,
-    /// Where.
-    pub cpus: &'a Cpus,
-    /// What is measured.
-    pub group: &'a Group,
-}
+/// Programs that answer the same: ours, the reference, and others. And what they cost.
+struct Group(Vec<Program>, Table);
 
-impl Measure<'_> {
-    /// All figures.
-    ///
-    /// # Errors
-    /// When a program fails.
-    pub fn all(&self) -> Result<Vec<Figure>> {
-        let mut figures = self.requests()?;
-        figures.push(self.p99(&figures[0])?);
-        if let Some(figure) = self.two_workers()? {
-            figures.push(figure);
-        }
-        figures.extend(self.memory()?);
-        for (id, count) in self.plan.connections {
-            figures.push(self.connections(*id, *count)?);
-        }
-        figures.extend(self.sizes()?);
-        figures.push(self.starts()?);
-        Ok(figures)
-    }
-
-    /// One thing after the other, in rounds; each program gives `N` numbers.
+impl Group {
+    /// Adds rows: in each round, each program gives a figure for each of them.
     fn rounds<const N: usize>(
-        &self,
-        what: &str,
+        &mut self,
         rounds: usize,
-        ids: [(Id, Unit); N],
-        measure: impl Fn(usize, &Program) -> Result<[f64; N]>,
-    ) -> Result<[Figure; N]> {
-        eprintln!("{}: {what}, {rounds} rounds", self.group.path);
-        let programs = &self.group.programs;
-        let mut figures = self.figures(ids);
+        rows: [(&str, Unit); N],
+        measure: impl Fn(&Program) -> Result<[f64; N]>,
+    ) -> Result<()> {
+        let what = rows[0].0;
+        let Self(programs, table) = self;
+        let mut samples = rows.map(|_| vec![Vec::new(); programs.len()]);
         for round in 0..rounds {
             let mut order: Vec<usize> = (0..programs.len()).collect();
             if round % 2 == 1 {
@@ -143,203 +131,73 @@ impl Measure<'_> {
             }
             for number in order {
                 let program = &programs[number];
-                let values = measure(number, program)
-                    .with_context(|| format!("{}, {what}", program.name))?;
-                for (figure, value) in figures.iter_mut().zip(values) {
-                    figure.programs[number].values.push(value);
+                eprintln!("{}: {what}", program.name);
+                let figures = measure(program);
+                let figures = figures.with_context(|| format!("{}: {what}", program.name))?;
+                for (samples, figure) in samples.iter_mut().zip(figures) {
+                    samples[number].push(figure);
                 }
             }
         }
-        Ok(figures)
-    }
-
-    /// Without samples so far.
-    fn figures<const N: usize>(&self, ids: [(Id, Unit); N]) -> [Figure; N] {
-        ids.map(|(id, unit)| Figure {
-            id,
-            path: self.group.path.to_owned(),
-            unit,
-            programs: self
-                .group
-                .programs
-                .iter()
-                .map(|program| Samples {
-                    name: program.name.clone(),
-                    values: Vec::new(),
-                })
-                .collect(),
-        })
-    }
-
-    fn requests(&self) -> Result<Vec<Figure>> {
-        let ids = [
-            (Id::Requests, Unit::PerSecond),
-            (Id::CpuPerRequest, Unit::Seconds),
-        ];
-        let mut figures = Vec::from(self.rounds(
-            "64 connections",
-            self.plan.rounds,
-            ids,
-            |_, program| {
-                let server = program.start(&self.cpus.server, None)?;
-                let before = server.cpu();
-                let found =
-                    load::as_fast_as_possible(&server.url, self.plan.seconds, Requests::Single)?;
-                Ok([found.rate, (server.cpu() - before) / found.requests])
-            },
-        )?);
-        if self.heaviest() == Requests::Pipelined {
-            let ids = [(Id::Pipelined, Unit::PerSecond)];
-            figures.extend(
-                self.rounds("16 pipelined", self.plan.rounds, ids, |_, program| {
-                    let server = program.start(&self.cpus.server, None)?;
-                    Ok([self.heaviest_load(&server)?])
-                })?,
-            );
+        for ((what, unit), samples) in rows.iter().zip(&samples) {
+            table.add(what, *unit, samples);
         }
-        Ok(figures)
+        Ok(())
     }
+}
 
-    /// What keeps the server busy with least of the load's CPU. A caller needs no pipelining for it:
-    /// it asks its upstream for one thing at a time anyhow.
-    fn heaviest(&self) -> Requests {
-        match self.group.path {
-            "/test" => Requests::Pipelined,
-            _ => Requests::Single,
-        }
+/// A closed loop, as many requests as the server answers: how many, and how many a second.
+fn wrk(server: &Server, seconds: usize) -> Result<[f64; 2]> {
+    let mut wrk = Command::new("wrk");
+    wrk.args(["-t", "1", "-c", CONNECTIONS, "-d", &seconds.to_string()]);
+    wrk.args(["--timeout", "30s", &server.url()]); // a busy machine is slow, and no reason to give up
+    let text = shipped::output(&mut wrk)?;
+    found(&text).with_context(|| format!("wrk says: {text}"))
+}
+
+/// What wrk found, if no request failed.
+fn found(text: &str) -> Option<[f64; 2]> {
+    if text.contains("Non-2xx") || text.contains("Socket errors") {
+        return None;
     }
+    let number = |name: &str| -> Option<f64> {
+        let line = text.lines().find(|line| line.contains(name))?;
+        line.split_whitespace().find_map(|word| word.parse().ok())
+    };
+    Some([number(" requests in ")?, number("Requests/sec:")?])
+}
 
-    fn heaviest_load(&self, server: &Server) -> Result<f64> {
-        let (url, seconds) = (&server.url, self.plan.seconds);
-        Ok(load::as_fast_as_possible(url, seconds, self.heaviest())?.rate)
-    }
+/// An open loop, in which each request counts from when it was due: a server that stops for a while
+/// can't hide it. Returns the 99th percentile of the latency in seconds.
+fn p99(load: &Path, server: &Server, seconds: usize) -> Result<f64> {
+    let mut load = Command::new(load);
+    load.args([
+        "load",
+        &server.url(),
+        "--json",
+        "--for",
+        &format!("{seconds}s"),
+    ]);
+    load.args(["--rate", STEADY, "--connections", CONNECTIONS]);
+    let text = shipped::output(&mut load)?;
+    let summary: serde_json::Value = serde_json::from_str(text.lines().last().unwrap_or("{}"))?;
+    let millis = summary["p99_ms"].as_f64();
+    Ok(millis.with_context(|| format!("no percentile in {summary}"))? / 1000.0)
+}
 
-    /// At one rate for ours and the reference, half of what the slower one reaches; a peer that
-    /// can't do as much is asked for half of its own. Many rounds of a second instead of few longer
-    /// ones: a pause of the machine spoils a percentile, and so it spoils fewer of them.
-    fn p99(&self, requests: &Figure) -> Result<Figure> {
-        let maxima: Vec<f64> = requests
-            .programs
-            .iter()
-            .map(|samples| median(&samples.values))
-            .collect();
-        let common = maxima.iter().take(2).copied().fold(f64::MAX, f64::min);
-        let ids = [(Id::P99, Unit::Seconds)];
-        let [figure] = self.rounds(
-            "99th percentile",
-            self.plan.rounds * self.plan.seconds as usize,
-            ids,
-            |number, program| {
-                let server = program.start(&self.cpus.server, None)?;
-                let rate = common.min(maxima[number]) / 2.0;
-                let p99 = load::p99_at(&server.url, rate, 1)?;
-                Ok([p99])
-            },
-        )?;
-        Ok(figure)
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// None where ours has no such setting. With two CPUs the load has to share one of them with
-    /// the server, so it is one that takes little.
-    fn two_workers(&self) -> Result<Option<Figure>> {
-        let help = std::process::Command::new(self.group.programs[0].binary())
-            .arg("--help")
-            .output()?;
-        if !String::from_utf8_lossy(&help.stdout).contains("--worker-threads") {
-            eprintln!(
-                "{}: {} has no setting for its worker threads",
-                self.group.path, self.group.programs[0].name
-            );
-            return Ok(None);
-        }
-        let ids = [(Id::TwoWorkers, Unit::Times)];
-        let [mut figure] = self.rounds(
-            "worker threads",
-            self.plan.rounds,
-            ids,
-            |number, program| {
-                if number > 1 {
-                    return Ok([f64::NAN]); // a peer has no such setting
-                }
-                let rate = |workers| {
-                    let server = program.start(&self.cpus.two, Some(workers))?;
-                    self.heaviest_load(&server)
-                };
-                let one = rate(1)?;
-                Ok([rate(2)? / one])
-            },
-        )?;
-        figure.programs.truncate(2);
-        Ok(Some(figure))
-    }
-
-    /// Several servers of each program live side by side, so that all rest at the same time.
-    fn memory(&self) -> Result<[Figure; 3]> {
-        let servers = self
-            .group
-            .programs
-            .iter()
-            .map(|program| {
-                // A peer's port is its own, so that there is one of it at a time.
-                let count = program.authority.as_ref().map_or(self.plan.memory, |_| 1);
-                let start = |_| program.start(&self.cpus.server, None);
-                (0..count).map(start).collect::<Result<Vec<_>>>()
-            })
-            .collect::<Result<Vec<_>>>()?;
-        // What starting takes is over.
-        thread::sleep(Duration::from_secs(1));
-        let look = |number: usize| -> Result<Vec<f64>> {
-            let programs = &servers[number];
-            programs.iter().map(Server::resident).collect()
-        };
-        let ids = [
-            (Id::Idle, Unit::Bytes),
-            (Id::AfterLoad, Unit::Bytes),
-            (Id::MinuteLater, Unit::Bytes),
-        ];
-        eprintln!("{}: memory", self.group.path);
-        let mut figures = self.figures(ids);
-        for (number, servers) in servers.iter().enumerate() {
-            figures[0].programs[number].values = look(number)?;
-            for server in servers {
-                load::as_fast_as_possible(&server.url, 2 * self.plan.seconds, Requests::Single)?;
-                figures[1].programs[number].values.push(server.resident()?);
-            }
-        }
-        thread::sleep(self.plan.rest);
-        for number in 0..servers.len() {
-            figures[2].programs[number].values = look(number)?;
-        }
-        Ok(figures)
-    }
-
-    fn connections(&self, id: Id, count: usize) -> Result<Figure> {
-        let ids = [(id, Unit::Bytes)];
-        let what = format!("{count} idle connections");
-        let [figure] = self.rounds(&what, self.plan.memory, ids, |_, program| {
-            let server = program.start(&self.cpus.server, None)?;
-            let before = server.resident()?;
-            let connections = load::idle(&server.url, count)?;
-            let after = server.resident()?;
-            drop(connections);
-            Ok([(after - before) / count as f64])
-        })?;
-        Ok(figure)
-    }
-
-    fn sizes(&self) -> Result<[Figure; 2]> {
-        let ids = [(Id::Size, Unit::Bytes), (Id::Compressed, Unit::Bytes)];
-        self.rounds("size", 1, ids, |_, program| {
-            let (size, compressed) = shipped::size(&program.binary())?;
-            Ok([size as f64, compressed as f64])
-        })
-    }
-
-    fn starts(&self) -> Result<Figure> {
-        let ids = [(Id::FirstAnswer, Unit::Seconds)];
-        let [figure] = self.rounds("starts", self.plan.starts, ids, |_, program| {
-            Ok([program.first_answer(&self.cpus.server)?])
-        })?;
-        Ok(figure)
+    #[test]
+    fn what_wrk_prints_is_read_unless_a_request_failed() {
+        let text = "  1 threads and 64 connections\n    Latency     1.57ms    1.37ms  45.78ms\n  \
+            163404 requests in 4.00s, 27.12MB read\nRequests/sec:  40833.96\nTransfer/sec:      6.78MB\n";
+        assert_eq!(found(text), Some([163_404.0, 40_833.96]));
+        assert_eq!(
+            found(&format!("{text}  Non-2xx or 3xx responses: 1\n")),
+            None
+        );
+        assert_eq!(found("unable to connect"), None);
     }
 }

@@ -1,116 +1,102 @@
-//! Builds what is shipped: the release profile, with the flags of `static.toml`, which the images
-//! are built with too. Builds the reference with the same flags.
+//! Builds what is shipped: the release profile, with the flags of `static.toml`, which the images are
+//! built with too. Builds the reference with the same flags.
 
 use std::{
     env,
     ffi::OsStr,
     fs,
-    io::ErrorKind,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
 
-/// The top of the repository.
-pub fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+/// A variable of the environment, unless it is empty.
+pub fn set(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Where results go.
-///
-/// # Errors
-/// When it can't be made.
-pub fn results() -> Result<PathBuf> {
-    // This program is target/PROFILE/bench.
-    let itself = env::current_exe()?;
-    let target = itself.ancestors().nth(2).context("it is in a target")?;
-    let folder = target.join("bench");
-    fs::create_dir_all(&folder)?;
-    Ok(folder)
+/// A file of the repository.
+pub fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
+
+/// Both together, as in the Dockerfile: what one of them wants of a crate that both have, the other one
+/// gets too.
+const SERVICES: &str = "--release --bins -p oneapi -p twoapi";
 
 /// A service's binary: the one that its variable names (`ONEAPI`, `TWOAPI`), or else built.
-///
-/// # Errors
-/// When there is none, or cargo fails.
 pub fn service(name: &str) -> Result<PathBuf> {
     let variable = name.to_uppercase();
-    match env::var_os(&variable).filter(|value| !value.is_empty()) {
-        Some(path) => {
-            fs::canonicalize(&path).with_context(|| format!("{variable}: {}", path.display()))
-        }
-        None => build(name, name, "release", &[]),
+    match set(&variable) {
+        Some(path) => fs::canonicalize(&path).with_context(|| format!("{variable}: {path}")),
+        None => build(SERVICES, name),
     }
-}
-
-/// The same with its symbols, which tell where its code is from. It is always built.
-///
-/// # Errors
-/// When cargo fails.
-pub fn with_symbols(name: &str) -> Result<PathBuf> {
-    build(name, name, "release", &["-C", "strip=none"])
 }
 
 /// A bare program.
-///
-/// # Errors
-/// When cargo fails.
 pub fn bare(name: &str) -> Result<PathBuf> {
-    build("bench", name, "reference", &[])
+    build(&format!("--profile reference -p bench --bin {name}"), name)
 }
 
-/// `flags` are for the last step alone, so that the crates of both kinds of build are the same.
-fn build(package: &str, program: &str, profile: &str, flags: &[&str]) -> Result<PathBuf> {
-    let output = Command::new("cargo")
-        .args(["--config", "static.toml", "rustc", "--quiet", "--locked"])
-        .args(["--package", package, "--bin", program])
-        .args(["--profile", profile])
-        .args(["--message-format", "json-render-diagnostics", "--"])
-        .args(flags)
-        // What the programs say they are doesn't matter here, and would build them anew.
-        .env_remove("COMMIT")
-        .current_dir(root())
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("cargo can't be started")?;
+fn build(what: &str, program: &str) -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["--config", "static.toml", "build", "--quiet", "--locked"]);
+    cargo.args(["--message-format", "json-render-diagnostics"]);
+    // What the programs say they are doesn't matter here, and would build them anew.
+    cargo.args(what.split(' ')).env_remove("COMMIT");
+    cargo.current_dir(file("")).stderr(Stdio::inherit());
+    let output = cargo.output().context("cargo can't be started")?;
     ensure!(output.status.success(), "{program} could not be built");
     let messages = String::from_utf8_lossy(&output.stdout);
-    let built = executable(&messages, program)
-        .with_context(|| format!("cargo doesn't say where {program} is"))?;
-    // Both kinds of build end in the same file, and the next one replaces it.
-    let kind = if flags.is_empty() { "" } else { "-symbols" };
-    let kept = results()?.join(format!("{program}{kind}"));
-    // A program that still runs keeps its file, which can't be written to.
-    match fs::remove_file(&kept) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => fs::copy(&built, &kept),
-    }
-    .with_context(|| format!("{} can't be written", kept.display()))?;
+    let mut built = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    let built = built.find(|path| path.file_name() == Some(OsStr::new(program)));
+    let built = built.with_context(|| format!("cargo doesn't say where {program} is"))?;
+    // This program is target/PROFILE/bench. What it measures is kept in target/bench.
+    let itself = env::current_exe()?;
+    let target = itself.ancestors().nth(2).context("it is in a target")?;
+    let kept = target.join("bench").join(program);
+    fs::create_dir_all(target.join("bench"))?;
+    // A program that still runs keeps its file, which can't be written to: the name gets another one.
+    drop(fs::remove_file(&kept));
+    fs::copy(&built, &kept).with_context(|| format!("{} can't be written", kept.display()))?;
     Ok(kept)
 }
 
-/// The program among cargo's messages, one JSON object a line.
-fn executable(messages: &str, program: &str) -> Option<PathBuf> {
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .find(|path| path.file_name() == Some(OsStr::new(program)))
-}
-
 /// The size of a binary, and of its gzip, in bytes.
-///
-/// # Errors
-/// When it can't be read, or there is no gzip.
-pub fn size(program: &Path) -> Result<(u64, u64)> {
+pub fn size(program: &Path) -> Result<[u64; 2]> {
     let gzip = Command::new("gzip")
         .args(["-9", "-c", "-n"])
         .arg(program)
-        .output()
-        .context("gzip can't be started")?;
+        .output();
+    let gzip = gzip.context("gzip can't be started")?;
     ensure!(gzip.status.success(), "gzip fails");
-    Ok((fs::metadata(program)?.len(), gzip.stdout.len() as u64))
+    Ok([fs::metadata(program)?.len(), gzip.stdout.len() as u64])
+}
+
+/// The sizes of both services, by name.
+pub fn sizes() -> Result<Vec<(String, u64)>> {
+    let mut sizes = Vec::new();
+    for name in ["oneapi", "twoapi"] {
+        let [size, compressed] = size(&service(name)?)?;
+        sizes.push((name.to_owned(), size));
+        sizes.push((format!("{name} after gzip"), compressed));
+    }
+    Ok(sizes)
+}
+
+/// What a program prints.
+pub fn output(command: &mut Command) -> Result<String> {
+    let program = command.get_program().display().to_string();
+    let output = command.output();
+    let output = output.with_context(|| format!("{program} can't be started: is it installed?"))?;
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    ensure!(output.status.success(), "{program} fails: {out}{err}");
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -119,25 +105,18 @@ mod tests {
 
     #[test]
     fn the_images_are_built_with_the_flags_of_what_is_measured() {
-        let dockerfile = fs::read_to_string(root().join("Dockerfile")).unwrap();
-        assert!(
-            dockerfile.contains("\nCOPY static.toml .cargo/config.toml\n"),
-            "it takes the file"
-        );
-        for word in ["crt-static", "rustflags", "RUSTFLAGS", "CARGO_PROFILE"] {
+        let dockerfile = fs::read_to_string(file("Dockerfile")).unwrap();
+        let flags = "\nCOPY static.toml .cargo/config.toml\n";
+        assert!(dockerfile.contains(flags), "it takes the file");
+        assert!(dockerfile.contains(&format!("cargo build --locked {SERVICES}")));
+        for word in [
+            "crt-static",
+            "rustflags",
+            "RUSTFLAGS",
+            "CARGO_PROFILE",
+            "strip",
+        ] {
             assert!(!dockerfile.contains(word), "{word} stands elsewhere");
         }
-    }
-
-    #[test]
-    fn a_built_program_is_found_by_its_name() {
-        let messages = r#"{"reason":"compiler-artifact","executable":null}
-{"reason":"compiler-artifact","executable":"/target/release/oneapi"}
-{"reason":"build-finished","success":true}"#;
-        assert_eq!(
-            executable(messages, "oneapi"),
-            Some(PathBuf::from("/target/release/oneapi"))
-        );
-        assert_eq!(executable(messages, "twoapi"), None);
     }
 }

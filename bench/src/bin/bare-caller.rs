@@ -5,14 +5,13 @@ use std::{
     convert::Infallible,
     error::Error,
     io,
-    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
-use bench::bare;
+use bench::{flag, serve, text};
 use http_body_util::{BodyExt, Empty};
 use hyper::{
-    Request, Response, StatusCode,
+    Request, StatusCode,
     body::{Bytes, Incoming},
     client::conn::http1::{SendRequest, handshake},
     header::HOST,
@@ -22,62 +21,56 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 type Connection = SendRequest<Empty<Bytes>>;
+type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> io::Result<()> {
     let upstream = Arc::new(Upstream {
-        address: bare::flag("--call")?.parse().map_err(io::Error::other)?,
-        host: bare::flag("--call")?,
+        authority: flag("--call")?,
         idle: Mutex::default(),
     });
-    bare::serve(service_fn(move |request: Request<Incoming>| {
+    serve(service_fn(move |request: Request<Incoming>| {
         let upstream = upstream.clone();
         async move {
             if request.uri().path() == "/livez" {
-                return Ok::<_, Infallible>(bare::text(Bytes::from_static(b"ok")));
+                return Ok::<_, Infallible>(text(Bytes::from_static(b"ok")));
             }
-            Ok(match upstream.call().await {
-                Ok(body) => bare::text([b"one api response is ", &body[..]].concat().into()),
-                Err(error) => {
-                    let mut answer: Response<_> = bare::text(error.to_string().into());
-                    *answer.status_mut() = StatusCode::BAD_GATEWAY;
-                    answer
-                }
-            })
+            Ok(upstream.call().await.unwrap_or_else(|error| {
+                let mut answer = text(error.to_string().into());
+                *answer.status_mut() = StatusCode::BAD_GATEWAY;
+                answer
+            }))
         }
     }))
 }
 
 /// What is called, and the connections to it that are not in use.
 struct Upstream {
-    address: SocketAddr,
-    host: String,
+    authority: String,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Upstream {
-    async fn call(&self) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
+    async fn call(&self) -> Result<bench::Answer, Failure> {
         let mut connection = self.connection().await?;
-        let request = Request::get("/test")
-            .header(HOST, &*self.host)
-            .body(Empty::new())?;
-        let answer = connection.send_request(request).await?;
+        let request = Request::get("/test").header(HOST, &*self.authority);
+        let answer = connection.send_request(request.body(Empty::new())?).await?;
         let body = answer.into_body().collect().await?.to_bytes();
         self.idle
             .lock()
             .expect("nobody panics with it")
             .push(connection);
-        Ok(body)
+        Ok(text([b"one api response is ", &body[..]].concat().into()))
     }
 
     /// The one that was used last, or a new one.
-    async fn connection(&self) -> Result<Connection, Box<dyn Error + Send + Sync>> {
+    async fn connection(&self) -> Result<Connection, Failure> {
         let idle = self.idle.lock().expect("nobody panics with it").pop();
         if let Some(mut connection) = idle
             && connection.ready().await.is_ok()
         {
             return Ok(connection);
         }
-        let stream = TcpStream::connect(self.address).await?;
+        let stream = TcpStream::connect(&self.authority).await?;
         stream.set_nodelay(true)?;
         let (connection, driver) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(driver);

@@ -2,12 +2,12 @@
 
 use std::{convert::Infallible, io};
 
-use bench::bare;
+use bench::{serve, text};
 use hyper::{Request, body::Bytes, service::service_fn};
 
 fn main() -> io::Result<()> {
-    bare::serve(service_fn(async |_: Request<_>| {
-        let answer = bare::text(Bytes::from_static(b"ip is 192.0.2.2"));
+    serve(service_fn(async |_: Request<_>| {
+        let answer = text(Bytes::from_static(b"ip is 192.0.2.2"));
         Ok::<_, Infallible>(answer)
     }))
 }

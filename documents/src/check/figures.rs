@@ -2,7 +2,7 @@
 //! stands, such as
 //!
 //! ```text
-//! within 0.5 ms<!-- measured: docs/bench.json, figures, id=starts, values, in ms -->
+//! within 0.5 ms<!-- measured: docs/bench.json, /test, rows, what=from exec to the first 200, oneapi, in ms -->
 //! ```
 //!
 //! The steps lead through the JSON: a key of an object, or `key=value` for the element of a list that has

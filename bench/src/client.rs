@@ -1,0 +1,72 @@
+//! Plain HTTP/1.1 requests on a connection that is kept.
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::TcpStream,
+};
+
+use anyhow::{Context, Result, ensure};
+
+#[derive(Debug)]
+pub struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    /// To `HOST:PORT`.
+    pub fn open(authority: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(authority)?;
+        stream.set_nodelay(true)?;
+        Ok(Self(BufReader::with_capacity(512, stream)))
+    }
+
+    /// Returns the answer, head and body, which must be a 200.
+    pub fn get(&mut self, path: &str) -> Result<String> {
+        let host = self.0.get_ref().peer_addr()?;
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+    }
+
+    /// The same for any request.
+    pub fn send(&mut self, request: &str) -> Result<String> {
+        self.0.get_mut().write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        while !answer.ends_with("\r\n\r\n") {
+            let read = self.0.read_line(&mut answer)?;
+            ensure!(read > 0, "it ended early: {answer:?}");
+        }
+        ensure!(answer.starts_with("HTTP/1.1 200 "), "not 200: {answer:?}");
+        let head = answer.to_ascii_lowercase();
+        let mut lines = head.lines();
+        let length = lines.find_map(|line| line.strip_prefix("content-length:"));
+        let length = length.with_context(|| format!("it has no length: {answer:?}"))?;
+        let mut body = (&mut self.0).take(length.trim().parse()?);
+        body.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, thread};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_to_its_end_and_has_to_be_a_200() {
+        for (answer, good) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true),
+            ("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n", false),
+            ("HTTP/1.1 200 OK\r\n\r\n", false),
+            ("HTTP/1.1 200 OK\r\ncontent-le", false),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let authority = listener.local_addr().unwrap().to_string();
+            let server = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                assert!(stream.read(&mut [0; 512]).unwrap() > 0);
+                stream.write_all(answer.as_bytes()).unwrap();
+            });
+            let read = Connection::open(&authority).unwrap().get("/");
+            server.join().unwrap();
+            assert_eq!(read.is_ok_and(|read| read == answer), good, "{answer}");
+        }
+    }
+}

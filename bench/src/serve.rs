@@ -19,8 +19,8 @@ const SERVER: [usize; 1] = [0];
 /// As many connections as a load has.
 const CONNECTIONS: &str = "64";
 
-/// Requests per second of the open loop: half of what the load can send, and a third of what the
-/// slowest program can answer.
+/// Requests per second of the open loop. They take the load a third of its CPU, and each program a third
+/// of its own or less.
 const STEADY: &str = "5000";
 
 /// Both services beside bare hyper, and oneapi beside the peers. Returns a table for each, by its path,
@@ -150,7 +150,7 @@ impl Group {
 fn wrk(server: &Server, seconds: usize) -> Result<[f64; 2]> {
     let mut wrk = Command::new("wrk");
     wrk.args(["-t", "1", "-c", CONNECTIONS, "-d", &seconds.to_string()]);
-    wrk.args(["--timeout", "30s", &server.url()]); // a busy machine is slow, and no reason to give up
+    wrk.args(["--timeout", "30s", &server.url()]); // as below
     let text = shipped::output(&mut wrk)?;
     found(&text).with_context(|| format!("wrk says: {text}"))
 }
@@ -171,14 +171,9 @@ fn found(text: &str) -> Option<[f64; 2]> {
 /// can't hide it. Returns the 99th percentile of the latency in seconds.
 fn p99(load: &Path, server: &Server, seconds: usize) -> Result<f64> {
     let mut load = Command::new(load);
-    load.args([
-        "load",
-        &server.url(),
-        "--json",
-        "--for",
-        &format!("{seconds}s"),
-    ]);
-    load.args(["--rate", STEADY, "--connections", CONNECTIONS]);
+    let how = format!("--json --for {seconds}s --rate {STEADY} --connections {CONNECTIONS}");
+    load.arg("load").arg(server.url()).args(how.split(' '));
+    load.args(["--timeout", "30s"]); // a busy machine is slow, and no reason to give up
     let text = shipped::output(&mut load)?;
     let summary: serde_json::Value = serde_json::from_str(text.lines().last().unwrap_or("{}"))?;
     let millis = summary["p99_ms"].as_f64();

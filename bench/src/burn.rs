@@ -48,6 +48,8 @@ struct Burn {
     error: f64,
     /// The largest error of a single second, in percent.
     worst: f64,
+    /// How often its threads slept, a second.
+    wakeups: f64,
     /// What other processes used of the machine meanwhile, in percent.
     others: f64,
 }
@@ -125,6 +127,7 @@ fn table(burns: &[(&str, Burn)]) -> Table {
     add("largest error of a second", Unit::Percent, |burn| {
         burn.worst
     });
+    add("wake-ups per second", Unit::PerSecond, |burn| burn.wakeups);
     add("CPU used by others", Unit::Percent, |burn| burn.others);
     table
 }
@@ -142,16 +145,21 @@ fn measure(
     let idle = cpu_time();
     thread::sleep(Duration::from_secs_f64(IDLE));
     let idle = (cpu_time() - idle) / IDLE;
+    let slept = machine::wakeups(server.id());
 
     let cores = f64::from(millicores) / 1000.0;
     let (before, begun, start) = (cpu_time(), Begun::now(), Instant::now());
-    let mut worst = 0.0_f64;
+    let (mut worst, mut woken) = (0.0_f64, 0);
     thread::scope(|scope| {
         let burning = scope.spawn(burn);
         let (mut last, mut last_at) = (before, start);
         for second in 1..=seconds {
             let end = start + Duration::from_secs(second);
             thread::sleep(end.saturating_duration_since(Instant::now()));
+            // The burn's threads are gone with the last second.
+            if second < seconds {
+                woken = machine::wakeups(server.id()).saturating_sub(slept);
+            }
             let (now, now_at) = (cpu_time(), Instant::now());
             let used = (now - last) / (now_at - last_at).as_secs_f64() - idle;
             worst = worst.max((used / cores - 1.0).abs() * 100.0);
@@ -165,6 +173,7 @@ fn measure(
         used,
         error: (used / (cores * seconds as f64) - 1.0) * 100.0,
         worst,
+        wakeups: woken as f64 / (seconds - 1) as f64,
         others: begun.others(all, machine::cpus()),
     })
 }

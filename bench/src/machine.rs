@@ -59,13 +59,28 @@ pub fn cpu_time_of_all(pid: u32) -> f64 {
     alive + waited_for as f64 / 100.0
 }
 
+/// How often the threads of a process and of its descendants have gone to sleep, and so woken up.
+pub fn wakeups(pid: u32) -> u64 {
+    let folders = family(pid).into_iter();
+    let folders = folders.filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok());
+    let threads = folders.flatten().flatten().map(|thread| thread.path());
+    let texts = threads.filter_map(|path| fs::read_to_string(path.join("status")).ok());
+    texts
+        .filter_map(|text| field(&text, "voluntary_ctxt_switches:"))
+        .sum()
+}
+
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// Resident memory of a process, in bytes. `/proc/PID/status` would say what each CPU last told of it,
 /// which is off by hundreds of kilobytes; this is counted page by page.
 pub fn resident(pid: u32) -> io::Result<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-    Ok(kibibytes.ok_or(io::ErrorKind::InvalidData)? * 1024.0)
+    let kibibytes = field(&text, "Rss:").ok_or(io::ErrorKind::InvalidData)?;
+    Ok(kibibytes as f64 * 1024.0)
 }
 
 /// A process and its descendants.

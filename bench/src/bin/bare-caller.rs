@@ -5,6 +5,7 @@ use std::{
     convert::Infallible,
     error::Error,
     io,
+    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
@@ -25,6 +26,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> io::Result<()> {
     let upstream = Arc::new(Upstream {
+        address: flag("--call")?.parse().map_err(io::Error::other)?,
         authority: flag("--call")?,
         idle: Mutex::default(),
     });
@@ -45,6 +47,7 @@ fn main() -> io::Result<()> {
 
 /// What is called, and the connections to it that are not in use.
 struct Upstream {
+    address: SocketAddr,
     authority: String,
     idle: Mutex<Vec<Connection>>,
 }
@@ -70,7 +73,7 @@ impl Upstream {
         {
             return Ok(connection);
         }
-        let stream = TcpStream::connect(&self.authority).await?;
+        let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let (connection, driver) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(driver);

@@ -157,14 +157,14 @@ async fn output(mut command: Command) -> Output {
 
 /// What a load printed with `--json`.
 #[derive(Debug)]
-struct Told {
+struct LoadOutput {
     code: Option<i32>,
     seconds: Vec<Value>,
     summary: Value,
 }
 
-impl Told {
-    fn by(output: &Output) -> Self {
+impl LoadOutput {
+    fn of(output: &Output) -> Self {
         let text = String::from_utf8(output.stdout.clone()).unwrap();
         let line = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line} is JSON"));
         let mut seconds: Vec<Value> = text.lines().map(line).collect();
@@ -200,9 +200,9 @@ impl Told {
     }
 }
 
-async fn load(address: SocketAddr, line: &str) -> Told {
+async fn load(address: SocketAddr, line: &str) -> LoadOutput {
     let command = twoapi(&format!("load http://{address}/test --json {line}"));
-    Told::by(&output(command).await)
+    LoadOutput::of(&output(command).await)
 }
 
 /// The same after this `ulimit`.
@@ -459,14 +459,14 @@ async fn a_connection_takes_one_descriptor() {
     for life in ["", "--connection-life 300ms"] {
         let server = Server::start(|_| Act::Answer(YES)).await;
         let line = format!("--rate 1000 --for 1s --connections 128 {life} --timeout 1m");
-        let told = Told::by(&load_under("-n 160", server.address, &line).await);
+        let told = LoadOutput::of(&load_under("-n 160", server.address, &line).await);
         assert_eq!(told.counts(), (0, 1000, 1000), "{life}: {told:#?}");
         assert!(server.seen().1 >= 128, "{life}: all of them were used");
     }
     // Each request that is given up leaves a connection behind, and all are given up together.
     let server = Server::start(|_| Act::Hang).await;
     let line = "--rate 1000 --for 1s --connections 128 --timeout 300ms";
-    let told = Told::by(&load_under("-n 160", server.address, line).await);
+    let told = LoadOutput::of(&load_under("-n 160", server.address, line).await);
     let kinds: Vec<_> = told.failed().into_keys().collect();
     assert_eq!(kinds, ["timed out"], "{told:#?}");
     let kinds: Vec<_> = told.not_sent().into_keys().collect();
@@ -477,7 +477,7 @@ async fn a_connection_takes_one_descriptor() {
 async fn the_limit_of_descriptors_is_raised_as_far_as_it_may_be() {
     let server = Server::start(|_| Act::Answer(YES)).await;
     let line = "--rate 500 --for 1s --connections 100 --timeout 1m";
-    let told = Told::by(&load_under("-Sn 64", server.address, line).await);
+    let told = LoadOutput::of(&load_under("-Sn 64", server.address, line).await);
     assert_eq!(told.counts(), (0, 500, 500), "{told:#?}");
 }
 
@@ -494,7 +494,7 @@ async fn connections_that_can_not_be_had_are_refused_with_the_number_that_can() 
     assert_eq!(server.seen(), (0, 0), "before anything was sent");
 
     let line = format!("--rate 500 --for 1s --connections {number} --timeout 1m");
-    let told = Told::by(&load_under("-n 64", server.address, &line).await);
+    let told = LoadOutput::of(&load_under("-n 64", server.address, &line).await);
     assert_eq!(told.counts(), (0, 500, 500), "{told:#?}");
     assert_eq!(server.seen(), (500, number), "so many there were");
 }
@@ -504,7 +504,7 @@ async fn what_this_side_lacked_descriptors_for_is_no_failure_of_the_service() {
     // It is asked to close each connection, and does so half a second later.
     let server = Server::start(|_| Act::CloseLate(Duration::from_millis(500), BYE)).await;
     let line = "--rate 500 --for 1s --connections 8 --fresh --timeout 1m";
-    let told = Told::by(&load_under("-n 64", server.address, line).await);
+    let told = LoadOutput::of(&load_under("-n 64", server.address, line).await);
     let sent = server.seen().0 as u64;
     assert_eq!(told.counts(), (1, sent, sent), "{told:#?}");
     assert!(told.failed().is_empty(), "{told:#?}");
@@ -601,7 +601,7 @@ async fn a_signal_ends_it_with_its_summary() {
             .status()
             .unwrap();
         let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
-        let told = Told::by(&output.await.unwrap());
+        let told = LoadOutput::of(&output.await.unwrap());
         let sent = server.seen().0 as u64;
         assert_eq!(told.counts(), (0, sent, sent), "{signal}: also in flight");
     }
@@ -623,7 +623,7 @@ async fn a_second_signal_does_not_wait_and_is_no_success() {
     sleep(Duration::from_millis(200)).await;
     interrupt().unwrap();
     let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
-    let told = Told::by(&output.await.unwrap());
+    let told = LoadOutput::of(&output.await.unwrap());
     assert_eq!(told.counts(), (130, 0, 0), "none has been answered");
 }
 

@@ -211,10 +211,10 @@ impl Service {
 }
 
 /// In front of a service, and counts what it is asked, by path.
-async fn counted(service: SocketAddr) -> (SocketAddr, Asked) {
+async fn counted(service: SocketAddr) -> (SocketAddr, RequestCounts) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let asked = Asked::default();
+    let asked = RequestCounts::default();
     tokio::spawn({
         let asked = Arc::clone(&asked);
         async move {
@@ -269,7 +269,7 @@ async fn many_pods() -> (u16, Arc<AtomicU64>) {
     (port, asked)
 }
 
-type Asked = Arc<Mutex<BTreeMap<String, u64>>>;
+type RequestCounts = Arc<Mutex<BTreeMap<String, u64>>>;
 
 fn client() -> Client {
     Client::builder().no_proxy().build().unwrap()

@@ -65,62 +65,50 @@ pod/a created
 
 fn programs() -> Programs {
     let serve = |name: &'static str, listen: &'static str| {
-        let setting = |name: &'static str, help: &'static str| Arg::new(name).env(name).help(help);
-        Command::new(name)
-            .arg(
-                setting("LISTEN", "Where to listen")
-                    .long("listen")
-                    .default_value(listen),
-            )
-            .arg(setting("POD_IP", "The IP [default: looked up]"))
-            .arg(setting("POD_NAMESPACE", "The namespace"))
+        let setting = |name: &'static str| Arg::new(name).env(name);
+        let listen = setting("LISTEN").long("listen").default_value(listen);
+        Command::new(name).args([
+            listen.help("Where to listen"),
+            setting("POD_IP").help("The IP [default: looked up]"),
+            setting("POD_NAMESPACE").help("The namespace"),
+        ])
     };
-    let values = ["fast", "slow"];
-    let load = Command::new("load")
-        .about("Sends requests")
-        .arg(Arg::new("url").required(true).help("Where to"))
-        .arg(
-            Arg::new("how")
-                .value_parser(values)
-                .default_value("fast")
-                .help("How"),
-        )
-        .arg(
-            Arg::new("rate")
-                .long("rate")
-                .required(true)
-                .help("Requests a second"),
-        )
-        .arg(
-            Arg::new("fresh")
-                .long("fresh")
-                .action(ArgAction::SetTrue)
-                .help("Opens connections"),
-        )
-        .arg(
-            Arg::new("most")
-                .long("max-rate")
-                .env("MAX_RATE")
-                .default_value("10000")
-                .help("The highest `--rate`"),
-        );
+    let how = Arg::new("how")
+        .value_parser(["fast", "slow"])
+        .default_value("fast");
+    let rate = Arg::new("rate").long("rate").required(true);
+    let fresh = Arg::new("fresh").long("fresh").action(ArgAction::SetTrue);
+    let most = Arg::new("most")
+        .long("max-rate")
+        .env("MAX_RATE")
+        .default_value("10000");
+    let load = Command::new("load").about("Sends requests").args([
+        Arg::new("url").required(true).help("Where to"),
+        how.help("How"),
+        rate.help("Requests a second"),
+        fresh.help("Opens connections"),
+        most.help("The highest `--rate`"),
+    ]);
     let requests = [
-        ("oneapi", "GET /test"),
-        ("oneapi", "DELETE /burns/{id}"),
-        ("oneapi", "GET /livez"),
-        ("oneapi", "POST /grpc.health.v1.Health/Check"),
-        ("twoapi", "GET /"),
-        ("twoapi", "GET /page/events"),
-        ("twoapi", "GET /livez"),
-        ("twoapi", "POST /grpc.health.v1.Health/Check"),
+        "oneapi GET /test",
+        "oneapi DELETE /burns/{id}",
+        "oneapi GET /livez",
+        "oneapi POST /grpc.health.v1.Health/Check",
+        "twoapi GET /",
+        "twoapi GET /page/events",
+        "twoapi GET /livez",
+        "twoapi POST /grpc.health.v1.Health/Check",
     ];
+    let requests = requests
+        .iter()
+        .filter_map(|request| request.split_once(' '));
     let requests = requests.map(|(service, request)| (service.to_owned(), request.to_owned()));
     Programs {
         commands: vec![
             serve("oneapi", "[::]:5000"),
             serve("twoapi", "[::]:5001").subcommand(load),
         ],
-        requests: requests.to_vec(),
+        requests: requests.collect(),
     }
 }
 
@@ -235,9 +223,9 @@ docs/guide.md:12: A code block (text) differs from docs/guide.zh-CN.md:12: A cod
 docs/guide.zh-CN.md: ```sh ⇒ <!-- exit 1 -->\n```sh
 docs/guide.md:8: A code block (sh) differs from docs/guide.zh-CN.md:8: The comment "exit 1".
 docs/guide.zh-CN.md: \n> Ready after ⇒ \nReady after
-docs/guide.md:16: A quotation has no counterpart in docs/guide.zh-CN.md.
+docs/guide.md:16: A quotation differs from the end of docs/guide.zh-CN.md.
 docs/guide.zh-CN.md: in ms -->.\n ⇒ in ms -->.\n\n<details>\n
-docs/guide.zh-CN.md:18: The tag <details> has no counterpart in docs/guide.md.
+the end of docs/guide.md differs from docs/guide.zh-CN.md:18: The tag <details>.
 docs/guide.zh-CN.md: 12.5 ms<!-- measured: docs/bench.json, starts, name=oneapi, values, in ms --> ⇒ 12.5 ms
 docs/guide.md has the comment measured: docs/bench.json, starts, name=oneapi, values, in ms, and docs/guide.zh-CN.md doesn't, or less often.
 docs/guide.zh-CN.md: - two ⇒ - two [a](../k8s/pod.yaml)

@@ -32,19 +32,16 @@ fn compare(english: &Document, chinese: &Document, findings: &mut Vec<String>) {
     let (first, second) = (shapes(english), shapes(chinese));
     let same = first.iter().zip(&second).take_while(|(a, b)| a.1 == b.1);
     let same = same.count();
-    let lacks = |document: &Document, line: usize, shape: &str, other: &Document| {
-        let sentence = format!("{shape} has no counterpart in {}.", other.path.display());
-        at(document, line, &sentence)
-    };
-    match (first.get(same), second.get(same)) {
-        (Some((line, shape)), Some((other_line, other_shape))) => {
-            let other = at(chinese, *other_line, other_shape);
-            let sentence = format!("{shape} differs from {other}.");
-            findings.push(at(english, *line, &sentence));
-        }
-        (Some((line, shape)), None) => findings.push(lacks(english, *line, shape, chinese)),
-        (None, Some((line, shape))) => findings.push(lacks(chinese, *line, shape, english)),
-        (None, None) => {}
+    if same < first.len().max(second.len()) {
+        let shape = |document: &Document, shape: Option<&(usize, String)>| match shape {
+            Some((line, shape)) => at(document, *line, shape),
+            None => format!("the end of {}", document.path.display()),
+        };
+        let second = shape(chinese, second.get(same));
+        findings.push(format!(
+            "{} differs from {second}.",
+            shape(english, first.get(same))
+        ));
     }
     // What may come in another order in another language.
     for (document, other) in [(english, chinese), (chinese, english)] {

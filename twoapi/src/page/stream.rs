@@ -12,15 +12,10 @@
 //! | `problems` | what doesn't work at the moment, in sentences |
 //! | `bye` | this pod stops |
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::time::Duration;
 
 use axum::{
-    body::{Body, Bytes},
+    body::Bytes,
     extract::State,
     http::{
         HeaderMap, HeaderValue, StatusCode, Uri,
@@ -28,7 +23,10 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use chassis::{http::Refusal, lifecycle::Life};
+use chassis::{
+    http::{Refusal, streamed},
+    lifecycle::Life,
+};
 use hyper::body::Frame;
 use serde_json::json;
 use tokio::{
@@ -93,7 +91,12 @@ pub(super) async fn events(
     })?;
     let (sender, receiver) = mpsc::channel(BUFFER);
     tokio::spawn(serve(own, viewer, sender));
-    let mut response = Body::new(EventBody(receiver)).into_response();
+    // When the client is gone the receiver is dropped, and the sender notices.
+    let body = streamed(receiver, |mut receiver| async {
+        let event = receiver.recv().await?;
+        Some((Frame::data(event), receiver))
+    });
+    let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // `no-transform`, or a proxy that compresses would hold events back.
@@ -166,22 +169,6 @@ async fn serve(own: Events, viewer: Viewer, sender: mpsc::Sender<Bytes>) {
                 return;
             }
         }
-    }
-}
-
-/// The body of the answer. It is dropped when the client is gone, and the sender notices.
-struct EventBody(mpsc::Receiver<Bytes>);
-
-impl hyper::body::Body for EventBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let next = self.0.poll_recv(cx);
-        next.map(|event| event.map(|event| Ok(Frame::data(event))))
     }
 }
 

@@ -1,9 +1,6 @@
 //! Sends one request after the other, over fresh connections or a kept one. Nothing is retried.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use chassis::text::shown;
 use http_body_util::{BodyExt, Empty};
@@ -81,9 +78,9 @@ impl Reuse {
     }
 }
 
-/// From 0 to 1. The standard library seeds its hash maps at random.
+/// From 0 to 1.
 fn random_fraction() -> f64 {
-    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
+    chassis::base::random() as f64 / u64::MAX as f64
 }
 
 /// A connection that was just made, or that waits for its next request.

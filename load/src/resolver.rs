@@ -126,7 +126,7 @@ impl Resolver {
     }
 
     fn under_way(&self) -> MutexGuard<'_, UnderWay> {
-        self.0.lock().expect("no holder of this lock panics")
+        chassis::base::lock(&self.0)
     }
 }
 

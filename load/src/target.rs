@@ -3,13 +3,16 @@
 use std::{
     net::SocketAddr,
     sync::{
-        RwLock,
+        Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use chassis::config::{complain, host_and_port};
+use chassis::{
+    base::lock,
+    config::{complain, host_and_port},
+};
 use hyper::{Uri, header::HeaderValue};
 use tokio::{
     net::TcpStream,
@@ -32,7 +35,7 @@ pub struct Target {
     pub(crate) host_header: HeaderValue,
     /// Sorted, at least one, and all of one family: which one works is found out at the start, so
     /// that no connection has to be tried twice.
-    addresses: RwLock<Vec<SocketAddr>>,
+    addresses: Mutex<Vec<SocketAddr>>,
     ipv4: bool,
     next: AtomicUsize,
 }
@@ -76,7 +79,7 @@ impl Target {
                     let path = url.path_and_query().map_or("/", |path| path.as_str());
                     return Ok(Self {
                         resolver,
-                        addresses: RwLock::new(of_family(found, address.is_ipv4())),
+                        addresses: Mutex::new(of_family(found, address.is_ipv4())),
                         ipv4: address.is_ipv4(),
                         path: path.parse().expect("a part of a URI is one"),
                         host_header: HeaderValue::from_str(authority)
@@ -101,10 +104,7 @@ impl Target {
 
     /// The next address. The addresses take turns.
     pub(crate) fn address(&self) -> SocketAddr {
-        let addresses = self
-            .addresses
-            .read()
-            .expect("no holder of this lock panics");
+        let addresses = lock(&self.addresses);
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         addresses[next % addresses.len()]
     }
@@ -136,10 +136,7 @@ impl Target {
     fn update(&self, found: &[SocketAddr]) {
         let found = of_family(found, self.ipv4);
         if !found.is_empty() {
-            *self
-                .addresses
-                .write()
-                .expect("no holder of this lock panics") = found;
+            *lock(&self.addresses) = found;
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -53,7 +53,7 @@ impl Quota {
     }
 
     fn known(&self) -> MutexGuard<'_, Option<CpuLimit>> {
-        self.limit.lock().unwrap_or_else(PoisonError::into_inner)
+        chassis::base::lock(&self.limit)
     }
 
     /// The new limit, if it was time to read it and it has changed since it was [`applied`](Self::applied).

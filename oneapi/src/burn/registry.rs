@@ -1,7 +1,7 @@
 //! All burns of this process, and what each of them may use of the container's CPU limit.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -244,9 +244,6 @@ impl Burns {
 
     pub(super) fn running(&self) -> MutexGuard<'_, Running> {
         // Whatever a panic interrupted, the list itself is whole.
-        self.0
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        chassis::base::lock(&self.0.running)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     thread::Thread,
@@ -134,7 +134,7 @@ impl RunningBurn {
 impl Steering {
     /// Has each thread look at what has changed.
     pub(super) fn wake(&self) {
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let threads = chassis::base::lock(&self.threads);
         for thread in &*threads {
             thread.unpark();
         }

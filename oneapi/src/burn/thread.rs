@@ -9,7 +9,7 @@
 use std::{
     io,
     sync::{
-        Arc, PoisonError,
+        Arc,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     thread,
@@ -95,10 +95,7 @@ impl Threads {
     ) -> io::Result<()> {
         let steering = &burn.steering;
         // Held until all threads are known: whoever ends the burn meanwhile then wakes all of them.
-        let mut known = steering
-            .threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut known = chassis::base::lock(&steering.threads);
         for index in 0..count(burn.request.millicores, self.cpus) {
             let burner = Burner {
                 index,

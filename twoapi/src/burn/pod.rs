@@ -3,7 +3,6 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
     net::SocketAddr,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -66,8 +65,7 @@ pub(super) struct Callers {
 impl Callers {
     pub(super) fn new() -> Self {
         Self {
-            // The standard library seeds its hash maps at random.
-            run: RandomState::new().hash_one(()),
+            run: chassis::base::random(),
             last: AtomicU64::new(0),
         }
     }

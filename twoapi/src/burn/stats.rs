@@ -87,7 +87,7 @@ impl Stats {
     }
 
     fn pods(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, PodStats>> {
-        self.0.lock().expect("no holder of this lock panics")
+        chassis::base::lock(&self.0)
     }
 }
 

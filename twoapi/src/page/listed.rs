@@ -46,9 +46,7 @@ impl Listed {
     }
 
     fn addresses(&self) -> MutexGuard<'_, HashSet<IpAddr>> {
-        self.addresses
-            .lock()
-            .expect("no holder of this lock panics")
+        chassis::base::lock(&self.addresses)
     }
 }
 

@@ -77,10 +77,7 @@ impl Viewers {
     }
 
     fn present(&self) -> MutexGuard<'_, Present> {
-        self.0
-            .present
-            .lock()
-            .expect("no holder of this lock panics")
+        chassis::base::lock(&self.0.present)
     }
 }
 

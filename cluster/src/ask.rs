@@ -31,6 +31,15 @@ pub fn burn(namespace: &Namespace<'_>, pod: &str, query: &str) -> Result<Value> 
     json(namespace, pod, 5000, &format!("/test/highcpu?{query}"))
 }
 
+/// The first burn that a pod lists; null if none runs.
+///
+/// # Errors
+/// As for [`json`].
+pub fn first_burn(namespace: &Namespace<'_>, pod: &str) -> Result<Value> {
+    let burns = json(namespace, pod, 5000, "/burns")?;
+    Ok(burns[0].clone())
+}
+
 /// Ends all burns of a pod.
 ///
 /// # Errors

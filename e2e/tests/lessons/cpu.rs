@@ -109,7 +109,7 @@ pub fn requests(namespace: &Namespace<'_>) -> Result<()> {
 fn while_both_burn(namespace: &Namespace<'_>) -> Result<(f64, f64)> {
     let used_and_left = |pod| {
         namespace.until("it burns", SOON, || {
-            let burn = ask::json(namespace, pod, 5000, "/burns")?[0].take();
+            let burn = ask::first_burn(namespace, pod)?;
             let left = burn["left_seconds"].as_f64();
             Ok(burn["achieved_seconds"].as_f64().zip(left))
         })

@@ -85,7 +85,7 @@ fn resized(namespace: &Namespace<'_>, limit: u64, allowed: u64) -> Result<()> {
 /// they have the lowest priority; more they never get.
 fn uses(namespace: &Namespace<'_>, allowed: u64) -> Result<()> {
     let achieved = || {
-        burn(namespace)?["achieved_seconds"]
+        ask::first_burn(namespace, POD)?["achieved_seconds"]
             .as_f64()
             .context("it burns")
     };
@@ -105,10 +105,5 @@ fn uses(namespace: &Namespace<'_>, allowed: u64) -> Result<()> {
 }
 
 fn granted(namespace: &Namespace<'_>) -> Result<Option<u64>> {
-    Ok(burn(namespace)?["granted_millicores"].as_u64())
-}
-
-/// The burn as it is listed; null before it runs.
-fn burn(namespace: &Namespace<'_>) -> Result<Value> {
-    Ok(ask::json(namespace, POD, 5000, "/burns")?[0].take())
+    Ok(ask::first_burn(namespace, POD)?["granted_millicores"].as_u64())
 }

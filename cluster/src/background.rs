@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -14,33 +14,20 @@ use anyhow::{Context, Result, bail};
 /// How often to check whether a process has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A running process, and what it has printed so far.
+/// A running process, and the lines that it has printed so far.
 #[derive(Debug)]
-pub struct Background<T> {
+pub struct Background {
     child: Child,
     reader: Option<JoinHandle<()>>,
-    seen: Arc<Mutex<Vec<T>>>,
+    lines: Arc<Mutex<Vec<String>>>,
 }
 
-impl Background<String> {
-    /// Starts a process that prints lines.
+impl Background {
+    /// Starts a process.
     ///
     /// # Errors
     /// When it can't be started.
-    pub fn lines(command: &mut Command) -> Result<Self> {
-        Self::start(command, |output| output.lines().map_while(Result::ok))
-    }
-}
-
-impl<T: Send + 'static> Background<T> {
-    /// Starts a process; `read` makes items of its standard output, as they come.
-    ///
-    /// # Errors
-    /// When it can't be started.
-    pub fn start<I: Iterator<Item = T>>(
-        command: &mut Command,
-        read: impl FnOnce(BufReader<ChildStdout>) -> I + Send + 'static,
-    ) -> Result<Self> {
+    pub fn start(command: &mut Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -48,39 +35,32 @@ impl<T: Send + 'static> Background<T> {
             .spawn()
             .with_context(|| format!("{} can't be started", command.get_program().display()))?;
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
-        let seen = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::new(Mutex::new(Vec::new()));
         let reader = {
-            let seen = Arc::clone(&seen);
+            let lines = Arc::clone(&lines);
             thread::spawn(move || {
-                for item in read(output) {
-                    seen.lock().expect("nobody panics with it").push(item);
+                for line in output.lines().map_while(Result::ok) {
+                    lines.lock().expect("nobody panics with it").push(line);
                 }
             })
         };
         Ok(Self {
             child,
             reader: Some(reader),
-            seen,
+            lines,
         })
     }
 
-    /// Looks at the items so far.
-    pub fn so_far<R>(&self, look: impl FnOnce(&[T]) -> R) -> R {
-        look(&self.seen.lock().expect("nobody panics with it"))
+    /// Looks at the lines so far.
+    pub fn so_far<R>(&self, look: impl FnOnce(&[String]) -> R) -> R {
+        look(&self.lines.lock().expect("nobody panics with it"))
     }
 
-    /// Ends the process; returns all items.
-    pub fn end(self) -> Vec<T> {
-        let seen = Arc::clone(&self.seen);
-        drop(self);
-        std::mem::take(&mut *seen.lock().expect("nobody panics with it"))
-    }
-
-    /// Waits until the process has ended by itself; returns all items.
+    /// Waits until the process has ended by itself; returns all lines.
     ///
     /// # Errors
     /// When it is still running after `timeout`; it is killed then.
-    pub fn wait(mut self, timeout: Duration) -> Result<Vec<T>> {
+    pub fn wait(mut self, timeout: Duration) -> Result<Vec<String>> {
         let start = Instant::now();
         while self.child.try_wait()?.is_none() {
             if start.elapsed() > timeout {
@@ -88,11 +68,15 @@ impl<T: Send + 'static> Background<T> {
             }
             thread::sleep(POLL_INTERVAL);
         }
-        Ok(self.end())
+        let lines = Arc::clone(&self.lines);
+        drop(self); // the reader comes to its end
+        Ok(std::mem::take(
+            &mut *lines.lock().expect("nobody panics with it"),
+        ))
     }
 }
 
-impl<T> Drop for Background<T> {
+impl Drop for Background {
     fn drop(&mut self) {
         // Both fail only if the process has ended already. The reader then comes to its end too,
         // since nobody else holds the other side of the pipe.
@@ -109,8 +93,8 @@ mod tests {
     use super::*;
 
     /// A process that would run for an hour, and its ID.
-    fn sleeper() -> (Background<String>, u32) {
-        let background = Background::lines(Command::new("sleep").arg("3600")).unwrap();
+    fn sleeper() -> (Background, u32) {
+        let background = Background::start(Command::new("sleep").arg("3600")).unwrap();
         let id = background.child.id();
         assert!(is_running(id), "it has been started");
         (background, id)
@@ -139,7 +123,7 @@ mod tests {
 
     #[test]
     fn all_output_has_been_read_when_the_process_has_ended() {
-        let background = Background::lines(Command::new("echo").arg("a\nb")).unwrap();
+        let background = Background::start(Command::new("echo").arg("a\nb")).unwrap();
         assert_eq!(background.wait(SOON).unwrap(), ["a", "b"]);
     }
 

@@ -17,7 +17,6 @@
 //! | `ask` | a request to a pod or a Service |
 //! | `pods` | reads a pod's JSON; waits for one pod |
 //! | `deployment` | the shipped Deployment: up, changed, rolled out |
-//! | `watch` | how pods come and go, as the API server reports it |
 
 pub mod ask;
 pub mod background;
@@ -30,7 +29,6 @@ pub mod namespace;
 pub mod pods;
 pub mod side_by_side;
 pub mod wait;
-pub mod watch;
 
 pub use images::Cluster;
 pub use namespace::Namespace;

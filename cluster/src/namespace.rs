@@ -111,10 +111,10 @@ impl<'a> Namespace<'a> {
     ///
     /// # Errors
     /// When kubectl can't be started.
-    pub fn follow(&self, pod: &str, container: &str) -> Result<Background<String>> {
+    pub fn follow(&self, pod: &str, container: &str) -> Result<Background> {
         let mut kubectl = self.command();
         kubectl.args(["logs", "--follow", pod, "-c", container]);
-        Background::lines(&mut kubectl)
+        Background::start(&mut kubectl)
     }
 
     /// kubectl in this namespace, for a process in the background.

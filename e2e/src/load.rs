@@ -75,7 +75,7 @@ impl Sub<&Self> for Count {
 
 /// The Job while it runs.
 #[derive(Debug)]
-pub struct Load(Vec<(String, Background<String>)>);
+pub struct Load(Vec<(String, Background)>);
 
 impl Load {
     /// Starts the Job with `rate` short requests per second in all; returns when every container
@@ -170,7 +170,7 @@ impl Load {
     }
 }
 
-fn count(lines: &Background<String>) -> Count {
+fn count(lines: &Background) -> Count {
     lines.so_far(sum)
 }
 

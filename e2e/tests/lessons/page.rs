@@ -34,15 +34,15 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     let load = Load::start(namespace, RATE)?;
 
     let forward =
-        Background::lines(
+        Background::start(
             namespace
                 .command()
                 .args(["port-forward", "pod/chesterpage", ":5001"]),
         )?;
-    let proxy = Background::lines(namespace.command().args(["proxy", "--port=0"]))?;
+    let proxy = Background::start(namespace.command().args(["proxy", "--port=0"]))?;
     let (forward_at, proxy_at) = (address(namespace, &forward)?, address(namespace, &proxy)?);
     let service = "services/chesterservice:twoapi/proxy/";
-    let viewers = Background::lines(
+    let viewers = Background::start(
         Command::new("node")
             .arg("cluster.mjs")
             .arg(format!("beside=http://{forward_at}/"))
@@ -180,7 +180,7 @@ fn browser() -> Result<PathBuf> {
 /// Waits for a line of a process.
 fn line<T>(
     namespace: &Namespace<'_>,
-    process: &Background<String>,
+    process: &Background,
     what: &str,
     wanted: impl Fn(&str) -> Option<T>,
 ) -> Result<T> {
@@ -194,7 +194,7 @@ fn line<T>(
 }
 
 /// Where kubectl listens, as it prints it.
-fn address(namespace: &Namespace<'_>, kubectl: &Background<String>) -> Result<String> {
+fn address(namespace: &Namespace<'_>, kubectl: &Background) -> Result<String> {
     line(namespace, kubectl, "kubectl listens", |line| {
         let mut words = line.split_whitespace();
         let address = words.find(|word| word.starts_with("127.0.0.1:"))?;
@@ -205,7 +205,7 @@ fn address(namespace: &Namespace<'_>, kubectl: &Background<String>) -> Result<St
 /// What a viewer says of a Service's change number so and so.
 fn report(
     namespace: &Namespace<'_>,
-    viewers: &Background<String>,
+    viewers: &Background,
     viewer: &str,
     service: u64,
     number: usize,

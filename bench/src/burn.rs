@@ -61,6 +61,11 @@ fn holds(error: f64, worst: f64, millicores: u32) -> bool {
     error.abs() <= bound && (worst <= 3.0 || millicores < 100)
 }
 
+/// How long a burn is.
+pub fn seconds(short: bool) -> u64 {
+    if short { 2 } else { 5 }
+}
+
 /// Measures oneapi's burns, and the resource-consumer's if there is one. Returns a table for each, and
 /// whether all bounds hold. A short run is to see that it works.
 pub fn run(
@@ -69,7 +74,7 @@ pub fn run(
     consumer: Option<&Path>,
 ) -> Result<(Vec<(&'static str, Table)>, bool)> {
     let burns = if short { &BURNS[3..4] } else { &BURNS };
-    let (seconds, tries) = if short { (2, 1) } else { (5, TRIES) };
+    let (seconds, tries) = (seconds(short), if short { 1 } else { TRIES });
     let cpus: Vec<usize> = (0..machine::cpus()).collect();
     let fits = |burn: &(&str, Vec<u32>)| burn.1.iter().sum::<u32>() as usize <= cpus.len() * 1000;
     let burns = burns.iter().map(|burn| (*burn, parts(burn)));

@@ -63,7 +63,7 @@ fn bench() -> Result<bool> {
     let (tables, how) = serve::run(short, &oneapi, peers)?;
     let (burns, held) = burn::run(short, &oneapi, consumer.as_deref())?;
     keep(&how, tables)?;
-    keep("5 s", burns)?;
+    keep(&format!("{} s", burn::seconds(short)), burns)?;
     // A short run is too short to say whether a bound holds.
     Ok(held || short)
 }

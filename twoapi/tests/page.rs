@@ -922,11 +922,11 @@ async fn each_file_answers_head_as_get_and_names_the_methods_that_are_allowed() 
     for method in [Method::POST, Method::PUT, Method::DELETE] {
         let refused = ask(method, "/", "gzip").await;
         assert_eq!(refused.status(), 405);
-        assert_eq!(refused.headers()["allow"], "GET,HEAD");
+        assert_eq!(refused.headers()["allow"], "GET,HEAD,OPTIONS");
     }
     for (path, method, allowed) in [
-        ("/page/events", Method::POST, "GET,HEAD"),
-        ("/page/actions", Method::GET, "POST"),
+        ("/page/events", Method::POST, "GET,HEAD,OPTIONS"),
+        ("/page/actions", Method::GET, "POST,OPTIONS"),
     ] {
         let refused = ask(method, path, "gzip").await;
         assert_eq!(refused.status(), 405, "{path}");

@@ -620,7 +620,7 @@ fn probe_waits_for_the_final_status_and_tells_no_answer_from_nonsense() {
     assert_eq!(probed(final_ok), (Some(0), String::new()));
     for (answer, said) in [
         (&b""[..], " did not answer: the connection was closed"),
-        (b"HTTP/1.1 1", " did not answer: what came is not HTTP"),
+        (b"HTTP/1.1 1", " did not answer: the connection was closed"),
         (
             b"SSH-2.0-Open\r\n",
             " did not answer: what came is not HTTP",

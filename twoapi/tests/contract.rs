@@ -229,15 +229,16 @@ async fn so_many_calls_are_under_way_at_most_and_the_others_wait_for_their_turn(
 #[tokio::test]
 async fn a_call_whose_turn_does_not_come_in_time_gives_504_and_says_so() {
     let (_, url) = upstream("").await;
-    let app = Arc::new(twoapi(&url));
+    // So long that a busy machine has connected all of them in half of it.
+    let app = Arc::new(twoapi_with_timeout(&url, Duration::from_secs(4)));
     let mut calls = JoinSet::new();
     for _ in 0..CALLS + 2 {
         let app = Arc::clone(&app);
         calls.spawn(async move { get(&app, "/test/calloneapi").await });
     }
-    let slow = format!("oneapi at {url} did not answer within 300ms");
+    let slow = format!("oneapi at {url} did not answer within 4s");
     let waited =
-        format!("oneapi at {url} was not asked within 150ms: {CALLS} other calls were under way");
+        format!("oneapi at {url} was not asked within 2s: {CALLS} other calls were under way");
     let mut answers = calls.join_all().await;
     answers.sort_by_key(|(_, said)| said.len());
     let mut expected = vec![(StatusCode::GATEWAY_TIMEOUT, slow); CALLS];

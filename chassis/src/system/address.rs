@@ -5,13 +5,11 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::Mutex,
+    sync::{Mutex, PoisonError, RwLock, TryLockError},
     time::{Duration, Instant},
 };
 
 use if_addrs::Interface;
-
-use crate::base::lock;
 
 /// How old an answer of the interfaces may be: asking them takes some 100 µs, and a laptop's
 /// change of networks takes seconds.
@@ -28,8 +26,16 @@ pub struct Address<T> {
 enum Source<T> {
     /// It is final.
     Setting(T),
+    Interfaces(Known<T>),
+}
+
+/// Whoever finds the answer too old looks up, outside of `made`: the others take the old answer meanwhile,
+/// and none waits.
+#[derive(Debug)]
+struct Known<T> {
     /// It holds for a while from then.
-    Interfaces(Mutex<(Instant, T)>),
+    made: RwLock<(Instant, T)>,
+    looking_up: Mutex<()>,
 }
 
 impl<T: Clone> Address<T> {
@@ -37,7 +43,10 @@ impl<T: Clone> Address<T> {
     pub fn new(setting: Option<IpAddr>, make: fn(IpAddr) -> T) -> Self {
         let source = match setting {
             Some(ip) => Source::Setting(make(ip)),
-            None => Source::Interfaces(Mutex::new((Instant::now(), make(look_up())))),
+            None => Source::Interfaces(Known {
+                made: RwLock::new((Instant::now(), make(look_up()))),
+                looking_up: Mutex::new(()),
+            }),
         };
         Self { make, source }
     }
@@ -46,14 +55,36 @@ impl<T: Clone> Address<T> {
     pub fn get(&self) -> T {
         match &self.source {
             Source::Setting(made) => made.clone(),
-            Source::Interfaces(known) => {
-                let mut known = lock(known);
-                if known.0.elapsed() >= FRESH {
-                    *known = (Instant::now(), (self.make)(look_up()));
-                }
-                known.1.clone()
-            }
+            Source::Interfaces(known) => known.get(|| (self.make)(look_up())),
         }
+    }
+}
+
+impl<T: Clone> Known<T> {
+    fn get(&self, make: impl FnOnce() -> T) -> T {
+        let (since, made) = self.read();
+        if since.elapsed() < FRESH {
+            return made;
+        }
+        let _looking_up = match self.looking_up.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(), // it holds nothing
+            Err(TryLockError::WouldBlock) => return made,
+        };
+        // Another thread may have looked up since.
+        let (since, made) = self.read();
+        if since.elapsed() < FRESH {
+            return made;
+        }
+        let made = make();
+        let known = (Instant::now(), made.clone());
+        *self.made.write().unwrap_or_else(PoisonError::into_inner) = known;
+        made
+    }
+
+    fn read(&self) -> (Instant, T) {
+        let made = self.made.read();
+        made.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -82,7 +113,14 @@ fn is_link_local(ip: &IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering},
+            mpsc,
+        },
+        thread,
+    };
 
     use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr, Ifv6Addr};
 
@@ -158,7 +196,27 @@ mod tests {
         let Source::Interfaces(known) = &address.source else {
             unreachable!()
         };
-        lock(known).0 -= FRESH;
+        known.made.write().unwrap().0 -= FRESH;
         assert_eq!(address.get(), 1, "an old answer is looked up again");
+    }
+
+    #[test]
+    fn nobody_waits_for_a_look_up_and_there_is_one_at_a_time() {
+        let known = Arc::new(Known {
+            made: RwLock::new((Instant::now() - FRESH, "old")),
+            looking_up: Mutex::new(()),
+        });
+        let made = known.get(|| {
+            let (send, receive) = mpsc::channel();
+            let other = Arc::clone(&known);
+            thread::spawn(move || send.send(other.get(|| unreachable!("it is being looked up"))));
+            let answer = receive.recv_timeout(Duration::from_secs(10));
+            assert_eq!(answer, Ok("old"), "during the look-up");
+            "new"
+        });
+        assert_eq!(
+            (made, known.get(|| unreachable!("it is new"))),
+            ("new", "new")
+        );
     }
 }

@@ -45,20 +45,9 @@ impl Cluster {
         Ok(cluster)
     }
 
-    #[cfg(test)]
-    pub(crate) fn with_images(registry: &str, tag: &str) -> Self {
-        Self {
-            kubectl: Kubectl::of_context(""),
-            registry: registry.to_owned(),
-            tag: tag.to_owned(),
-            next: String::new(),
-            run: suffix(),
-        }
-    }
-
     /// The name of a service's image.
     pub fn image(&self, service: &str, tag: &str) -> String {
-        format!("{}/{service}:{tag}", self.registry)
+        manifest::image(&self.registry, service, tag)
     }
 }
 

@@ -10,8 +10,8 @@
 //! | `background` | a process that runs beside a test, what it prints, and its end |
 //! | `side_by_side` | runs jobs side by side |
 //! | `kubectl` | runs kubectl for one cluster |
-//! | `images` | the cluster of the environment, its registry, and the versions |
 //! | `manifest` | the shipped files, with the images and the namespace of a run |
+//! | `images` | the cluster of the environment, its registry, and the versions |
 //! | `namespace` | kubectl in one namespace, with a transcript |
 //! | `life` | makes a namespace for a test, reports a failure, deletes the namespace |
 //! | `ask` | a request to a pod or a Service |

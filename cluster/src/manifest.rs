@@ -5,8 +5,6 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::images::Cluster;
-
 /// As the files have it: the Makefile's default.
 const NAMESPACE: &str = "chesterns";
 /// A version that nobody builds, for the lesson in which an image can't be pulled.
@@ -54,13 +52,18 @@ pub fn path(file: &str) -> PathBuf {
         .join(file)
 }
 
-/// The text of a shipped file, to be run with these images in this namespace.
+/// The name of a service's image.
+pub fn image(registry: &str, service: &str, tag: &str) -> String {
+    format!("{registry}/{service}:{tag}")
+}
+
+/// The text of a shipped file, to be run with the images of this registry and tag in this namespace.
 ///
 /// # Errors
 /// When it can't be read.
-pub fn read(file: &str, cluster: &Cluster, namespace: &str) -> Result<String> {
+pub fn read(file: &str, registry: &str, tag: &str, namespace: &str) -> Result<String> {
     let text = fs::read_to_string(path(file)).with_context(|| format!("{file} can't be read"))?;
-    Ok(with_images(&text, cluster)
+    Ok(with_images(&text, registry, tag)
         .replace(
             &format!("namespace: {NAMESPACE}"),
             &format!("namespace: {namespace}"),
@@ -71,22 +74,19 @@ pub fn read(file: &str, cluster: &Cluster, namespace: &str) -> Result<String> {
         ))
 }
 
-/// The text with the cluster's images, whatever registry and tag it names.
-fn with_images(text: &str, cluster: &Cluster) -> String {
+/// The text with the images of this registry and tag, whatever it names.
+fn with_images(text: &str, registry: &str, tag: &str) -> String {
     text.split_inclusive('\n')
         .map(|line| {
             let Some((before, name)) = line.split_once("image: ") else {
                 return line.to_owned();
             };
-            let Some(image) = Image::parse(name) else {
+            let Some(shipped) = Image::parse(name) else {
                 return line.to_owned();
             };
-            let tag = if image.tag == MISSING {
-                MISSING
-            } else {
-                &cluster.tag
-            };
-            format!("{before}image: {}\n", cluster.image(image.service, tag))
+            let tag = if shipped.tag == MISSING { MISSING } else { tag };
+            let name = image(registry, shipped.service, tag);
+            format!("{before}image: {name}\n")
         })
         .collect()
 }
@@ -154,7 +154,6 @@ mod tests {
 
     #[test]
     fn an_image_is_replaced_whatever_registry_and_tag_a_file_names() {
-        let cluster = Cluster::with_images("registry.example.com:5000/team/x", "7.8");
         for registry in [
             "localhost:5005",
             "team",
@@ -166,7 +165,7 @@ mod tests {
                  image: {registry}/oneapi:none\n    image: busybox:1\n  name: image\n"
             );
             assert_eq!(
-                with_images(&text, &cluster),
+                with_images(&text, "registry.example.com:5000/team/x", "7.8"),
                 "  - image: registry.example.com:5000/team/x/oneapi:7.8\n    \
                  image: registry.example.com:5000/team/x/twoapi:7.8\n    \
                  image: registry.example.com:5000/team/x/oneapi:none\n    \
@@ -222,14 +221,14 @@ mod tests {
 
     #[test]
     fn a_file_is_run_with_the_images_and_the_namespace_of_the_story() {
-        let cluster = Cluster::with_images("registry.example.com/team", "7.8");
-        let text = read("k8s/deployment.yaml", &cluster, "chester-story").unwrap();
+        let read = |file| read(file, "registry.example.com/team", "7.8", "chester-story").unwrap();
+        let text = read("k8s/deployment.yaml");
         assert!(text.contains("image: registry.example.com/team/oneapi:7.8\n"));
         assert!(text.contains("image: registry.example.com/team/twoapi:7.8\n"));
         assert!(text.contains("namespace: chester-story\n"));
         let (registry, _) = written().unwrap();
         assert!(!text.contains(&format!("{registry}/oneapi")) && !text.contains(": chesterns"));
-        let text = read("k8s/ns.yaml", &cluster, "chester-story").unwrap();
+        let text = read("k8s/ns.yaml");
         assert!(text.contains("name: chester-story\n"));
     }
 }

@@ -70,7 +70,16 @@ impl<'a> Namespace<'a> {
     /// # Errors
     /// When kubectl fails, or Pod Security warns.
     pub fn apply(&self, file: &str) -> Result<()> {
-        self.apply_text(file, &manifest::read(file, self.cluster, &self.name)?)
+        self.apply_text(file, &self.shipped(file)?)
+    }
+
+    /// The text of a shipped file, with the images of the cluster and in this namespace.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn shipped(&self, file: &str) -> Result<String> {
+        let Cluster { registry, tag, .. } = self.cluster;
+        manifest::read(file, registry, tag, &self.name)
     }
 
     /// `kubectl apply -f` of the text of a shipped file after a change.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use cluster::{Namespace, SOON, background::Background, manifest, pods};
+use cluster::{Namespace, SOON, background::Background, pods};
 use serde_json::Value;
 
 const SELECTOR: &str = "batch.kubernetes.io/job-name=load";
@@ -85,7 +85,7 @@ impl Load {
     /// When it doesn't start.
     pub fn start(namespace: &Namespace<'_>, rate: u32) -> Result<Self> {
         let each = format!("--rate={}", rate.div_ceil(SHORT_LOADS));
-        let text = manifest::read(FILE, namespace.cluster, &namespace.name)?;
+        let text = namespace.shipped(FILE)?;
         ensure!(text.contains(RATE), "{FILE} says {RATE}");
         namespace.apply_text(FILE, &text.replace(RATE, &each))?;
         let pod = namespace.until("the load runs", SOON, || {

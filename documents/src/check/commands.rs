@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{Programs, Tree, at};
+use super::tree::{Programs, Tree, at};
 use crate::elements::{Kind, code};
 
 fn regex(expression: &str) -> Regex {

@@ -14,7 +14,7 @@ use std::{fs, path::Path, sync::LazyLock};
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Tree, at};
+use super::tree::{Tree, at};
 use crate::elements::Kind;
 
 /// What a comment of this kind begins with.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Tree, at};
+use super::tree::{Tree, at};
 use crate::elements::{Kind, anchors};
 
 pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {

@@ -22,28 +22,10 @@ mod figures;
 mod links;
 mod pairs;
 pub mod tables;
+mod tree;
 
-/// What the programs say of themselves.
-#[derive(Clone, Debug, Default)]
-pub struct Programs {
-    /// Their command lines, which have their settings.
-    pub commands: Vec<clap::Command>,
-    /// What they answer: the service, and the method and path, such as `DELETE /burns/{id}`.
-    pub requests: Vec<(String, String)>,
-}
-
-/// A repository with its documents.
-struct Tree<'a> {
-    root: &'a Path,
-    documents: Vec<Document>,
-    programs: &'a Programs,
-}
-
-impl Tree<'_> {
-    fn document(&self, path: &Path) -> Option<&Document> {
-        self.documents.iter().find(|document| document.path == path)
-    }
-}
+pub use self::tree::Programs;
+use self::tree::{Tree, at};
 
 /// All that is wrong in the documents below a folder.
 pub fn check(root: &Path, programs: &Programs) -> Result<Vec<String>> {
@@ -73,8 +55,4 @@ pub fn check(root: &Path, programs: &Programs) -> Result<Vec<String>> {
         check(&tree, &mut findings);
     }
     Ok(findings)
-}
-
-fn at(document: &Document, line: usize, sentence: &str) -> String {
-    format!("{}:{line}: {sentence}", document.path.display())
 }

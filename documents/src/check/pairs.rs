@@ -4,7 +4,10 @@
 
 use std::path::Path;
 
-use super::{Tree, at, figures};
+use super::{
+    figures,
+    tree::{Tree, at},
+};
 use crate::{
     document::{Document, is_chinese, twin},
     elements::{Element, Kind},

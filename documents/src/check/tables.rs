@@ -12,7 +12,10 @@ use anyhow::Result;
 use clap::{Arg, ArgAction};
 use regex::Regex;
 
-use super::{Programs, Tree, at, commands::Makefile};
+use super::{
+    commands::Makefile,
+    tree::{Programs, Tree, at},
+};
 use crate::{
     document::{Document, is_chinese, twin},
     elements::{Cell, Kind},

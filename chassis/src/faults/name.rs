@@ -21,7 +21,7 @@ pub enum Name {
 }
 
 impl Name {
-    /// All of them.
+    /// All of them, in the order of the enum: a table by `name as usize` is in this order, too.
     pub const ALL: [Self; 12] = [
         Self::Liveness,
         Self::Readiness,
@@ -68,5 +68,17 @@ impl Name {
                 shown(text)
             )
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Name;
+
+    #[test]
+    fn all_are_in_the_order_of_the_enum() {
+        for (i, name) in Name::ALL.into_iter().enumerate() {
+            assert_eq!(name as usize, i, "{}", name.as_str());
+        }
     }
 }

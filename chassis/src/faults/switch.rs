@@ -73,38 +73,45 @@ impl Switch {
 impl Action {
     /// The parameters are in the order of the schema, each of its kind.
     fn of(name: Name, Parameters(given): &Parameters) -> Result<Self, String> {
+        use Name::{
+            Crash, Deaf, Errors, Exit, Files, Latency, Liveness, Memory, Readiness, Reset, Startup,
+            Stop,
+        };
+        // Each arm names its switches, so that the compiler refuses a new switch that has none.
         Ok(match (name, &given[..]) {
-            (Name::Latency, &[(_, Time(delay)), (_, Time(jitter))]) if jitter <= delay => {
+            (Liveness | Readiness | Startup, &[(_, Word(_))]) => Self::Fail,
+            (Liveness | Readiness | Startup, &[(_, Time(hang))]) => Self::Hang(hang),
+            (Liveness | Readiness | Startup, &[(_, Flag)]) => Self::ResetProbe,
+            (Latency, &[(_, Time(delay)), (_, Time(jitter))]) if jitter <= delay => {
                 Self::Latency { delay, jitter }
             }
-            (Name::Latency, _) => {
+            (Latency, _) => {
                 let why = "jitter can't be longer than delay, which it is taken from and added to";
                 return Err(why.to_owned());
             }
-            (Name::Errors, &[(_, Percent(percent)), (_, Status(status))]) => {
+            (Errors, &[(_, Percent(percent)), (_, Status(status))]) => {
                 Self::Errors { percent, status }
             }
-            (Name::Reset, &[(_, Percent(percent))]) => Self::Reset { percent },
-            (Name::Exit, &[(_, Number(code)), (_, Time(after))]) => Self::Exit {
+            (Reset, &[(_, Percent(percent))]) => Self::Reset { percent },
+            (Exit, &[(_, Number(code)), (_, Time(after))]) => Self::Exit {
                 code: code as u8, // at most 255
                 after,
             },
-            (Name::Crash, &[(_, Word("ABRT"))]) => Self::Crash(CrashSignal::Abrt),
-            (Name::Crash, &[(_, Word("KILL"))]) => Self::Crash(CrashSignal::Kill),
-            (Name::Crash, _) => Self::Crash(CrashSignal::Segv),
-            (Name::Memory, &[(_, Number(mib))]) => Self::Memory { mib, rate: None },
-            (Name::Memory, &[(_, Number(mib)), (_, Number(rate))]) => Self::Memory {
+            (Crash, &[(_, Word("ABRT"))]) => Self::Crash(CrashSignal::Abrt),
+            (Crash, &[(_, Word("KILL"))]) => Self::Crash(CrashSignal::Kill),
+            (Crash, _) => Self::Crash(CrashSignal::Segv),
+            (Memory, &[(_, Number(mib))]) => Self::Memory { mib, rate: None },
+            (Memory, &[(_, Number(mib)), (_, Number(rate))]) => Self::Memory {
                 mib,
                 rate: Some(rate),
             },
-            (Name::Files, &[(_, Number(count))]) => Self::Files { count },
-            (Name::Deaf, &[]) => Self::Deaf,
-            (Name::Stop, &[(_, Time(slow))]) => Self::SlowStop(slow),
-            (Name::Stop, _) => Self::IgnoreStop,
-            (_, &[(_, Time(hang))]) => Self::Hang(hang),
-            (_, &[(_, Flag)]) => Self::ResetProbe,
-            (_, &[(_, Word(_))]) => Self::Fail,
-            _ => unreachable!("{} has other parameters", name.as_str()),
+            (Files, &[(_, Number(count))]) => Self::Files { count },
+            (Deaf, &[]) => Self::Deaf,
+            (Stop, &[(_, Time(slow))]) => Self::SlowStop(slow),
+            (Stop, _) => Self::IgnoreStop,
+            (Liveness | Readiness | Startup | Errors | Reset | Exit | Memory | Files | Deaf, _) => {
+                unreachable!("{} has other parameters", name.as_str())
+            }
         })
     }
 }

@@ -1,7 +1,8 @@
 //! The fault switches: a learner or a tester brings the service into a state that Kubernetes reacts
 //! to, by one switch, and it ends by itself. Nothing here knows HTTP: a switch is read from
-//! `NAME?parameter=value&…`, whoever sends that, and set in a table; the layers of `http`, the accept
-//! loop and the stop ask the table. What concerns the process is done here.
+//! `NAME?parameter=value&…`, whoever sends that, and set in a table; a layer of `http` and the stop
+//! signals ask the table. `deaf` reaches the accept loop as a gate, which `app` hands over. What concerns
+//! the process is done here.
 //!
 //! They are for people who may change the pod anyway, and so are off unless the service is started
 //! with them allowed.

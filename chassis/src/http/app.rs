@@ -151,8 +151,8 @@ impl App {
     }
 
     /// The fast path: answers a `GET` of a text route without awaiting. `None` if the route has no
-    /// text or a fault switch is set. So `/test` takes 10,700 instructions in all and not 12,700, of which
-    /// bare hyper takes 7,900: nothing is boxed, and the headers are copied instead of hashed.
+    /// text or a fault switch is set. Nothing is boxed, and the headers are copied instead of hashed:
+    /// `bench/recorded.txt` has how many instructions `/test` takes so, beside those of bare hyper.
     pub(super) fn answer_at_once<B>(
         &self,
         peer: &Peer,

@@ -16,25 +16,18 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     machine::{self, Begun},
-    program::{Program, Server, free_authority},
-    table::{Table, Unit},
+    program::{PAUSE, Program, Server, free_authority},
+    table::{Table, Tables, Unit},
 };
 
 /// In millicores; several are burnt side by side.
-const BURNS: [&str; 9] = [
-    "20",
-    "50",
-    "100",
-    "250",
-    "500",
-    "1000",
-    "1500",
-    "100+250+300",
-    "10x100",
-];
+const BURNS: &str = "20 50 100 250 500 1000 1500 100+250+300 10x100";
 
-/// How often a burn is measured that misses a bound: the machine may have been busy.
+/// How often a burn is measured that misses a bound while others disturb it.
 const TRIES: usize = 3;
+
+/// What others may use of the CPUs without disturbing a burn, in percent.
+const QUIET: f64 = 5.0;
 
 /// How long the idle program is looked at, in seconds.
 const IDLE: f64 = 2.0;
@@ -54,11 +47,20 @@ struct Burn {
     others: f64,
 }
 
-/// Whether the bounds of a burn hold. Less than 50 millicores are a portion of CPU time now and then, of
-/// which one more or less is much.
-fn holds(error: f64, worst: f64, millicores: u32) -> bool {
-    let bound = if millicores < 50 { 2.0 } else { 0.5 };
-    error.abs() <= bound && (worst <= 3.0 || millicores < 100)
+impl Burn {
+    /// Whether its bounds hold. Less than 50 millicores are a portion of CPU time now and then, of which
+    /// one more or less is much. Others who take the CPU away make its threads sleep more often.
+    fn holds(&self, millicores: u32) -> bool {
+        let bound = if millicores < 50 { 2.0 } else { 0.5 };
+        self.error.abs() <= bound
+            && (self.worst <= 3.0 || millicores < 100)
+            && (self.wakeups <= 1000.0 || self.others > QUIET)
+    }
+
+    /// Whether it may be measured again: what it misses on an idle machine is its own doing.
+    fn excused(&self, millicores: u32) -> bool {
+        !self.holds(millicores) && self.others > QUIET
+    }
 }
 
 /// How long a burn is.
@@ -68,30 +70,26 @@ pub fn seconds(short: bool) -> u64 {
 
 /// Measures oneapi's burns, and the resource-consumer's if there is one. Returns a table for each, and
 /// whether all bounds hold. A short run is to see that it works.
-pub fn run(
-    short: bool,
-    oneapi: &Path,
-    consumer: Option<&Path>,
-) -> Result<(Vec<(&'static str, Table)>, bool)> {
-    let burns = if short { &BURNS[3..4] } else { &BURNS };
+pub fn run(short: bool, oneapi: &Path, consumer: Option<&Path>) -> Result<(Tables, bool)> {
+    let burns = if short { "250" } else { BURNS };
     let (seconds, tries) = (seconds(short), if short { 1 } else { TRIES });
     let cpus: Vec<usize> = (0..machine::cpus()).collect();
     let fits = |burn: &(&str, Vec<u32>)| burn.1.iter().sum::<u32>() as usize <= cpus.len() * 1000;
-    let burns = burns.iter().map(|burn| (*burn, parts(burn)));
+    let burns = burns.split(' ').map(|burn| (burn, parts(burn)));
     let burns: Vec<_> = burns.filter(fits).collect();
 
-    let server = Program::new("oneapi", oneapi, &[], "/livez").start(&cpus)?;
+    let server = Program::new("oneapi", oneapi, &[], "/livez").start(&cpus, PAUSE)?;
     let (mut held, mut measured) = (true, Vec::new());
     for (name, millicores) in &burns {
         let sum = millicores.iter().sum();
         let burn = || side_by_side(&server, millicores, seconds);
         let mut it = measure(&server, sum, seconds, burn)?;
         for _ in 1..tries {
-            if !holds(it.error, it.worst, sum) {
+            if it.excused(sum) {
                 it = measure(&server, sum, seconds, burn)?;
             }
         }
-        if !holds(it.error, it.worst, sum) {
+        if !it.holds(sum) {
             println!("{name} millicores are not within the bounds: {it:?}");
             held = false;
         }
@@ -101,7 +99,7 @@ pub fn run(
     let mut tables = vec![("burns", table(&measured))];
 
     if let Some(program) = consumer {
-        let server = consumer_at(program, free_authority()?).start(&cpus)?;
+        let server = consumer_at(program, free_authority()?).start(&cpus, PAUSE)?;
         measured.clear();
         for (name, millicores) in burns.iter().filter(|(_, millicores)| millicores.len() == 1) {
             let burn = || consume(&server, millicores[0], seconds);
@@ -129,9 +127,8 @@ fn table(burns: &[(&str, Burn)]) -> Table {
     };
     add("CPU time used", Unit::Seconds, |burn| burn.used);
     add("error", Unit::Percent, |burn| burn.error);
-    add("largest error of a second", Unit::Percent, |burn| {
-        burn.worst
-    });
+    let worst = "largest error of a second";
+    add(worst, Unit::Percent, |burn| burn.worst);
     add("wake-ups per second", Unit::PerSecond, |burn| burn.wakeups);
     add("CPU used by others", Unit::Percent, |burn| burn.others);
     table
@@ -203,12 +200,8 @@ fn side_by_side(server: &Server, millicores: &[u32], seconds: u64) -> Result<()>
 pub fn consumer(path: &str) -> Result<PathBuf> {
     let program = fs::canonicalize(path).with_context(|| format!("RESOURCE_CONSUMER: {path}"))?;
     let helper = program.with_file_name("consume-cpu/consume-cpu");
-    let there = helper.is_file();
-    ensure!(
-        there,
-        "RESOURCE_CONSUMER needs its helper, and there is no {}.",
-        helper.display()
-    );
+    let (there, helper) = (helper.is_file(), helper.display());
+    ensure!(there, "RESOURCE_CONSUMER needs its helper at {helper}.");
     Ok(program)
 }
 
@@ -248,9 +241,21 @@ mod tests {
 
     #[test]
     fn a_burn_is_held_to_the_bounds_of_its_size() {
+        let burn = |error, worst, wakeups, others| Burn {
+            used: 1.0,
+            error,
+            worst,
+            wakeups,
+            others,
+        };
+        let holds = |error, worst, of| burn(error, worst, 1000.0, 0.0).holds(of);
         assert!(holds(-1.9, 5.0, 20) && !holds(-2.1, 0.0, 20));
         assert!(holds(0.4, 5.0, 50) && !holds(0.6, 0.0, 50));
         assert!(holds(0.4, 2.9, 100) && !holds(0.4, 3.1, 100));
+        let (idle, busy) = (burn(0.0, 0.0, 1001.0, 5.0), burn(0.0, 0.0, 1001.0, 5.1));
+        assert!(!idle.holds(100) && busy.holds(100), "wake-ups");
+        let (idle, busy) = (burn(9.0, 0.0, 0.0, 5.0), burn(9.0, 0.0, 0.0, 5.1));
+        assert!(!idle.excused(100) && busy.excused(100), "another try");
         assert_eq!(parts("100+250"), [100, 250]);
         assert_eq!(parts("3x100"), [100; 3]);
     }

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{
     client::Connection,
     machine,
-    program::{Program, free_authority},
+    program::{PAUSE, Program, free_authority},
     shipped,
 };
 
@@ -26,6 +26,15 @@ const REQUESTS: u64 = 2000;
 /// Under valgrind, a start takes seconds.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What is counted: paths of the services, and of the bare programs.
+pub const NAMES: [&str; 5] = [
+    "/livez",
+    "/test",
+    "/test/calloneapi",
+    "bare hyper /test",
+    "bare hyper /test/calloneapi",
+];
+
 /// Counts by name.
 pub fn run() -> Result<Vec<(String, u64)>> {
     // Tells if it isn't installed, before anything is built.
@@ -35,22 +44,18 @@ pub fn run() -> Result<Vec<(String, u64)>> {
     // One CPU, and so one thread at a time: which of two comes first would change the count.
     machine::pin(&[0])?;
     // Not under valgrind: what it answers is all that counts.
-    let called = Program::new("oneapi", &oneapi, &[], "/test").start(&[0])?;
+    let called = Program::new("oneapi", &oneapi, &[], "/test").start(&[0], PAUSE)?;
     let ours = ["--oneapi-url", &called.url()];
     let theirs = ["--call", &called.authority];
-    let call = "/test/calloneapi";
+    let binaries = [&oneapi, &oneapi, &twoapi, &server, &caller];
+    let arguments = [&[][..], &[], &ours, &[], &theirs];
     let mut counts = Vec::new();
-    for (prefix, path, binary, arguments) in [
-        ("", "/livez", &oneapi, &[][..]),
-        ("", "/test", &oneapi, &[]),
-        ("", call, &twoapi, &ours),
-        ("bare hyper ", "/test", &server, &[]),
-        ("bare hyper ", call, &caller, &theirs),
-    ] {
+    for ((name, binary), arguments) in NAMES.into_iter().zip(binaries).zip(arguments) {
+        let path = name.trim_start_matches("bare hyper ");
         let once = count(binary, arguments, path, REQUESTS)?;
         let twice = count(binary, arguments, path, 2 * REQUESTS)?;
         let each = twice.saturating_sub(once) / REQUESTS;
-        counts.push((format!("{prefix}{path}"), each));
+        counts.push((name.to_owned(), each));
     }
     Ok(counts)
 }
@@ -60,22 +65,16 @@ fn count(binary: &Path, arguments: &[&str], path: &str, requests: u64) -> Result
     let authority = free_authority()?;
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    valgrind
-        .arg(binary)
-        .args(arguments)
-        .args(["--listen", &authority]);
-    valgrind
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+    valgrind.arg(binary).args(arguments);
+    valgrind.args(["--listen", &authority]).stdin(Stdio::null());
+    valgrind.stdout(Stdio::null()).stderr(Stdio::piped());
     let valgrind = valgrind.spawn()?;
     let asked = ask(&authority, path, requests);
     let stopped = shipped::output(Command::new("kill").arg(valgrind.id().to_string()));
     let ended = valgrind.wait_with_output()?;
     let said = String::from_utf8_lossy(&ended.stderr);
-    asked
-        .and(stopped)
-        .with_context(|| said.clone().into_owned())?;
+    let asked = asked.and(stopped);
+    asked.with_context(|| said.clone().into_owned())?;
     // A bare program is ended by the signal; what valgrind has counted it says all the same.
     let well = ended.status.success() || ended.status.code().is_none();
     ensure!(well, "{}: {said}", binary.display());

@@ -32,9 +32,8 @@ pub fn text(text: Bytes) -> Answer {
 /// When it is missing.
 pub fn flag(name: &str) -> io::Result<String> {
     let mut arguments = env::args().skip_while(|argument| argument != name);
-    arguments
-        .nth(1)
-        .ok_or_else(|| io::Error::other(format!("{name} is missing")))
+    let value = arguments.nth(1);
+    value.ok_or_else(|| io::Error::other(format!("{name} is missing")))
 }
 
 /// Listens on `--listen` and serves each connection, for ever.

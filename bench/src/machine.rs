@@ -19,9 +19,8 @@ pub fn pin(cpus: &[usize]) -> io::Result<Vec<usize>> {
         set.set(*cpu);
     }
     sched_setaffinity(None, &set)?;
-    Ok((0..CpuSet::MAX_CPU)
-        .filter(|cpu| before.is_set(*cpu))
-        .collect())
+    let cpus = (0..CpuSet::MAX_CPU).filter(|cpu| before.is_set(*cpu));
+    Ok(cpus.collect())
 }
 
 /// Only Linux lets a thread choose.
@@ -65,9 +64,8 @@ pub fn wakeups(pid: u32) -> u64 {
     let folders = folders.filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok());
     let threads = folders.flatten().flatten().map(|thread| thread.path());
     let texts = threads.filter_map(|path| fs::read_to_string(path.join("status")).ok());
-    texts
-        .filter_map(|text| field(&text, "voluntary_ctxt_switches:"))
-        .sum()
+    let counts = texts.filter_map(|text| field(&text, "voluntary_ctxt_switches:"));
+    counts.sum()
 }
 
 fn field(text: &str, name: &str) -> Option<u64> {
@@ -98,10 +96,8 @@ fn family(of: u32) -> Vec<u32> {
 fn stat(pid: u32) -> Vec<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields = text.rsplit_once(") ").map_or("", |(_, fields)| fields);
-    fields
-        .split(' ')
-        .map(|field| field.parse().unwrap_or(0))
-        .collect()
+    let fields = fields.split(' ').map(|field| field.parse().unwrap_or(0));
+    fields.collect()
 }
 
 /// From when on the use of the whole machine is looked at.
@@ -141,10 +137,8 @@ mod tests {
         assert_eq!(pin(&before).unwrap(), [0]);
         let used = cpu_time_of_all(own);
         let burn = "i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done";
-        let mut child = std::process::Command::new("sh")
-            .args(["-c", burn])
-            .spawn()
-            .unwrap();
+        let mut shell = std::process::Command::new("sh");
+        let mut child = shell.args(["-c", burn]).spawn().unwrap();
         assert!(family(own).contains(&child.id()));
         assert!(resident(own).unwrap() > 1e5);
         child.wait().unwrap();

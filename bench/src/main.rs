@@ -25,9 +25,9 @@ mod table;
 
 use std::{env, fs, process::Command, process::ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
-use self::{program::Program, table::Table};
+use self::{program::Program, table::Tables};
 
 fn main() -> ExitCode {
     let held = match &*env::args().nth(1).unwrap_or_default() {
@@ -53,6 +53,8 @@ fn bench() -> Result<bool> {
         Some("short") => true,
         Some(other) => bail!("BENCH is short or not set, and not \"{other}\"."),
     };
+    let kept = !short || shipped::set("DOCS").is_none();
+    ensure!(kept, "BENCH=short measures too little for DOCS=1.");
     // Tells what is missing before anything is built.
     let peers = Program::peers(&shipped::set("PEERS").unwrap_or_default())?;
     let consumer = shipped::set("RESOURCE_CONSUMER");
@@ -61,8 +63,9 @@ fn bench() -> Result<bool> {
     // Built once: what burns is what served.
     let oneapi = shipped::service("oneapi")?;
     let (tables, how) = serve::run(short, &oneapi, peers)?;
-    let (burns, held) = burn::run(short, &oneapi, consumer.as_deref())?;
+    // An error in a burn doesn't lose what is measured already.
     keep(&how, tables)?;
+    let (burns, held) = burn::run(short, &oneapi, consumer.as_deref())?;
     keep(&format!("{} s", burn::seconds(short)), burns)?;
     // A short run is too short to say whether a bound holds.
     Ok(held || short)
@@ -75,21 +78,16 @@ fn cluster() -> Result<bool> {
 }
 
 /// Notes when, of which commit, on what and how they were measured, in words of no language.
-fn keep(how: &str, mut tables: Vec<(&str, Table)>) -> Result<()> {
+fn keep(how: &str, mut tables: Tables) -> Result<()> {
     let said = |program: &str, argument: &str| -> Result<String> {
         let text = shipped::output(Command::new(program).arg(argument))?;
-        Ok(text
-            .split(" (")
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned())
+        let text = text.split(" (").next().unwrap_or_default();
+        Ok(text.trim().to_owned())
     };
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name"));
-    let cpu = cpu
-        .unwrap_or("unknown")
-        .trim_start_matches([' ', '\t', ':']);
+    let cpu = cpu.unwrap_or("unknown");
+    let cpu = cpu.trim_start_matches([' ', '\t', ':']);
     let (date, system) = (said("date", "+%Y-%m-%d")?, said("uname", "-sr")?);
     let (rustc, cpus) = (said("rustc", "--version")?, machine::cpus());
     let commit = shipped::set("COMMIT").unwrap_or_else(|| "unknown".to_owned());

@@ -10,7 +10,7 @@ use cluster::{
 };
 use serde_json::{Value, json};
 
-use crate::table::{Table, Unit};
+use crate::table::{Table, Tables, Unit};
 
 /// How often each is measured in turn.
 const ROUNDS: usize = 5;
@@ -19,20 +19,15 @@ const ROUNDS: usize = 5;
 const REPLICAS: usize = 10;
 
 /// Measures on the cluster of the environment. Returns the tables, and of what: Kubernetes and the images.
-pub fn run() -> Result<(Vec<(&'static str, Table)>, String)> {
+pub fn run() -> Result<(Tables, String)> {
     let cluster = Cluster::from_environment()?;
     let name = life::namespace_name(&cluster, "bench");
     life::run(&cluster, &name, Security::Unrestricted, |namespace| {
         let version = namespace.json("version")?["serverVersion"]["gitVersion"].take();
         let version = version.as_str().unwrap_or("unknown").to_owned();
-        let tables = vec![
-            ("starts", starts(namespace)?),
-            ("updates", updates(namespace)?),
-        ];
-        Ok((
-            tables,
-            format!("Kubernetes {version} · images {}", cluster.tag),
-        ))
+        let of = format!("Kubernetes {version} · images {}", cluster.tag);
+        let (starts, updates) = (starts(namespace)?, updates(namespace)?);
+        Ok((vec![("starts", starts), ("updates", updates)], of))
     })
 }
 
@@ -110,10 +105,7 @@ fn updates(namespace: &Namespace<'_>) -> Result<Table> {
     let mut table = Table::new(["rolling update of 10 replicas"]);
     let what = "from kubectl set image to the end of the rollout";
     table.add(what, Unit::Seconds, &[complete]);
-    table.add(
-        "from then until the last old pod has gone",
-        Unit::Seconds,
-        &[drained],
-    );
+    let what = "from then until the last old pod has gone";
+    table.add(what, Unit::Seconds, &[drained]);
     Ok(table)
 }

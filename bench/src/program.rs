@@ -4,15 +4,19 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{client::Connection, machine, shipped};
 
 /// How long a program may take to answer: peers take tens of milliseconds.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Between two questions whether it answers, unless its start is what is timed.
+pub const PAUSE: Duration = Duration::from_millis(2);
 
 /// A program that can be measured.
 #[derive(Clone, Debug)]
@@ -77,7 +81,7 @@ impl Program {
     }
 
     /// Starts it on these CPUs, and asks again and again until it answers with 200.
-    pub fn start(&self, cpus: &[usize]) -> Result<Server> {
+    pub fn start(&self, cpus: &[usize], pause: Duration) -> Result<Server> {
         let authority = self.authority.clone().map_or_else(free_authority, Ok)?;
         let mut command = Command::new(&self.binary);
         command.args(&self.arguments).stdin(Stdio::null());
@@ -90,16 +94,20 @@ impl Program {
         let begun = Instant::now();
         let child = command.spawn();
         machine::pin(&own)?;
-        let server = Server {
+        let mut server = Server {
             child: child.with_context(|| format!("{} can't be started", self.binary.display()))?,
             begun,
             path: self.path.clone(),
             authority,
         };
-        let ask = || server.connect()?.get(&self.start_path);
-        while let Err(error) = ask() {
+        let ask = |server: &Server| server.connect()?.get(&self.start_path);
+        while let Err(error) = ask(&server) {
+            if let Some(status) = server.child.try_wait()? {
+                bail!("{} ended at once: {status}", self.name);
+            }
             let in_time = begun.elapsed() < START_TIMEOUT;
             ensure!(in_time, "{} doesn't answer: {error:#}", self.name);
+            thread::sleep(pause);
         }
         Ok(server)
     }
@@ -168,11 +176,14 @@ mod tests {
         let missing = error("a=no-such-program|http://a:1/");
         assert_eq!(missing, "PEERS: there is no program no-such-program");
         for text in ["a=a", "|http://a:1/", "a=|http://a:1/", "a=b|http://a/"] {
-            assert!(
-                error(text).contains(&format!("\"{text}\"")),
-                "{}",
-                error(text)
-            );
+            assert!(error(text).ends_with(&format!("\"{text}\"")), "{text}");
         }
+    }
+
+    #[test]
+    fn a_program_that_ends_at_once_is_told_with_its_status() {
+        let program = Program::new("gone", Path::new("false"), &[], "/");
+        let error = program.start(&[0], PAUSE).unwrap_err().to_string();
+        assert_eq!(error, "gone ended at once: exit status: 1");
     }
 }

@@ -8,9 +8,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     machine::{self, Begun},
-    program::{Program, Server},
+    program::{PAUSE, Program, Server},
     shipped,
-    table::{REFERENCE, Table, Unit},
+    table::{REFERENCE, Table, Tables, Unit},
 };
 
 /// The CPU of a server with its one worker thread. The load, and what a service calls, have the others.
@@ -25,11 +25,7 @@ const STEADY: &str = "5000";
 
 /// Both services beside bare hyper, and oneapi beside the peers. Returns a table for each, by its path,
 /// and how they were measured. A short run is to see that it works.
-pub fn run(
-    short: bool,
-    oneapi: &Path,
-    peers: Vec<Program>,
-) -> Result<(Vec<(&'static str, Table)>, String)> {
+pub fn run(short: bool, oneapi: &Path, peers: Vec<Program>) -> Result<(Tables, String)> {
     let (own, cpus) = (std::process::id(), machine::cpus());
     ensure!(
         cpus >= 2 && machine::resident(own).is_ok(),
@@ -41,7 +37,7 @@ pub fn run(
     let all = machine::pin(&load)?;
     let plain = Program::new(REFERENCE, &server, &[], "/test");
     // Both callers call the same, on the CPUs of the load.
-    let called = plain.start(&load)?;
+    let called = plain.start(&load, PAUSE)?;
     let path = "/test/calloneapi";
     let arguments = ["--oneapi-url", &called.url()];
     let ours = Program::new("twoapi", &twoapi, &arguments, path);
@@ -63,7 +59,7 @@ pub fn run(
         let rows = ["requests per second", "CPU time per request"];
         let rows = [(rows[0], Unit::PerSecond), (rows[1], Unit::Seconds)];
         group.rounds(rounds, rows, |program| {
-            let server = program.start(&SERVER)?;
+            let server = program.start(&SERVER, PAUSE)?;
             let before = machine::cpu_time(server.id());
             let [requests, rate] = wrk(&server, seconds)?;
             let used = machine::cpu_time(server.id()) - before;
@@ -71,11 +67,11 @@ pub fn run(
         })?;
         let rows = [("99th percentile at 5000 requests per second", Unit::Seconds)];
         group.rounds(rounds, rows, |program| {
-            Ok([p99(&twoapi, &program.start(&SERVER)?, seconds)?])
+            Ok([p99(&twoapi, &program.start(&SERVER, PAUSE)?, seconds)?])
         })?;
         let rows = ["memory before any load", "memory right after load"];
         group.rounds(1, rows.map(|row| (row, Unit::Bytes)), |program| {
-            let server = program.start(&SERVER)?;
+            let server = program.start(&SERVER, PAUSE)?;
             // What starting takes is over.
             thread::sleep(Duration::from_secs(1));
             let before = machine::resident(server.id())?;
@@ -84,7 +80,7 @@ pub fn run(
         })?;
         let rows = [("memory per idle connection", Unit::Bytes)];
         group.rounds(1, rows, |program| {
-            let server = program.start(&SERVER)?;
+            let server = program.start(&SERVER, PAUSE)?;
             let before = machine::resident(server.id())?;
             let open = |_| {
                 let mut connection = server.connect()?;
@@ -100,7 +96,8 @@ pub fn run(
         })?;
         let rows = [("from exec to the first 200", Unit::Seconds)];
         group.rounds(starts, rows, |program| {
-            Ok([program.start(&SERVER)?.begun.elapsed().as_secs_f64()])
+            let server = program.start(&SERVER, Duration::ZERO)?;
+            Ok([server.begun.elapsed().as_secs_f64()])
         })?;
         tables.push((path, group.1));
     }
@@ -189,10 +186,8 @@ mod tests {
         let text = "  1 threads and 64 connections\n    Latency     1.57ms    1.37ms  45.78ms\n  \
             163404 requests in 4.00s, 27.12MB read\nRequests/sec:  40833.96\nTransfer/sec:      6.78MB\n";
         assert_eq!(found(text), Some([163_404.0, 40_833.96]));
-        assert_eq!(
-            found(&format!("{text}  Non-2xx or 3xx responses: 1\n")),
-            None
-        );
+        let failed = format!("{text}  Non-2xx or 3xx responses: 1\n");
+        assert_eq!(found(&failed), None);
         assert_eq!(found("unable to connect"), None);
     }
 }

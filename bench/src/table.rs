@@ -47,6 +47,9 @@ struct Row {
     cells: BTreeMap<String, Vec<f64>>,
 }
 
+/// By name.
+pub type Tables = Vec<(&'static str, Table)>;
+
 /// What a figure counts.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -121,7 +124,7 @@ impl Table {
 }
 
 /// Prints these tables; with `DOCS=1` writes them into the documents too.
-pub fn keep(tables: Vec<(&str, Table)>) -> Result<()> {
+pub fn keep(tables: Tables) -> Result<()> {
     for (name, table) in &tables {
         println!("\n{name}: {}", table.text("", true));
     }
@@ -262,10 +265,7 @@ mod tests {
         for (page, words) in PAGES {
             let text = fs::read_to_string(shipped::file(page)).unwrap();
             let filled = filled(&text, &kept, words).unwrap();
-            assert_eq!(
-                text, filled,
-                "{page}: a run with DOCS=1 writes its figures anew"
-            );
+            assert_eq!(text, filled, "{page}: DOCS=1 writes its figures anew");
             assert_eq!(text.matches("<!-- figures: ").count(), kept.len(), "{page}");
         }
     }

@@ -58,10 +58,8 @@ impl Upstream {
         let request = Request::get("/test").header(HOST, &*self.authority);
         let answer = connection.send_request(request.body(Empty::new())?).await?;
         let body = answer.into_body().collect().await?.to_bytes();
-        self.idle
-            .lock()
-            .expect("nobody panics with it")
-            .push(connection);
+        let mut idle = self.idle.lock().expect("nobody panics with it");
+        idle.push(connection);
         Ok(text([b"one api response is ", &body[..]].concat().into()))
     }
 

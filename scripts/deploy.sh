@@ -10,6 +10,14 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
+case $#:${1:-} in
+  1:apply | 1:delete) ;;
+  *)
+    echo "Usage: scripts/deploy.sh apply | delete, with NAMESPACE, REGISTRY and TAG in the environment." >&2
+    exit 2
+    ;;
+esac
+
 label=app.kubernetes.io/part-of=chesterapi
 # What the manifests and the lessons put into the namespace; pods and ReplicaSets go with these.
 kinds=deployments,services,poddisruptionbudgets,horizontalpodautoscalers,jobs

@@ -62,13 +62,17 @@ use() {
   fi
 }
 
-case ${1:-} in
-  registry) written '\1' ;;
-  tag) written '\2' ;;
-  check) check ;;
-  *)
+case $#:${1:-} in
+  0:)
     work=$(mktemp "${TMPDIR:-/tmp}/use.XXXXXX") || exit 1
     trap 'rm -f "$work"' EXIT
     use
+    ;;
+  1:registry) written '\1' ;;
+  1:tag) written '\2' ;;
+  1:check) check ;;
+  *)
+    echo "Usage: scripts/use.sh [check | registry | tag], with REGISTRY and TAG in the environment." >&2
+    exit 2
     ;;
 esac

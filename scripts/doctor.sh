@@ -2,9 +2,7 @@
 # Says what keeps the services, the verbs or the lessons from working, and what mends it.
 #
 #   scripts/doctor.sh              `make doctor`: looks at everything, in the order in which people fail
-#   scripts/doctor.sh need WHAT…   before a verb: one line about the first thing that is missing, and exit
-#                                  code 1. WHAT is cargo, curl, npm, prometheus, go, busybox, qemu, docker,
-#                                  images (both at TAG, on this machine), kubectl or cluster.
+#   scripts/doctor.sh need WHAT…   before a verb: one line about the first missing thing of check(), exit code 1
 #
 # The first changes nothing but a namespace of its own, which it deletes in the end. It keeps to bash 3.2,
 # since macOS has that. The commands that it prints can be pasted into any shell.
@@ -13,17 +11,18 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 timeout=${DOCTOR_TIMEOUT:-45} # seconds; more than a node takes for two images of 3 MB
-needed=                       # yes for `need`
-findings=0
+findings=0 unseen=0 needed=   # yes for `need`
+old='Server Version: v(1\.(1?[0-9]|2[0-8]))\.' # than the manifests ask for
 
 say() { # KIND SENTENCE
+  [ "$1" != unseen ] || unseen=$((unseen + 1))
   [ -n "$needed" ] || printf '%-9s %s\n' "$1" "$2"
 }
 
 finding() { # KIND SECTION SENTENCE [COMMAND…]
   local section=$2
   if [ -n "$needed" ]; then
-    echo "${3%.}${4:+; try: $4}" >&2
+    echo "${3%.}${4:+; try: $4}${5:+, or: $5}" >&2
     exit 1
   fi
   findings=$((findings + 1))
@@ -31,6 +30,7 @@ finding() { # KIND SECTION SENTENCE [COMMAND…]
   shift 3
   [ $# -eq 0 ] || printf '            %s\n' "$@"
   echo "          See docs/troubleshooting.md#$section"
+  return 1
 }
 
 # The last line of an error, which is the one that says what is wrong.
@@ -39,18 +39,21 @@ last_line() {
 }
 
 kubectl() {
-  # 10 s: more than a remote cluster takes for an answer, less than a user's patience.
-  command kubectl ${CONTEXT:+--context "$CONTEXT"} --request-timeout=10s "$@"
+  command kubectl ${CONTEXT:+--context "$CONTEXT"} --request-timeout=10s "$@" # less than a user's patience
 }
 
 by_system() { # ON_MACOS ON_LINUX
   if [ "$(uname -s)" = Darwin ]; then echo "$1"; else echo "$2"; fi
 }
 
-check_installed() { # PROGRAM COMMAND
+check_installed() { # PROGRAM COMMAND [URL]
   type -P "$1" >/dev/null && say ok "$1 is installed." && return # -P: not the function kubectl
-  finding warning tools "$1 is not installed." "$2"
-  return 1
+  finding warning tools "$1 is not installed${3:+; see $3}." ${2:+"$2"}
+}
+
+check_image() { # SERVICE
+  docker image inspect "$REGISTRY/$1:$TAG" >/dev/null 2>&1 ||
+    finding warning tools "There is no image $REGISTRY/$1:$TAG on this machine." "make image REGISTRY=$REGISTRY TAG=$TAG"
 }
 
 engine= # the architecture of the docker engine, if it answers
@@ -77,28 +80,20 @@ check_cluster() {
     finding problem no-cluster "The cluster of the kube context $context doesn't answer: $(last_line "$why")" "$list"
   else
     say ok "The cluster of the kube context $context answers."
-    return
   fi
-  return 1
 }
 
 check() { # WHAT
-  local service
   case $1 in
     docker | cluster) "check_$1" ;;
     cargo) check_installed cargo "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" ;;
-    curl) check_installed curl https://curl.se ;;
-    npm) check_installed npm https://nodejs.org ;;
-    go) check_installed go https://go.dev/doc/install ;;
-    prometheus) check_installed prometheus https://prometheus.io/download ;;
+    curl) check_installed curl '' https://curl.se ;;
+    npm) check_installed npm '' https://nodejs.org ;;
+    go) check_installed go '' https://go.dev/doc/install ;;
+    prometheus) check_installed prometheus '' https://prometheus.io/download && check_installed promtool '' https://prometheus.io/download ;;
     busybox) check_installed busybox 'sudo apt-get install busybox-static' ;;
-    qemu) check_installed qemu-system-x86_64 https://www.qemu.org/download ;;
-    images)
-      for service in oneapi twoapi; do
-        docker image inspect "$REGISTRY/$service:$TAG" >/dev/null 2>&1 ||
-          finding warning tools "There is no image $REGISTRY/$service:$TAG on this machine." "make image REGISTRY=$REGISTRY TAG=$TAG"
-      done
-      ;;
+    qemu) check_installed qemu-system-x86_64 '' https://www.qemu.org/download ;;
+    images) check_image oneapi && check_image twoapi ;;
     kubectl) check_installed kubectl "$(by_system 'brew install kubectl' 'sudo snap install kubectl --classic')" ;;
     *) finding warning tools "scripts/doctor.sh doesn't know $1." ;;
   esac
@@ -124,7 +119,6 @@ check_nodes() {
   nodes=${nodes%$'\n'}
   [ -n "$nodes" ] && say ok "$(grep -c . <<<"$nodes") of the cluster's nodes take pods." && return
   finding problem pending "No node takes pods: each one is not Ready, is cordoned or has a taint." 'kubectl describe nodes'
-  return 1
 }
 
 check_architecture() {
@@ -139,10 +133,9 @@ check_architecture() {
   fi
 }
 
-# The tutorial's pod with the images in use. Its name is the node's.
-pod() { # NODE
-  sed -E -e "s|^  name: chesterapi|  name: $1|" -e "s|( image: ).*/(.*):.*|\1$REGISTRY/\2:$TAG|" -e "s|^spec:|&\\
-  nodeName: $1|" k8s/pod.yaml
+# The tutorial's pod with the images in use.
+pod() { # NAME
+  sed -E -e "s|^  name: chesterapi|  name: $1|" -e "s|( image: ).*/(.*):.*|\1$REGISTRY/\2:$TAG|" k8s/pod.yaml
 }
 
 refused() { # NAMESPACE WHY
@@ -151,32 +144,31 @@ refused() { # NAMESPACE WHY
   finding problem $section "The namespace $1 doesn't admit the tutorial's pod: $(last_line "$2")" "kubectl describe resourcequotas,limitranges --namespace $1"
 }
 
-# Has each node that takes pods run one, in a namespace of the doctor's own.
-own=
+# Has each node that takes pods run one of the node's name, in a namespace of the doctor's own.
+own= # that namespace, once it is made
 check_images() {
-  local said node container reason message until section=crashloopbackoff pods=0 seen=0 found=''
+  local name=chester-doctor-$RANDOM said node container reason message until=$((SECONDS + timeout)) section=crashloopbackoff seen=0 found=''
   local template='{{range $pod := .items}}{{range .status.containerStatuses}}{{$pod.spec.nodeName}}|{{.name}}|{{with .state.waiting}}{{.reason}}|{{.message}}{{end}}{{with .state.terminated}}{{.reason}}{{end}}{{"\n"}}{{end}}{{end}}'
-  own=chester-doctor-$RANDOM
-  said=$(sed "s|^  name: .*|  name: $own|" k8s/ns.yaml | kubectl create --filename - 2>&1) || {
+  said=$(sed "s|^  name: .*|  name: $name|" k8s/ns.yaml | kubectl create --filename - 2>&1) || {
     say unseen "Whether the nodes can pull the images can't be looked at: $(last_line "$said")"
     return
   }
+  own=$name
   while IFS='|' read -r node _; do
-    said=$(pod "$node" | kubectl create --namespace "$own" --filename - 2>&1) || {
+    said=$(pod "$node" | sed "s|^spec:|&\\
+  nodeName: $node|" | kubectl create --namespace "$own" --filename - 2>&1) || {
       refused "$own" "$said"
       return
     }
-    pods=$((pods + 1))
   done <<<"$nodes"
-  until=$((SECONDS + timeout))
   # Seen twice, since a program that can't be executed runs for a moment.
   while [ "$seen" -lt 2 ] && [ "$SECONDS" -lt "$until" ]; do
     sleep 0.5
     found=$(kubectl get pods --namespace "$own" --output go-template="$template" 2>/dev/null)
-    [ "$(grep -cv '|ContainerCreating|' <<<"$found")" -lt $((pods * 2)) ] || seen=$((seen + 1))
+    [ "$(grep -cv '|ContainerCreating|' <<<"$found")" -lt $(($(grep -c . <<<"$nodes") * 2)) ] || seen=$((seen + 1))
   done
-  # The first that doesn't run.
-  IFS='|' read -r node container reason message < <(grep '|[A-Z]' <<<"$found")
+  # The first that doesn't run and is not merely slow.
+  IFS='|' read -r node container reason message < <(grep '|[A-Z]' <<<"$found" | grep -v '|ContainerCreating|')
   case $seen$reason in
     2) say ok "The nodes pull and run $REGISTRY/oneapi:$TAG and $REGISTRY/twoapi:$TAG." ;;
     *Pull* | *Image* | *Registry*)
@@ -184,10 +176,9 @@ check_images() {
       finding problem imagepullbackoff-errimagepull "The node $node can't pull $REGISTRY/$container:$TAG: $reason: $message" \
         "$to_nodes" 'make use REGISTRY=registry.example.com/team'
       ;;
-    2*)
-      case $reason:$message in
-        CrashLoopBackOff:* | *:) message=$(last_line "$(kubectl logs --namespace "$own" "$node" --container "$container" 2>&1)") ;;
-      esac
+    ?[A-Z]*)
+      [[ $reason != CrashLoopBackOff && -n $message ]] ||
+        message=$(last_line "$(kubectl logs --namespace "$own" "$node" --container "$container" 2>&1)")
       [[ $message != *'exec format error'* ]] || section=exec-format-error
       finding problem $section "$REGISTRY/$container:$TAG doesn't run on the node $node: $reason: $message"
       ;;
@@ -218,8 +209,11 @@ check_metrics() {
 
 check_autoscalers() {
   local said
-  said=$(kubectl get hpa --namespace "$NAMESPACE" --output 'jsonpath={range .items[*]}{.spec.scaleTargetRef.name} {.status.conditions[?(@.type=="ScalingActive")].message}{"\n"}{end}' |
-    grep -m 1 'missing request for cpu') || return
+  said=$(kubectl get hpa --namespace "$NAMESPACE" --output 'jsonpath={range .items[*]}{.spec.scaleTargetRef.name} {.status.conditions[?(@.type=="ScalingActive")].message}{"\n"}{end}' 2>&1) || {
+    say unseen "The autoscalers can't be looked at: $(last_line "$said")"
+    return
+  }
+  said=$(grep -m 1 'missing request for cpu' <<<"$said") || return
   finding warning an-autoscaler-says-unknown "The Deployment ${said%% *} has no CPU request, of which its autoscaler's target is a percentage." \
     "kubectl set resources deployment/${said%% *} --namespace $NAMESPACE --requests=cpu=100m"
 }
@@ -231,13 +225,17 @@ if [ "${1:-}" = need ]; then
   exit 0
 fi
 
-trap '[ -z "$own" ] || kubectl delete namespace "$own" --ignore-not-found --wait=false >/dev/null' EXIT
+trap '[ -z "$own" ] || kubectl delete namespace "$own" --ignore-not-found --wait=false >/dev/null 2>&1' EXIT
 trap 'exit 130' INT TERM HUP
 check cargo
 check docker
 [ "$(docker info --format '{{.CgroupVersion}}' 2>/dev/null)" != 1 ] ||
   finding warning old-nodes "docker has cgroup v1, which kubelets of nodes in docker refuse by default since Kubernetes 1.35."
 if check kubectl && check cluster; then
+  said=$(kubectl version 2>&1)
+  [[ ! $said =~ $old ]] ||
+    finding warning tools "The cluster has Kubernetes ${BASH_REMATCH[1]}, and the manifests ask for 1.29 or newer."
+  [[ $said != *'WARNING: version difference'* ]] || finding warning tools "kubectl says: $(grep WARNING: <<<"$said")"
   if check_nodes; then
     check_architecture
     check_images
@@ -246,5 +244,7 @@ if check kubectl && check cluster; then
   check_metrics
   check_autoscalers
 fi
-printf '\n%s\n' "Findings: $findings."
+end=
+[ "$unseen" -eq 0 ] || end="; $unseen things could not be looked at"
+printf '\n%s\n' "Findings: $findings${end/#; 1 things/; 1 thing}."
 [ "$findings" -eq 0 ]

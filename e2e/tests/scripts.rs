@@ -163,12 +163,14 @@ impl Tree {
 }
 
 /// One block of a table. A line is a command after a dollar sign, or the script that stands for a program
-/// after its name and an equals sign, or a variable in capital letters; the others are expected.
+/// after its name and an equals sign, or a variable in capital letters, or the exit code after these two words;
+/// the others are expected.
 #[derive(Default)]
 struct Case<'a> {
     command: &'a str,
     scripts: Vec<(&'a str, &'a str)>,
     environment: Vec<(&'a str, &'a str)>,
+    code: Option<i32>,
     expected: String,
 }
 
@@ -179,6 +181,8 @@ fn cases(table: &str) -> impl Iterator<Item = Case<'_>> {
         for line in block.lines() {
             if let Some(command) = line.strip_prefix("$ ") {
                 case.command = command;
+            } else if let Some(code) = line.strip_prefix("exit code ") {
+                case.code = Some(code.parse().unwrap());
             } else if let Some((name, script)) = line.split_once(" = ")
                 && is(name, |letter| matches!(letter, 'a'..='z' | '0'..='9'))
             {
@@ -206,7 +210,7 @@ fn free_port() -> String {
 fn scripts_say_what_is_missing_or_wrong_and_what_they_did() {
     for case in cases(include_str!("scripts/said.txt")) {
         let answer = Programs::new(&case.scripts).script(case.command, &case.environment);
-        let code = i32::from(!answer.complaint.is_empty());
+        let code = case.code.unwrap_or(i32::from(!answer.complaint.is_empty()));
         assert_eq!(answer.code, Some(code), "{}: {answer:?}", case.command);
         let said = answer.printed + &answer.complaint;
         assert_eq!(said, case.expected, "{}", case.command);
@@ -386,13 +390,14 @@ const GOOD_KUBECTL: &str = r#"
     *'config current-context') echo mine ;;
     *'config get-contexts'*) ;;
     *'config view'*) ;;
+    *version) printf '%s Version: v1.37.2\n' Client Server ;;
     *'get --raw /readyz') ;;
     *'get nodes'*) echo 'node1|amd64|containerd://2.1.0|True  ||' ;;
     *'get --raw /api/v1/nodes/node1/proxy/metrics') echo 'kubelet_cgroup_version 2' ;;
     *'create --filename -') cat >"$0.namespace" ;;
     *'create --namespace chester-doctor'*) cat >"$0.pod" ;;
     *'get pods --namespace chester-doctor'*) printf 'node1|%s|\n' oneapi twoapi ;;
-    *'create --dry-run=server'*) cat >/dev/null ;;
+    *'create --dry-run=server'*) cat >"$0.admission" ;;
     *'top nodes') ;;
     *'get hpa --namespace chesterns'*) ;;
     *'delete namespace chester-doctor'*) echo "$*" >"$0.deleted" ;;
@@ -442,6 +447,9 @@ fn doctor_finds_nothing_where_all_is_well_and_leaves_nothing_behind() {
         pod.contains(" image: registry.example.com/twoapi:7\n"),
         "{pod}"
     );
+    let pod = programs.written("kubectl.admission");
+    assert!(pod.contains("\n  name: chester-doctor\n"), "{pod}");
+    assert!(!pod.contains("nodeName"), "any node is good enough: {pod}");
     let namespace = programs.written("kubectl.namespace");
     let (_, name) = namespace.split_once("\n  name: ").unwrap();
     let name = name.lines().next().unwrap();
@@ -464,6 +472,24 @@ fn doctor_leaves_nothing_behind_when_it_is_interrupted() {
 }
 
 #[test]
+fn doctor_deletes_no_namespace_that_it_has_not_made() {
+    let refused = "*'create --filename -') echo no >&2; exit 1 ;;";
+    let programs = doctor(&[("kubectl", refused)]);
+    programs.script("doctor.sh", &[]);
+    assert!(!programs.0.join("kubectl.deleted").exists());
+}
+
+#[test]
+fn doctor_counts_what_it_could_not_look_at() {
+    let refused = "*'get nodes'* | *'get hpa'*) echo no >&2; exit 1 ;;";
+    let printed = doctor(&[("kubectl", refused)])
+        .script("doctor.sh", &[])
+        .printed;
+    let end = "\nFindings: 0; 2 things could not be looked at.\n";
+    assert!(printed.ends_with(end), "{printed}");
+}
+
+#[test]
 fn doctor_says_what_is_wrong_what_helps_and_where_to_read_more() {
     let page = fs::read_to_string(repository().join("docs/troubleshooting.md")).unwrap();
     let anchors: Vec<String> = page
@@ -482,14 +508,18 @@ fn doctor_says_what_is_wrong_what_helps_and_where_to_read_more() {
             printed,
             complaint,
         } = programs.script("doctor.sh", &case.environment);
-        let findings = i32::from(!case.expected.starts_with("unseen"));
+        let (findings, end) = if case.expected.starts_with("unseen") {
+            (0, "0; 1 thing could not be looked at")
+        } else {
+            (1, "1")
+        };
         assert!(
             printed.contains(&case.expected),
             "{}{printed}",
             case.expected
         );
         assert!(
-            printed.ends_with(&format!("\nFindings: {findings}.\n")),
+            printed.ends_with(&format!("\nFindings: {end}.\n")),
             "{printed}"
         );
         assert_eq!((code, &*complaint), (Some(findings), ""), "{printed}");

@@ -167,7 +167,7 @@ impl App {
         let begun = inner.begin(route, peer, request);
         let response = layers::panic::catch_at_once(|| {
             inner.admit(&begun)?;
-            Ok(Response::new(text.get()?.into()))
+            text.get()
         });
         Some(inner.finish(begun, response))
     }

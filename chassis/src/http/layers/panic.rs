@@ -8,7 +8,10 @@ use std::{
     task::Poll,
 };
 
-use axum::http::{Response, StatusCode};
+use axum::{
+    body::Bytes,
+    http::{Response, StatusCode},
+};
 
 use crate::http::{content::Content, refusal::Refusal};
 
@@ -29,10 +32,13 @@ where
 
 /// The answer of a handler that needs no waiting.
 pub(in crate::http) fn catch_at_once(
-    handler: impl FnOnce() -> Result<Response<Content>, Refusal>,
+    handler: impl FnOnce() -> Result<Bytes, Refusal>,
 ) -> Response<Content> {
-    let handled = catch_unwind(AssertUnwindSafe(handler)).unwrap_or_else(|_| Err(panicked()));
-    handled.unwrap_or_else(Refusal::into_content)
+    match catch_unwind(AssertUnwindSafe(handler)) {
+        Ok(Ok(text)) => Response::new(text.into()),
+        Ok(Err(refusal)) => refusal.into_content(),
+        Err(_) => panicked().into_content(),
+    }
 }
 
 fn panicked() -> Refusal {

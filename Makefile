@@ -144,7 +144,7 @@ doctor: ## says what keeps the services or the lessons from working here, and wh
 
 e2e: ## tests on the cluster what no document can show: timing, load, faults, a browser; with TAG and NEXT
 	@scripts/doctor.sh need cargo kubectl cluster
-	cargo test -q --locked -p e2e --test lessons -- $(STORIES)
+	cargo test -q --locked -p e2e --test stories -- $(STORIES)
 
 docs: ## runs the commands in the documents on the cluster, and compares what they print; needs images 1.0 and 1.1
 	@scripts/doctor.sh need cargo kubectl cluster

@@ -95,14 +95,7 @@ impl Kubectl {
     /// # Errors
     /// When it fails, with its standard error.
     pub fn run(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.output(arguments, "")?;
-        ensure!(
-            output.status.success(),
-            "kubectl {}: {}",
-            arguments.join(" "),
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        printed(&arguments.join(" "), &self.output(arguments, "")?)
     }
 
     /// Checks that the cluster answers.
@@ -139,6 +132,16 @@ impl Kubectl {
             Ok((!found.is_empty()).then_some(()))
         })
     }
+}
+
+/// The standard output of a call, if it has succeeded.
+pub(crate) fn printed(words: &str, output: &Output) -> Result<String> {
+    ensure!(
+        output.status.success(),
+        "kubectl {words}: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::{background::Background, images::Cluster, manifest, wait};
+use crate::{background::Background, images::Cluster, kubectl::printed, manifest, wait};
 
 /// A namespace, and the transcript of what was done in it.
 #[derive(Debug)]
@@ -47,13 +47,7 @@ impl<'a> Namespace<'a> {
     /// # Errors
     /// When it fails, with its standard error.
     pub fn kubectl_with(&self, words: &str, input: &str) -> Result<String> {
-        let output = self.run(words, input)?;
-        ensure!(
-            output.status.success(),
-            "kubectl {words}: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        printed(words, &self.run(words, input)?)
     }
 
     /// An object, or a list's objects, as JSON.
@@ -89,12 +83,8 @@ impl<'a> Namespace<'a> {
     pub fn apply_text(&self, file: &str, text: &str) -> Result<()> {
         self.note(&format!("# {file}:"));
         let output = self.run("apply -f -", text)?;
+        printed(&format!("apply -f {file}"), &output)?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "kubectl apply -f {file}: {}",
-            said.trim()
-        );
         ensure!(!said.contains("Warning: would violate"), "{file}: {said}");
         Ok(())
     }

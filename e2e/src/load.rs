@@ -4,12 +4,11 @@
 use std::{
     collections::BTreeMap,
     ops::{AddAssign, Sub},
-    thread,
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
-use cluster::{Namespace, SOON, background::Background, pods};
+use anyhow::{Context, Result, ensure};
+use cluster::{Namespace, SOON, background::Background, pods, wait::until};
 use serde_json::Value;
 
 const SELECTOR: &str = "batch.kubernetes.io/job-name=load";
@@ -19,6 +18,9 @@ const FILE: &str = "k8s/lessons/load.yaml";
 /// As the file has it: requests per second of each of its short loads, of which there are four.
 const RATE: &str = "--rate=50";
 const SHORT_LOADS: u32 = 4;
+
+/// A load prints each second; one that takes longer than this for what is to come has stopped.
+const LONGEST_SILENCE: Duration = Duration::from_secs(20);
 
 /// What was asked, and what came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -153,20 +155,21 @@ impl Load {
                 .map(|(_, lines)| lines.so_far(<[String]>::len))
         };
         let enough: Vec<usize> = lengths().map(|length| length + seconds).collect();
-        for _ in 0..200 {
-            if lengths()
-                .zip(&enough)
-                .all(|(length, enough)| length >= *enough)
-            {
-                let mut total = Count::default();
-                for (_, lines) in &self.0 {
-                    total += &count(lines);
-                }
-                return Ok(total);
-            }
-            thread::sleep(Duration::from_millis(100));
+        until(
+            "each load has reported what is over by now",
+            LONGEST_SILENCE,
+            || {
+                let all = lengths()
+                    .zip(&enough)
+                    .all(|(length, enough)| length >= *enough);
+                Ok(all.then_some(()))
+            },
+        )?;
+        let mut total = Count::default();
+        for (_, lines) in &self.0 {
+            total += &count(lines);
         }
-        bail!("the load has stopped reporting")
+        Ok(total)
     }
 }
 

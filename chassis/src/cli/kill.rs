@@ -82,7 +82,7 @@ impl Kill {
         };
         if is_kept_from_first && process.pid().as_u32() == 1 {
             return Err(format!(
-                "{service} is process 1 of its container, which Linux keeps from {name}: \
+                "{service} is process 1 of its container, which Linux keeps from a {name} from inside: \
                  a pod with shareProcessNamespace: true has another process 1"
             ));
         }

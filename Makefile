@@ -73,7 +73,8 @@ run: ## builds both services, starts them on this machine and prints their URLs;
 
 test: ## all tests that need neither a cluster nor docker
 	@scripts/doctor.sh need cargo
-	cargo test --locked --workspace --exclude e2e
+	@# More tests at once than there are cores, since they mostly wait.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --locked --workspace --exclude e2e
 	cargo test --locked -p e2e --lib --test scripts
 
 test-metrics: ## has a real Prometheus scrape both services on this machine

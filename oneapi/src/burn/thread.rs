@@ -309,10 +309,11 @@ fn work(mut state: u64) -> u64 {
 
 #[allow(unsafe_code)] // the standard library knows no priorities
 mod priority {
-    /// Has the kernel prefer everything else to the calling thread: the weakest niceness. Not
-    /// SCHED_IDLE, which sounds like more: with it the 99th percentile of a probe during a full
-    /// burn was five times as long (3.3 ms, not 0.6; two runs of each, on a two-core machine that
-    /// had other work too). A refusal changes the probes' latency, not the burn.
+    /// Has the kernel prefer all else in the container to the calling thread: the weakest niceness,
+    /// which other cgroups don't see. Not SCHED_IDLE, which sounds like more: with it the 99th
+    /// percentile of a probe during a full burn was five times as long (3.3 ms, not 0.6; two runs of
+    /// each, on a two-core machine that had other work too). A refusal changes the probes' latency,
+    /// not the burn.
     pub(super) fn lowest() {
         #[cfg(target_os = "linux")]
         // SAFETY: no pointers; on Linux this is of the calling thread alone.

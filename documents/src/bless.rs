@@ -2,70 +2,52 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
-use crate::document::{Document, Output, twin};
+use crate::document::{Document, twin};
 
-/// Writes outputs, by the index of their block, into a document and its counterpart in Chinese.
-/// Returns a sentence for each output that was written.
-pub fn write(root: &Path, document: &Document, outputs: &[(usize, String)]) -> Result<Vec<String>> {
+/// Writes outputs, by the index of their block, into a document and its counterpart in Chinese, and prints
+/// where.
+pub fn write(root: &Path, document: &Document, outputs: &[(usize, String)]) -> Result<()> {
     if outputs.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    let path = twin(&document.path);
-    let twin = root
-        .join(&path)
-        .exists()
-        .then(|| Document::read(root, &path))
-        .transpose()?;
-    if let Some(twin) = &twin {
-        let codes = |document: &Document| -> Vec<String> {
-            let blocks = document.blocks.iter();
-            blocks.map(|block| block.code.clone()).collect()
-        };
+    let mut documents = vec![document.clone()];
+    let twin = twin(&document.path);
+    if root.join(&twin).exists() {
+        documents.push(Document::read(root, &twin)?);
+    }
+    for other in &documents {
+        let (ours, theirs) = (document.blocks.iter(), other.blocks.iter());
         ensure!(
-            codes(twin) == codes(document),
+            ours.map(|block| &block.code)
+                .eq(theirs.map(|block| &block.code)),
             "Nothing is written into {} and {}: their `sh` blocks differ.",
             document.path.display(),
-            twin.path.display()
+            other.path.display()
         );
     }
-    let mut sentences = Vec::new();
-    for document in std::iter::once(document).chain(&twin) {
-        let mut text = document.text.clone();
-        // From the end, so that the places before stay where they are.
+    for document in &documents {
+        let path = document.path.display();
+        let mut lines: Vec<String> = document.text.lines().map(str::to_owned).collect();
+        // From the end, so that the lines before keep their numbers.
         for (index, seen) in outputs.iter().rev() {
-            let Some(output) = &document.blocks[*index].output else {
+            let Some((fence, old)) = &document.blocks[*index].output else {
                 continue;
             };
-            let block = indented(output, seen)
-                .with_context(|| format!("{}:{}", document.path.display(), output.line))?;
-            text.replace_range(output.range.clone(), &block);
-            sentences.push(format!(
-                "{}:{}: wrote what was seen.",
-                document.path.display(),
-                output.line
-            ));
+            ensure!(
+                !seen.contains("```"),
+                "{path}:{fence}: The output has ```, which would end its block."
+            );
+            let indent = lines[fence - 1].split('`').next().unwrap_or_default();
+            let seen = seen.trim_end().lines();
+            let seen: Vec<String> = seen
+                .map(|line| format!("{indent}{line}").trim_end().to_owned())
+                .collect();
+            lines.splice(*fence..fence + old.lines().count(), seen);
+            println!("{path}:{fence}: wrote what was seen.");
         }
-        fs::write(root.join(&document.path), text)?;
+        fs::write(root.join(&document.path), lines.join("\n") + "\n")?;
     }
-    sentences.sort();
-    Ok(sentences)
-}
-
-fn indented(output: &Output, seen: &str) -> Result<String> {
-    let mut block = String::new();
-    for line in seen.trim_end().lines() {
-        let line = line.trim_end();
-        ensure!(
-            !line.trim_start().starts_with("```"),
-            "The output has a line of ```, which would end its block."
-        );
-        if !line.is_empty() {
-            block.push_str(&output.indent);
-            block.push_str(line);
-        }
-        block.push('\n');
-    }
-    Ok(block)
+    Ok(())
 }

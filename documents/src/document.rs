@@ -3,21 +3,21 @@
 
 use std::{
     fs,
-    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result};
+use humantime::parse_duration;
 
-use crate::elements::{CodeBlock, Element, Kind, elements};
+use crate::elements::{Element, Kind, elements};
 
 /// How long a block may take unless it says `within`. Commands that wait have time-outs of their own, of
 /// two minutes at most; a block that takes longer hangs.
 pub const DEFAULT_LIMIT: Duration = Duration::from_secs(150);
 
 /// Folders that are large, or have nothing to do with what the documents say.
-pub const NOT_OURS: [&str; 3] = ["target", ".git", "node_modules"];
+const NOT_OURS: [&str; 3] = ["target", ".git", "node_modules"];
 
 /// A document, and the blocks in it.
 #[derive(Clone, Debug)]
@@ -28,25 +28,18 @@ pub struct Document {
     pub text: String,
     /// What it is made of.
     pub elements: Vec<Element>,
-    /// Its `sh` blocks, in order.
+    /// Its `sh` blocks that are run, in order.
     pub blocks: Vec<Block>,
+    /// The lines of blocks that aren't run or compared, and why: `<!-- not run: reason -->`.
+    pub left_out: Vec<(usize, String)>,
     /// Whether it measures, and so needs the cluster for itself: `<!-- runs alone -->`.
     pub alone: bool,
-    /// What is wrong with its blocks and comments.
-    pub findings: Vec<Finding>,
-}
-
-/// Something wrong in a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong, in a sentence.
-    pub sentence: String,
+    /// What is wrong with its blocks and comments: the line, and a sentence.
+    pub findings: Vec<(usize, String)>,
 }
 
 /// An `sh` block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Block {
     /// The line of its fence, from 1.
     pub line: usize,
@@ -58,27 +51,11 @@ pub struct Block {
     pub limit: Duration,
     /// Whether it is repeated until its output matches, for at most `limit`: `<!-- until 60s -->`.
     pub repeated: bool,
-    /// Why it isn't run: `<!-- not run: reason -->`.
-    pub not_run: Option<String>,
-    /// What it prints; none: whatever it prints is fine.
-    pub output: Option<Output>,
-}
-
-/// The `text` block that follows an `sh` block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// The line of its fence, from 1.
-    pub line: usize,
-    /// What it says.
-    pub text: String,
-    /// Where that stands in the document's text.
-    pub range: Range<usize>,
-    /// What stands before its fence in the line.
-    pub indent: String,
-    /// How it is compared.
+    /// How its output is compared.
     pub rule: Rule,
-    /// Why it isn't compared: `<!-- not run: reason -->`.
-    pub not_compared: Option<String>,
+    /// What it prints: the `text` block that follows, and the line of its fence. None: anything.
+    pub output: Option<(usize, String)>,
+    not_run: bool,
 }
 
 /// How an output is compared.
@@ -86,33 +63,45 @@ pub struct Output {
 pub struct Rule {
     /// Whether lines may come in any order: `<!-- any order -->`.
     pub any_order: bool,
-    /// How exactly numbers are compared.
-    pub numbers: Numbers,
+    /// The share of the expected number by which one may differ: `<!-- numbers within 20% -->`, or
+    /// infinity: `<!-- numbers vary -->`.
+    pub numbers: f64,
 }
 
-impl Eq for Rule {}
+impl Block {
+    fn new(line: usize, code: String) -> Self {
+        Self {
+            line,
+            code,
+            exit: 0,
+            limit: DEFAULT_LIMIT,
+            repeated: false,
+            rule: Rule::default(),
+            output: None,
+            not_run: false,
+        }
+    }
 
-/// How exactly numbers are compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Numbers {
-    /// They are the same.
-    #[default]
-    Equal,
-    /// They differ by so much of the expected number at most: `<!-- numbers within 20% -->`.
-    Within(f64),
-    /// There is a number: `<!-- numbers vary -->`.
-    Vary,
-}
-
-/// What one comment says. Several are separated by commas.
-#[derive(Clone, Debug, PartialEq)]
-enum Directive {
-    Exit(i32),
-    Within(Duration),
-    Until(Duration),
-    AnyOrder,
-    Numbers(Numbers),
-    NotRun(String),
+    /// Takes one thing that a comment says; none: it is unknown.
+    fn apply(&mut self, directive: &str) -> Option<()> {
+        let words: Vec<&str> = directive.split_whitespace().collect();
+        match words[..] {
+            ["exit", code] => self.exit = code.parse().ok()?,
+            ["within", limit] => self.limit = parse_duration(limit).ok()?,
+            ["until", limit] => {
+                self.limit = parse_duration(limit).ok()?;
+                self.repeated = true;
+            }
+            ["any", "order"] => self.rule.any_order = true,
+            ["numbers", "vary"] => self.rule.numbers = f64::INFINITY,
+            ["numbers", "within", percent] => {
+                let percent: f64 = percent.strip_suffix('%')?.parse().ok()?;
+                self.rule.numbers = percent / 100.0;
+            }
+            _ => return None,
+        }
+        Some(())
+    }
 }
 
 impl Document {
@@ -130,40 +119,40 @@ impl Document {
         for element in &elements {
             reader.element(element);
         }
-        reader.end();
-        let Reader {
-            blocks,
-            alone,
-            findings,
-            ..
-        } = reader;
+        reader.separate();
+        reader.blocks.retain(|block| !block.not_run);
+        let mut findings = reader.findings;
+        for block in &reader.blocks {
+            if block.repeated && block.output.is_none() {
+                let sentence = "`until` needs a `text` block, which says what to wait for.";
+                findings.push((block.line, sentence.to_owned()));
+            }
+        }
         Self {
             path: path.to_owned(),
             text,
-            elements,
-            blocks,
-            alone,
+            blocks: reader.blocks,
+            left_out: reader.left_out,
+            alone: reader.alone,
             findings,
+            elements,
         }
     }
 
     /// The name by which it is chosen, which is also part of its namespaces' names:
     /// `docs/states/pending.md` is `states-pending`, and a part of the tutorial is named by its file.
     pub fn name(&self) -> String {
-        let path = self
-            .path
-            .with_extension("")
-            .to_string_lossy()
-            .to_lowercase();
+        let path = self.path.with_extension("");
+        let path = path.to_string_lossy().to_lowercase();
         let path = path.strip_prefix("docs/").unwrap_or(&path);
         let path = path.strip_prefix("tutorial/").unwrap_or(path);
         path.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")
     }
 }
 
-/// The paths of all documents below a folder, in all languages, sorted.
-pub fn paths(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
+/// The paths of all files below a folder that have to do with the documents, sorted.
+pub fn files(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
         let entries = fs::read_dir(root.join(&folder))
@@ -171,17 +160,25 @@ pub fn paths(root: &Path) -> Result<Vec<PathBuf>> {
         for entry in entries {
             let entry = entry?;
             let path = folder.join(entry.file_name());
-            if entry.file_type()?.is_dir() {
-                if !NOT_OURS.iter().any(|name| path.ends_with(name)) {
-                    folders.push(path);
-                }
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                paths.push(path);
+            if !entry.file_type()?.is_dir() {
+                files.push(path);
+            } else if !NOT_OURS.iter().any(|name| path.ends_with(name)) {
+                folders.push(path);
             }
         }
     }
-    paths.sort();
-    Ok(paths)
+    files.sort();
+    Ok(files)
+}
+
+/// All documents below a folder, in all languages.
+pub fn documents(root: &Path) -> Result<Vec<Document>> {
+    let mut files = files(root)?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    files
+        .iter()
+        .map(|path| Document::read(root, path))
+        .collect()
 }
 
 /// Whether a path is that of a document in Chinese.
@@ -201,174 +198,93 @@ pub fn twin(path: &Path) -> PathBuf {
 /// Finds the blocks among the elements.
 #[derive(Default)]
 struct Reader<'a> {
-    /// Comments that no block has taken: their first and last lines, and what they say.
-    comments: Vec<(usize, usize, &'a str)>,
+    /// Comments for the next block, with their lines.
+    comments: Vec<(usize, &'a str)>,
     /// Whether the last block can still get its output.
     open: bool,
     blocks: Vec<Block>,
+    left_out: Vec<(usize, String)>,
     alone: bool,
-    findings: Vec<Finding>,
+    findings: Vec<(usize, String)>,
 }
 
 impl<'a> Reader<'a> {
-    fn finding(&mut self, line: usize, sentence: impl Into<String>) {
-        let sentence = sentence.into();
-        self.findings.push(Finding { line, sentence });
-    }
-
     fn element(&mut self, element: &'a Element) {
+        let line = element.line;
         match &element.kind {
             Kind::Comment(comment, _) if comment == "runs alone" => self.alone = true,
             Kind::Comment(comment, before) if before.is_empty() => {
-                self.comments.push((element.line, element.last, comment));
+                self.comments.push((line, comment));
             }
-            Kind::Block(block) => self.block(element.line, block),
+            Kind::Block(info, code) if info == "sh" => {
+                let mut block = Block::new(line, code.clone());
+                block.not_run = self.leaves_out(line, &mut block);
+                self.blocks.push(block);
+                self.open = true;
+            }
+            Kind::Block(info, text) if info == "text" => self.output(line, text),
             Kind::Comment(..) | Kind::Code(_) | Kind::Link(_) => {}
-            _ => self.open = false,
+            _ => self.separate(),
         }
     }
 
-    fn block(&mut self, line: usize, block: &CodeBlock) {
-        if !block.closed {
-            self.finding(line, "This code block has no end.");
-            return;
-        }
-        match block.info.split_whitespace().next() {
-            Some("sh") => self.commands(line, block),
-            Some("text") => self.output(line, block),
-            _ => self.open = false,
-        }
-    }
-
-    /// What the comments directly above a line say.
-    fn directives(&mut self, mut line: usize) -> Vec<Directive> {
-        let mut directives = Vec::new();
-        while let Some((begin, _, comment)) = self.comments.pop_if(|(_, last, _)| *last + 1 == line)
-        {
-            match parse_directives(comment) {
-                Ok(found) => directives.extend(found),
-                Err(sentence) => self.finding(begin, sentence),
-            }
-            line = begin;
-        }
-        directives
-    }
-
-    fn commands(&mut self, line: usize, block: &CodeBlock) {
-        let directives = self.directives(line);
-        let mut block = Block {
-            line,
-            code: block.text.clone(),
-            exit: 0,
-            limit: DEFAULT_LIMIT,
-            repeated: false,
-            not_run: None,
-            output: None,
-        };
-        for directive in directives {
-            match directive {
-                Directive::Exit(code) => block.exit = code,
-                Directive::Within(limit) => block.limit = limit,
-                Directive::Until(limit) => (block.limit, block.repeated) = (limit, true),
-                Directive::NotRun(reason) => block.not_run = Some(reason),
-                Directive::AnyOrder | Directive::Numbers(_) => self.finding(
-                    line,
-                    "`any order` and `numbers …` belong above a `text` block, not above an `sh` block.",
-                ),
-            }
-        }
-        self.blocks.push(block);
-        self.open = true;
-    }
-
-    fn output(&mut self, line: usize, block: &CodeBlock) {
-        let mut output = Output {
-            line,
-            text: block.text.clone(),
-            range: block.range.clone(),
-            indent: block.indent.clone(),
-            rule: Rule::default(),
-            not_compared: None,
-        };
-        for directive in self.directives(line) {
-            match directive {
-                Directive::AnyOrder => output.rule.any_order = true,
-                Directive::Numbers(numbers) => output.rule.numbers = numbers,
-                Directive::NotRun(reason) => output.not_compared = Some(reason),
-                _ => self.finding(
-                    line,
-                    "`exit`, `within` and `until` belong above an `sh` block, not above a `text` block.",
-                ),
-            }
-        }
-        match self.blocks.last_mut() {
-            Some(block) if self.open => block.output = Some(output),
-            _ if output.not_compared.is_some() => {}
-            _ => self.finding(
-                line,
-                "This `text` block follows no `sh` block, so it isn't compared; say why above it: <!-- not run: reason -->.",
-            ),
-        }
+    fn output(&mut self, line: usize, text: &str) {
+        let last = if self.open { self.blocks.pop() } else { None };
         self.open = false;
+        let follows = last.is_some();
+        let mut block = last.unwrap_or_else(|| Block::new(line, String::new()));
+        let left_out = self.leaves_out(line, &mut block);
+        if !left_out {
+            block.output = Some((line, text.to_owned()));
+        }
+        if follows {
+            self.blocks.push(block);
+        } else if !left_out {
+            let sentence = "This `text` block follows no `sh` block, so it isn't compared; say why above \
+                            it: <!-- not run: reason -->.";
+            self.findings.push((line, sentence.to_owned()));
+        }
     }
 
-    /// Finds what has no effect: comments that no block has taken, and `until` without an output.
-    fn end(&mut self) {
-        for (line, _, comment) in std::mem::take(&mut self.comments) {
-            if parse_directives(comment).is_ok() {
-                let sentence = format!(
-                    "The comment \"{comment}\" isn't directly above an `sh` or `text` block."
-                );
-                self.finding(line, sentence);
+    /// Takes what the comments above a line say; returns whether they say `not run`.
+    fn leaves_out(&mut self, line: usize, block: &mut Block) -> bool {
+        let mut leaves_out = false;
+        for (at, comment) in std::mem::take(&mut self.comments) {
+            if let Some(reason) = comment.strip_prefix("not run:") {
+                leaves_out = true;
+                self.left_out.push((line, reason.trim().to_owned()));
+                if reason.trim().is_empty() {
+                    self.findings
+                        .push((at, "`not run:` needs a reason.".to_owned()));
+                }
+                continue;
+            }
+            for part in comment.split(',').map(str::trim) {
+                if block.apply(part).is_none() {
+                    let sentence = format!(
+                        "\"{part}\" is none of: exit N, within D, until D, any order, numbers within \
+                         P%, numbers vary, not run: reason."
+                    );
+                    self.findings.push((at, sentence));
+                }
             }
         }
-        let waiting = self
-            .blocks
-            .iter()
-            .filter(|block| block.repeated && block.output.is_none());
-        let lines: Vec<usize> = waiting.map(|block| block.line).collect();
-        for line in lines {
-            let sentence = "`until` needs a `text` block, which says what to wait for.";
-            self.finding(line, sentence);
+        leaves_out
+    }
+
+    /// What readers see, or the end: the last block gets no output, and comments above have no block.
+    fn separate(&mut self) {
+        self.open = false;
+        for (line, comment) in std::mem::take(&mut self.comments) {
+            let first = comment.split(',').next().unwrap_or_default();
+            let mut nobody = Block::new(line, String::new());
+            if comment.starts_with("not run:") || nobody.apply(first).is_some() {
+                let sentence =
+                    format!("The comment \"{comment}\" isn't above an `sh` or `text` block.");
+                self.findings.push((line, sentence));
+            }
         }
     }
-}
-
-fn parse_directives(comment: &str) -> Result<Vec<Directive>, String> {
-    if let Some(reason) = comment.strip_prefix("not run:") {
-        let reason = reason.trim();
-        return if reason.is_empty() {
-            Err("`not run:` needs a reason.".into())
-        } else {
-            Ok(vec![Directive::NotRun(reason.to_owned())])
-        };
-    }
-    comment
-        .split(',')
-        .map(|part| {
-            let words: Vec<&str> = part.split_whitespace().collect();
-            let duration = |text| humantime::parse_duration(text).ok();
-            let directive = match words[..] {
-                ["exit", code] => code.parse().ok().map(Directive::Exit),
-                ["within", limit] => duration(limit).map(Directive::Within),
-                ["until", limit] => duration(limit).map(Directive::Until),
-                ["any", "order"] => Some(Directive::AnyOrder),
-                ["numbers", "vary"] => Some(Directive::Numbers(Numbers::Vary)),
-                ["numbers", "within", percent] => percent
-                    .strip_suffix('%')
-                    .and_then(|percent| percent.parse().ok())
-                    .map(|percent: f64| Directive::Numbers(Numbers::Within(percent / 100.0))),
-                _ => None,
-            };
-            directive.ok_or_else(|| {
-                format!(
-                    "\"{}\" is none of: exit N, within D, until D, any order, numbers within P%, \
-                     numbers vary, not run: reason.",
-                    part.trim()
-                )
-            })
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -393,24 +309,6 @@ mod tests {
     }
 
     #[test]
-    fn a_text_block_after_an_sh_block_is_its_output() {
-        let document = parse(
-            "# A\n\n```sh\necho a\necho b\n```\n\n```text\na\nb\n```\n\n```sh\nc\n```\n```text\n```\n",
-        );
-        let [block, empty] = &document.blocks[..] else {
-            panic!("two blocks: {document:?}");
-        };
-        assert_eq!((block.line, block.code.as_str()), (3, "echo a\necho b\n"));
-        assert_eq!((block.exit, block.limit), (0, DEFAULT_LIMIT));
-        let output = block.output.as_ref().unwrap();
-        assert_eq!((output.line, output.text.as_str()), (8, "a\nb\n"));
-        assert_eq!(&document.text[output.range.clone()], "a\nb\n");
-        let output = empty.output.as_ref().unwrap();
-        assert_eq!((output.text.as_str(), output.range.is_empty()), ("", true));
-        assert_eq!(document.findings, []);
-    }
-
-    #[test]
     fn whatever_is_seen_between_them_separates_an_output_from_its_commands() {
         for between in [
             "A sentence.",
@@ -429,31 +327,42 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_says_the_exit_code_the_time_and_how_the_output_is_compared() {
+    fn comments_say_how_a_block_is_run_and_its_output_compared() {
         let document = parse(
-            "<!-- exit 3, within 2m -->\n```sh\na\n```\n\n<!-- a comment -->\n\n\
-             <!-- any order -->\n<!-- numbers within 20% -->\n```text\nb\n```\n\
-             <!-- until 5s -->\n```sh\na\n```\n```text\n```\n\
-             <!-- not run: a build, which takes minutes -->\n```sh\na\n```\n\n\
-             # A\n\n<!-- not run: a picture -->\n```text\nb\n```\n",
+            "<!-- exit 3, within 2m -->\n```sh\na\nb\n```\n\n<!-- a comment: -->\n\n# A\n\
+             <details><summary>Answer</summary>\n\n<!-- until 5s -->\n```sh\nc\n  d\n```\n\n\
+             <!-- any order -->\n<!-- numbers within 20% -->\n```text\ne\n```\n\n</details>\n\n\
+             1. An item:\n\n   ```sh\n   f\n     g\n   ```\n   <!-- numbers vary -->\n   ```text\n   ```\n\n\
+             <!-- not run: a build, which takes minutes -->\n```sh\nh\n```\n```text\n```\n\
+             ```sh\ni\n```\n<!-- not run: a picture -->\n```text\nj\n```\n",
         );
         assert_eq!(document.findings, []);
-        let [compared, repeated, left_out] = &document.blocks[..] else {
-            panic!("three blocks: {document:?}");
-        };
-        assert_eq!(
-            (compared.exit, compared.limit),
-            (3, Duration::from_secs(120))
-        );
-        let rule = compared.output.as_ref().unwrap().rule;
-        assert!(rule.any_order);
-        assert_eq!(rule.numbers, Numbers::Within(0.2));
-        assert!(repeated.repeated && !compared.repeated);
-        assert_eq!(repeated.limit, Duration::from_secs(5));
-        assert_eq!(
-            left_out.not_run.as_deref(),
-            Some("a build, which takes minutes")
-        );
+        let block = |line, code: &str| Block::new(line, code.to_owned());
+        let rule = |any_order, numbers| Rule { any_order, numbers };
+        let expected = [
+            Block {
+                exit: 3,
+                limit: Duration::from_secs(120),
+                ..block(2, "a\nb\n")
+            },
+            Block {
+                limit: Duration::from_secs(5),
+                repeated: true,
+                rule: rule(true, 0.2),
+                output: Some((20, "e\n".to_owned())),
+                ..block(13, "c\n  d\n")
+            },
+            Block {
+                rule: rule(false, f64::INFINITY),
+                output: Some((33, String::new())),
+                ..block(28, "f\n  g\n")
+            },
+            block(42, "i\n"),
+        ];
+        assert_eq!(document.blocks, expected);
+        let left_out = [(37, "a build, which takes minutes"), (46, "a picture")];
+        let left_out = left_out.map(|(line, reason)| (line, reason.to_owned()));
+        assert_eq!(document.left_out, left_out);
         assert!(!document.alone);
         assert!(parse("# A\n\n<!-- runs alone -->\n").alone);
     }
@@ -462,15 +371,11 @@ mod tests {
     const WRONG: &str = "\
 1 | is none of: exit N | <!-- exti 1 -->⏎```sh⏎a⏎```
 1 | is none of: exit N | <!-- within soon -->⏎```sh⏎a⏎```
-1 | isn't directly above | <!-- exit 1 -->⏎⏎```sh⏎a⏎```
-1 | isn't directly above | <!-- exit 1 -->⏎```yaml⏎a: b⏎```
-2 | not above an `sh` block | <!-- any order -->⏎```sh⏎a⏎```
-5 | not above a `text` block | ```sh⏎a⏎```⏎<!-- exit 1 -->⏎```text⏎a⏎```
+1 | isn't above an `sh` | <!-- exit 1 -->⏎⏎A sentence.⏎```sh⏎a⏎```
+1 | isn't above an `sh` | <!-- exit 1 -->⏎```yaml⏎a: b⏎```
 2 | `until` needs a `text` block | <!-- until 5s -->⏎```sh⏎a⏎```
 1 | `not run:` needs a reason. | <!-- not run: -->⏎```sh⏎a⏎```
-1 | follows no `sh` block | ```text⏎b⏎```
-3 | This code block has no end. | # A⏎⏎```sh⏎a
-1 | This code block has no end. | ```sh⏎ls";
+1 | follows no `sh` block | ```text⏎b⏎```";
 
     #[test]
     fn what_is_wrong_is_found_with_its_line() {
@@ -478,30 +383,12 @@ mod tests {
             let [line, words, text] = case.splitn(3, " | ").collect::<Vec<_>>()[..] else {
                 panic!("three parts: {case}");
             };
-            let found = parse(&text.replace('⏎', "\n")).findings;
-            assert_eq!(
-                (found.len(), found[0].line.to_string().as_str()),
-                (1, line),
-                "{case}"
-            );
-            assert!(found[0].sentence.contains(words), "{case}: {found:?}");
+            let findings = parse(&text.replace('⏎', "\n")).findings;
+            let [(found, sentence)] = &findings[..] else {
+                panic!("{case}: {findings:?}");
+            };
+            assert_eq!(found.to_string(), line, "{case}");
+            assert!(sentence.contains(words), "{case}: {sentence}");
         }
-    }
-
-    #[test]
-    fn a_block_in_details_and_one_in_a_list_are_run() {
-        let document = parse(
-            "<details><summary>Answer</summary>\n\n<!-- exit 1 -->\n```sh\na\n```\n\n```text\nb\n```\n\n\
-             </details>\n\n1. An item:\n\n   ```sh\n   c\n     d\n   ```\n   ```text\n   e\n   ```\n",
-        );
-        assert_eq!(document.findings, []);
-        assert_eq!(document.blocks[0].exit, 1);
-        assert_eq!(document.blocks[1].code, "c\n  d\n");
-        let output = document.blocks[1].output.as_ref().unwrap();
-        assert_eq!(
-            (output.text.as_str(), output.indent.as_str()),
-            ("e\n", "   ")
-        );
-        assert_eq!(&document.text[output.range.clone()], "   e\n");
     }
 }

@@ -11,21 +11,23 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
     time::Instant,
 };
 
 use anyhow::{Context, Result, ensure};
 use cluster::{images::suffix, side_by_side};
 use documents::{
-    bless,
-    document::{Document, is_chinese, paths},
-    names::{Names, REGISTRY},
-    place::{Cluster, LABEL, Place},
-    run::{self, Report},
+    document::{Document, documents, is_chinese},
+    names::REGISTRY,
+    place::{Cluster, LABEL},
+    run::{Report, Runner},
+};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
 };
 
 fn main() -> ExitCode {
@@ -39,6 +41,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// A document, and what its runs have come to.
+struct Row {
+    document: Document,
+    seconds: f64,
+    /// Of the last try; none: it has not begun.
+    report: Option<Report>,
+    /// The first line of what was wrong at each try.
+    failures: Vec<String>,
+}
+
+impl Row {
+    fn is_right(&self) -> bool {
+        let report = self.report.as_ref();
+        report.is_some_and(|report| report.failure.is_none())
+    }
+}
+
 fn run_all() -> Result<bool> {
     let root = env::args_os().nth(1).map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
@@ -47,192 +66,113 @@ fn run_all() -> Result<bool> {
     let root = root
         .canonicalize()
         .with_context(|| format!("There is no folder {}", root.display()))?;
-    let variable = |name| env::var(name).unwrap_or_default();
-    let words = variable("DOCUMENTS");
-    let blessing = !variable("BLESS").is_empty();
-    let registry = Some(variable("REGISTRY"))
-        .filter(|registry| !registry.is_empty())
-        .unwrap_or(REGISTRY.to_owned());
-
-    let tries: u32 = match variable("TRIES").as_str() {
-        "" => 1,
-        tries => tries
-            .parse()
-            .ok()
-            .filter(|tries| (1..=5).contains(tries))
-            .with_context(|| format!("TRIES is a number from 1 to 5, and not \"{tries}\"."))?,
+    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    let tries = variable("TRIES").unwrap_or("1".to_owned());
+    let tries: u32 = tries
+        .parse()
+        .ok()
+        .filter(|tries| (1..=5).contains(tries))
+        .with_context(|| format!("TRIES is a number from 1 to 5, and not \"{tries}\"."))?;
+    let mut rows = choose(&root, &variable("DOCUMENTS").unwrap_or_default())?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register(signal, Arc::clone(&interrupted))?;
+    }
+    let runner = Runner {
+        root: &root,
+        cluster: &Cluster::of_context(&variable("CONTEXT").unwrap_or_default())?,
+        registry: &variable("REGISTRY").unwrap_or(REGISTRY.to_owned()),
+        bless: variable("BLESS").is_some(),
+        interrupted: &interrupted,
     };
-
-    let documents = choose(read(&root)?, &words)?;
-    let interrupted = interruption()?;
-    let cluster = Cluster::of_context(&variable("CONTEXT"))?;
     let suffix = suffix();
     println!(
         "{} documents in namespaces named docs-*-{suffix} and chesterns-*-{suffix}, with images \
-         from {registry}. If this is killed, kubectl delete namespaces -l {LABEL} deletes what is left.",
-        documents.len()
+         from {}. If this is killed, kubectl delete namespaces -l {LABEL} deletes what is left.",
+        rows.len(),
+        runner.registry
     );
     let start = Instant::now();
-    // In namespaces with this suffix.
-    let timed = |document: &Document, suffix: &str| {
-        let start = Instant::now();
-        let names = Names::new(&document.name(), suffix, &registry, &cluster.nodes);
-        let report = one(&root, document, names, &cluster, blessing, &interrupted);
-        (start.elapsed().as_secs_f64(), report)
-    };
-    let rows = Mutex::new(Vec::new());
-    side_by_side::run(
-        &documents,
-        |document| document.alone,
-        |document| {
-            if !interrupted.load(Ordering::Relaxed) {
-                let (seconds, report) = timed(document, &suffix);
-                let row = (document.path.clone(), seconds, report);
-                rows.lock().expect("nobody panics with it").push(row);
-            }
-        },
-    );
-    let mut rows = rows.into_inner().expect("nobody panicked with it");
-    rows.sort_by(|first, second| first.0.cmp(&second.0));
-    for number in 2..=tries {
-        for (path, seconds, report) in &mut rows {
-            if report.failure.is_none() || interrupted.load(Ordering::Relaxed) {
-                continue;
-            }
-            let document = documents
-                .iter()
-                .find(|document| document.path == *path)
-                .expect("a row is of a document");
-            println!("\n{}: try {number} of {tries}, alone", document.name());
-            // The namespaces of the try before are still being deleted.
-            let (more, again) = timed(document, &format!("{suffix}{number}"));
-            let failures = std::mem::replace(report, again).failures;
-            report.failures.splice(0..0, failures);
-            *seconds += more;
-        }
+    for number in 1..=tries {
+        // The namespaces of the try before are still being deleted.
+        let suffix = match number {
+            1 => suffix.clone(),
+            _ => format!("{suffix}{number}"),
+        };
+        side_by_side::run(
+            rows.iter_mut().filter(|row| !row.is_right()),
+            |row| number > 1 || row.document.alone,
+            |row| {
+                if interrupted.load(Ordering::Relaxed) {
+                    return;
+                }
+                if number > 1 {
+                    let name = row.document.name();
+                    println!("\n{name}: try {number} of {tries}, alone");
+                }
+                let start = Instant::now();
+                let report = runner.run(&row.document, &suffix);
+                row.seconds += start.elapsed().as_secs_f64();
+                if let Some(failure) = &report.failure {
+                    println!("\n{failure}");
+                    let first = failure.lines().next().unwrap_or_default();
+                    row.failures.push(first.to_owned());
+                }
+                row.report = Some(report);
+            },
+        );
     }
-    Ok(summary(
-        &rows,
-        documents.len(),
-        start.elapsed().as_secs_f64(),
-    ))
+    Ok(summary(&rows, start.elapsed().as_secs_f64()))
 }
 
-/// Runs a document, and writes what is to be blessed.
-fn one(
-    root: &Path,
-    document: &Document,
-    names: Names,
-    cluster: &Cluster,
-    blessing: bool,
-    interrupted: &AtomicBool,
-) -> Report {
-    let name = document.name();
-    if document.blocks.iter().all(|block| block.not_run.is_some()) {
-        return run::leave_out(document); // which needs no namespace
-    }
-    println!(
-        "{name}: namespaces {} and {}",
-        names.current, names.namespace
-    );
-    let attempt = || -> Result<Report> {
-        let place = Place::new(root, &name, names, Some(cluster))?;
-        let progress = |line: &str| println!("{name}{line}");
-        let report = run::run(document, &place, blessing, interrupted, &progress);
-        for sentence in bless::write(root, document, &report.blessed)? {
-            println!("{sentence}");
-        }
-        Ok(report)
-    };
-    let mut report = attempt().unwrap_or_else(|error| Report {
-        failure: Some(format!("{}: {error:#}", document.path.display())),
-        ..Report::default()
+/// The documents in English that have something to run, and whose names contain one of the words. What is
+/// wrong in their comments is said first.
+fn choose(root: &Path, words: &str) -> Result<Vec<Row>> {
+    let mut chosen = documents(root)?;
+    chosen.retain(|document| {
+        let empty = document.blocks.is_empty() && document.left_out.is_empty();
+        !is_chinese(&document.path) && !empty
     });
-    if let Some(failure) = &report.failure {
-        println!("\n{failure}");
-        let first = failure.lines().next().unwrap_or_default();
-        report.failures.push(first.to_owned());
-    }
-    report
-}
-
-/// The documents in English that have something to run.
-fn read(root: &Path) -> Result<Vec<Document>> {
-    let mut documents = Vec::new();
-    for path in paths(root)? {
-        let document = Document::read(root, &path)?;
-        if !is_chinese(&path) && !document.blocks.is_empty() {
-            documents.push(document);
-        }
-    }
-    Ok(documents)
-}
-
-/// Those whose names contain one of the words. What is wrong in their comments is said first.
-fn choose(mut documents: Vec<Document>, words: &str) -> Result<Vec<Document>> {
-    let names: Vec<String> = documents.iter().map(Document::name).collect();
-    documents.retain(|document| {
+    let names: Vec<String> = chosen.iter().map(Document::name).collect();
+    chosen.retain(|document| {
         let name = document.name();
-        let mut words = words.split_whitespace().peekable();
-        words.peek().is_none() || words.any(|word| name.contains(word))
+        words.trim().is_empty() || words.split_whitespace().any(|word| name.contains(word))
     });
     ensure!(
-        !documents.is_empty(),
+        !chosen.is_empty(),
         "No document's name contains any of: {words}. The documents: {}.",
         names.join(", ")
     );
-    let mut wrong = 0;
-    for document in &documents {
-        for finding in &document.findings {
-            println!(
-                "{}:{}: {}",
-                document.path.display(),
-                finding.line,
-                finding.sentence
-            );
-            wrong += 1;
+    let mut right = true;
+    for document in &chosen {
+        for (line, sentence) in &document.findings {
+            println!("{}:{line}: {sentence}", document.path.display());
+            right = false;
         }
     }
-    ensure!(wrong == 0, "Nothing was run, because of the above.");
-    Ok(documents)
-}
-
-/// Set once Ctrl-C or SIGTERM comes, so that namespaces are deleted.
-fn interruption() -> Result<Arc<AtomicBool>> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    thread::spawn(move || {
-        runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut interrupt), Ok(mut terminate)) = (
-                signal(SignalKind::interrupt()),
-                signal(SignalKind::terminate()),
-            ) else {
-                return;
-            };
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            println!("Interrupted: the namespaces are deleted.");
-            flag.store(true, Ordering::Relaxed);
-        });
+    ensure!(right, "Nothing was run, because of the above.");
+    let rows = chosen.into_iter().map(|document| Row {
+        document,
+        seconds: 0.0,
+        report: None,
+        failures: Vec::new(),
     });
-    Ok(interrupted)
+    Ok(rows.collect())
 }
 
 /// Prints the table; returns whether all is right.
-fn summary(rows: &[(PathBuf, f64, Report)], chosen: usize, seconds: f64) -> bool {
+fn summary(rows: &[Row], seconds: f64) -> bool {
     println!(
         "\n{:<34} {:>4} {:>9} {:>8} {:>8}  result",
         "document", "run", "compared", "left out", "seconds"
     );
-    let mut failed = 0;
-    for (path, seconds, report) in rows {
-        let failures = report.failures.join("; ");
+    let (mut failed, mut missed) = (0, 0);
+    for row in rows {
+        let Some(report) = &row.report else {
+            missed += 1;
+            continue;
+        };
+        let failures = row.failures.join("; ");
         let result = match (&report.failure, report.blessed.len()) {
             (Some(_), _) => {
                 failed += 1;
@@ -243,22 +183,22 @@ fn summary(rows: &[(PathBuf, f64, Report)], chosen: usize, seconds: f64) -> bool
             (None, count) => format!("{count} outputs written"),
         };
         println!(
-            "{:<34} {:>4} {:>9} {:>8} {seconds:>8.1}  {result}",
-            path.display().to_string(),
+            "{:<34} {:>4} {:>9} {:>8} {:>8.1}  {result}",
+            row.document.path.display().to_string(),
             report.run,
             report.compared,
-            report.left_out.len()
+            row.document.left_out.len(),
+            row.seconds,
         );
     }
-    for (path, _, report) in rows {
-        for (line, reason) in &report.left_out {
-            println!("{}:{line} is left out: {reason}", path.display());
+    for Row { document, .. } in rows {
+        for (line, reason) in &document.left_out {
+            println!("{}:{line} is left out: {reason}", document.path.display());
         }
     }
-    let missed = chosen - rows.len();
     println!(
         "{} documents, {failed} failed, {missed} not begun, in {seconds:.0} s",
-        rows.len()
+        rows.len() - missed
     );
     failed == 0 && missed == 0
 }

@@ -18,6 +18,9 @@ static CELL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?<cell>[^\s](?: ?[^\s])*)(?<spaces> {2,})?").expect("it is tested")
 });
 
+/// What can be a node's name.
+static WORD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[\w.-]+").expect("it is tested"));
+
 static SCRIPT_LINE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?m)^/\S*/block\.sh: line \d+: ").expect("it is tested"));
 
@@ -45,7 +48,7 @@ impl Names {
         }
     }
 
-    /// Commands or a manifest, with the names of this run.
+    /// Commands or a file, with the namespace of this run.
     pub fn of_run(&self, text: &str) -> String {
         text.replace(NAMESPACE, &self.namespace)
     }
@@ -53,15 +56,11 @@ impl Names {
     /// An output, with the names that the document has. The columns of a table stay below each other.
     pub fn of_document(&self, output: &str) -> String {
         let cells = CELL.replace_all(output, |captures: &Captures<'_>| {
-            let (cell, spaces) = (
-                &captures["cell"],
-                captures.name("spaces").map_or("", |spaces| spaces.as_str()),
-            );
-            let renamed = self.cell_of_document(cell);
-            if spaces.is_empty() {
+            let renamed = self.cell_of_document(&captures["cell"]);
+            if captures.name("spaces").is_none() {
                 return renamed;
             }
-            let width = (cell.len() + spaces.len()).max(renamed.len() + 2);
+            let width = captures[0].len().max(renamed.len() + 2);
             format!("{renamed:width$}")
         });
         // What a reader's own shell says: its name.
@@ -69,32 +68,20 @@ impl Names {
     }
 
     fn cell_of_document(&self, cell: &str) -> String {
-        let mut cell = cell
+        let cell = cell
             .replace(&self.namespace, NAMESPACE)
             .replace(&self.current, "default")
             .replace(&self.registry, REGISTRY);
-        for (index, node) in self.nodes.iter().enumerate() {
-            cell = replace_word(&cell, node, &format!("node{}", index + 1));
-        }
-        cell
+        let renamed = WORD.replace_all(&cell, |word: &Captures<'_>| {
+            // A full stop ends a sentence.
+            let name = word[0].trim_end_matches('.');
+            match self.nodes.iter().position(|node| node == name) {
+                Some(index) => format!("node{}{}", index + 1, &word[0][name.len()..]),
+                None => word[0].to_owned(),
+            }
+        });
+        renamed.into_owned()
     }
-}
-
-/// Replaces a name where it isn't part of a longer one.
-fn replace_word(text: &str, word: &str, replacement: &str) -> String {
-    let in_name = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '.';
-    let mut replaced = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(word) {
-        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
-        let alone = !before.ends_with(in_name)
-            // A dot ends a sentence.
-            && !after.trim_start_matches('.').starts_with(in_name);
-        replaced.push_str(before);
-        replaced.push_str(if alone { replacement } else { word });
-        rest = after;
-    }
-    replaced + rest
 }
 
 #[cfg(test)]
@@ -110,48 +97,29 @@ mod tests {
     #[test]
     fn commands_get_the_namespace_of_the_run_and_outputs_lose_it() {
         let command = "kubectl get pods -n chesterns -l a=chesterns-strict";
-        let of_run = names().of_run(command);
-        assert_eq!(
-            of_run,
-            "kubectl get pods -n chesterns-cpu-x7k2 -l a=chesterns-cpu-x7k2-strict"
-        );
-        assert_eq!(names().of_document(&of_run), command);
+        let of_run = "kubectl get pods -n chesterns-cpu-x7k2 -l a=chesterns-cpu-x7k2-strict";
+        assert_eq!(names().of_run(command), of_run);
+        assert_eq!(names().of_document(of_run), command);
     }
 
     #[test]
-    fn the_current_namespace_the_registry_and_the_nodes_get_the_documents_names() {
-        let output =
-            "\"docs-cpu-x7k2\" registry.example.com/team/oneapi:1.0 on vm, vm-2 and vm-20.";
-        assert_eq!(
-            names().of_document(output),
-            "\"default\" localhost:5005/oneapi:1.0 on node1, node2 and vm-20."
-        );
-    }
-
-    #[test]
-    fn a_node_is_replaced_at_the_end_of_a_sentence_and_not_within_a_word() {
-        assert_eq!(
-            names().of_document("the vm. A vm.local, a jvm"),
-            "the node1. A vm.local, a jvm"
-        );
-    }
-
-    #[test]
-    fn columns_stay_below_each_other() {
-        let output = "NAMESPACE            NODE   IMAGES\n\
-                      chesterns-cpu-x7k2   vm     registry.example.com/team/a,registry.example.com/team/b\n";
-        assert_eq!(
-            names().of_document(output),
-            "NAMESPACE            NODE   IMAGES\n\
-             chesterns            node1  localhost:5005/a,localhost:5005/b\n"
-        );
-    }
-
-    #[test]
-    fn a_message_of_the_shell_names_no_file_of_the_runner() {
-        assert_eq!(
-            names().of_document("/tmp/document-a1/block.sh: line 2: nothing: command not found\n"),
-            "bash: nothing: command not found\n"
-        );
+    fn outputs_get_the_documents_names() {
+        for (output, of_document) in [
+            ("\"docs-cpu-x7k2\"", "\"default\""),
+            ("on vm, vm-2 and vm-20.", "on node1, node2 and vm-20."),
+            ("the vm. A vm.local, a jvm", "the node1. A vm.local, a jvm"),
+            (
+                "/tmp/document-a1/block.sh: line 2: nothing: command not found\n",
+                "bash: nothing: command not found\n",
+            ),
+            (
+                "NAMESPACE            NODE   IMAGES\n\
+                 chesterns-cpu-x7k2   vm     registry.example.com/team/a,registry.example.com/team/b\n",
+                "NAMESPACE            NODE   IMAGES\n\
+                 chesterns            node1  localhost:5005/a,localhost:5005/b\n",
+            ),
+        ] {
+            assert_eq!(names().of_document(output), of_document);
+        }
     }
 }

@@ -2,19 +2,21 @@
 
 use std::{
     fmt::Write,
+    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::{
+    bless,
     document::{Block, Document},
     names::Names,
     normalise::difference,
-    place::Place,
-    shell::{End, Ran, Shell},
+    place::{Cluster, Place},
+    shell::{Ran, Shell},
 };
 
 /// How long to wait before a block is repeated: the API server shows a change within this.
@@ -24,191 +26,153 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// runs them side by side is slower.
 pub const DOCUMENT_LIMIT: Duration = Duration::from_secs(600);
 
-/// What is known of a document once it has run.
+/// What all runs have in common.
+#[derive(Debug)]
+pub struct Runner<'a> {
+    /// The repository.
+    pub root: &'a Path,
+    /// Where documents run.
+    pub cluster: &'a Cluster,
+    /// Where images come from.
+    pub registry: &'a str,
+    /// Whether an output that differs is written into the document, and no failure.
+    pub bless: bool,
+    /// Set when all is to end.
+    pub interrupted: &'a AtomicBool,
+}
+
+/// What became of a document.
 #[derive(Debug, Default)]
 pub struct Report {
     /// How many blocks were run.
     pub run: usize,
     /// How many of their outputs were compared.
     pub compared: usize,
-    /// The blocks and outputs that say that they aren't run or compared: the line, and why.
-    pub left_out: Vec<(usize, String)>,
+    /// The outputs that were written into the document: the block's index, and what was seen.
+    pub blessed: Vec<(usize, String)>,
     /// What was wrong; none: the document is right.
     pub failure: Option<String>,
-    /// The first line of what was wrong at each try.
-    pub failures: Vec<String>,
-    /// The outputs that differed, when they are to be written into the document: the block's index,
-    /// and what was seen.
-    pub blessed: Vec<(usize, String)>,
 }
 
-/// Runs a document's blocks. With `bless`, an output that differs is reported, and not a failure.
-pub fn run(
-    document: &Document,
-    place: &Place,
-    bless: bool,
-    interrupted: &AtomicBool,
-    progress: &dyn Fn(&str),
-) -> Report {
-    let mut report = Report::default();
-    let outcome = run_blocks(document, place, bless, interrupted, progress, &mut report);
-    report.failure = match outcome {
-        Err(error) => Some(format!("{error:#}")),
-        Ok(()) => match place.left_behind() {
-            Ok(left) if left.is_empty() => None,
-            Ok(left) => Some(format!(
-                "{}: At its end it leaves behind: {}.",
-                document.path.display(),
-                left.join(", ")
-            )),
-            Err(error) => Some(format!("{error:#}")),
-        },
-    };
-    if let Some(failure) = &mut report.failure {
-        let state = place.state();
-        if !state.is_empty() {
-            failure.push_str("\nThe pods and events then:\n");
-            failure.push_str(&state);
+impl Runner<'_> {
+    /// Runs a document in namespaces with a suffix.
+    pub fn run(&self, document: &Document, suffix: &str) -> Report {
+        let mut report = Report::default();
+        if document.blocks.is_empty() {
+            return report; // which needs no namespace
         }
+        if let Err(error) = self.run_in_place(document, suffix, &mut report) {
+            report.failure = Some(format!("{error:#}"));
+        }
+        report
     }
-    report
-}
 
-/// What is known of a document of which nothing is run.
-pub fn leave_out(document: &Document) -> Report {
-    let reasons = document
-        .blocks
-        .iter()
-        .filter_map(|block| Some((block.line, block.not_run.clone()?)));
-    Report {
-        left_out: reasons.collect(),
-        ..Report::default()
-    }
-}
-
-fn run_blocks(
-    document: &Document,
-    place: &Place,
-    bless: bool,
-    interrupted: &AtomicBool,
-    progress: &dyn Fn(&str),
-    report: &mut Report,
-) -> Result<()> {
-    let mut shell = Shell::start(&place.tree(), place.script(), &place.environment())?;
-    let end = Instant::now() + DOCUMENT_LIMIT;
-    for (index, block) in document.blocks.iter().enumerate() {
-        if let Some(reason) = &block.not_run {
-            report.left_out.push((block.line, reason.clone()));
-            continue;
-        }
-        if let Some(output) = &block.output
-            && let Some(reason) = &output.not_compared
-        {
-            report.left_out.push((output.line, reason.clone()));
-        }
-        let start = Instant::now();
-        let mut block = block.clone();
-        block.limit = block.limit.min(end.saturating_duration_since(start));
-        let block = &block;
-        let (ran, problem) = attempt(&mut shell, block, &place.names, interrupted)?;
-        report.run += 1;
-        let first = block.code.lines().next().unwrap_or_default();
-        progress(&format!(
-            ":{:<4} {:>5.1} s  {first}",
-            block.line,
-            start.elapsed().as_secs_f64()
-        ));
-        match problem {
-            None => report.compared += usize::from(compared(block).is_some()),
-            Some(Problem::Output(_)) if bless => report.blessed.push((index, ran.output)),
-            Some(problem) => bail!("{}", describe(document, block, &ran, &problem)),
-        }
-    }
-    Ok(())
-}
-
-enum Problem {
-    /// It didn't end as it should have.
-    End,
-    /// Its output differs, so.
-    Output(String),
-}
-
-/// Runs a block, again and again if it says so, until it does what the document says.
-fn attempt(
-    shell: &mut Shell,
-    block: &Block,
-    names: &Names,
-    interrupted: &AtomicBool,
-) -> Result<(Ran, Option<Problem>)> {
-    let deadline = Instant::now() + block.limit;
-    let code = names.of_run(&block.code);
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let mut ran = shell.run(&code, left, interrupted)?;
-        ran.output = names.of_document(&ran.output);
-        let problem = if ran.end != End::Exit(block.exit) {
-            Some(Problem::End)
-        } else {
-            compared(block)
-                .and_then(|output| difference(&output.text, &ran.output, output.rule))
-                .map(Problem::Output)
+    fn run_in_place(&self, document: &Document, suffix: &str, report: &mut Report) -> Result<()> {
+        let name = document.name();
+        let names = Names::new(&name, suffix, self.registry, &self.cluster.nodes);
+        let (current, own) = (&names.current, &names.namespace);
+        println!("{name}: namespaces {current} and {own}");
+        let path = document.path.display();
+        let place = Place::new(self.root, &name, names, self.cluster);
+        let place = place.with_context(|| path.to_string())?;
+        let result = self.run_blocks(document, &place, report).and_then(|()| {
+            let left = place.left_behind()?.join(", ");
+            ensure!(
+                left.is_empty(),
+                "{path}: At its end it leaves behind: {left}."
+            );
+            bless::write(self.root, document, &report.blessed)
+        });
+        let state = |error| {
+            let state = place.state();
+            anyhow!("{error:#}\nThe pods and events then:\n{state}")
         };
-        let over = Instant::now() + PAUSE >= deadline || interrupted.load(Ordering::Relaxed);
-        if problem.is_none() || !block.repeated || over || !matches!(ran.end, End::Exit(_)) {
-            return Ok((ran, problem));
+        result.map_err(state)
+    }
+
+    fn run_blocks(&self, document: &Document, place: &Place, report: &mut Report) -> Result<()> {
+        let mut shell = Shell::start(&place.tree(), place.folder(), &place.environment())?;
+        let end = Instant::now() + DOCUMENT_LIMIT;
+        for (index, block) in document.blocks.iter().enumerate() {
+            let start = Instant::now();
+            let limit = block.limit.min(end.saturating_duration_since(start));
+            let (ran, problem) = self.attempt(&mut shell, block, &place.names, start + limit)?;
+            report.run += 1;
+            let (name, line, seconds) =
+                (document.name(), block.line, start.elapsed().as_secs_f64());
+            let first = block.code.lines().next().unwrap_or_default();
+            println!("{name}:{line:<4} {seconds:>5.1} s  {first}");
+            match problem {
+                None => report.compared += usize::from(block.output.is_some()),
+                Some(_) if self.bless && ran.end == Ok(block.exit) => {
+                    report.blessed.push((index, ran.output));
+                }
+                Some(problem) => {
+                    let path = document.path.display();
+                    bail!("{path}:{}", describe(block, &ran, &problem));
+                }
+            }
         }
-        thread::sleep(PAUSE);
+        Ok(())
+    }
+
+    /// Runs a block, again and again if it says so, until it does what the document says. Returns what is
+    /// wrong, too.
+    fn attempt(
+        &self,
+        shell: &mut Shell,
+        block: &Block,
+        names: &Names,
+        deadline: Instant,
+    ) -> Result<(Ran, Option<String>)> {
+        let code = names.of_run(&block.code);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut ran = shell.run(&code, left, self.interrupted)?;
+            ran.output = names.of_document(&ran.output);
+            let problem = problem(block, &ran);
+            let over = Instant::now() + PAUSE >= deadline;
+            let over = over || self.interrupted.load(Ordering::Relaxed);
+            if problem.is_none() || !block.repeated || over || ran.end.is_err() {
+                return Ok((ran, problem));
+            }
+            thread::sleep(PAUSE);
+        }
     }
 }
 
-fn compared(block: &Block) -> Option<&crate::document::Output> {
-    let output = block.output.as_ref()?;
-    output.not_compared.is_none().then_some(output)
+/// What a block didn't do as the document says.
+fn problem(block: &Block, ran: &Ran) -> Option<String> {
+    match &ran.end {
+        Err(sentence) => return Some(sentence.clone()),
+        Ok(code) if *code != block.exit => {
+            let expected = block.exit;
+            return Some(format!(
+                "The exit code is {code}, and {expected} is expected."
+            ));
+        }
+        Ok(_) => {}
+    }
+    let (line, expected) = block.output.as_ref()?;
+    let difference = difference(expected, &ran.output, block.rule)?;
+    let when = if block.repeated {
+        format!("For {} s the", block.limit.as_secs_f64())
+    } else {
+        "The".to_owned()
+    };
+    Some(format!(
+        "{when} output is not the one in line {line}.\nThe difference, after normalisation:\n{difference}"
+    ))
 }
 
 /// What went wrong, for the one who has to mend it.
-fn describe(document: &Document, block: &Block, ran: &Ran, problem: &Problem) -> String {
-    let path = document.path.display();
-    let seconds = block.limit.as_secs_f64();
-    let mut text = format!("{path}:{}: ", block.line);
-    let sentence = match (problem, ran.end) {
-        (Problem::Output(_), _) if block.repeated => {
-            format!("For {seconds} s the output was not the one in the document.")
-        }
-        (Problem::Output(_), _) => "The output is not the one in the document.".to_owned(),
-        (Problem::End, End::Exit(code)) => {
-            format!("The exit code is {code}, and {} is expected.", block.exit)
-        }
-        (Problem::End, End::Jobs(count)) => format!(
-            "It leaves {count} job(s) in the background: end them, or wait for them, in the same block."
-        ),
-        (Problem::End, End::ShellGone) => "It ended the shell in which the document runs.".into(),
-        (Problem::End, End::TimedOut) => {
-            format!("It took longer than {seconds} s, and was ended; `within` allows more.")
-        }
-        (Problem::End, End::TooMuch) => "It printed more than 1 MiB, and was ended.".into(),
-        (Problem::End, End::Interrupted) => "It was interrupted.".into(),
-    };
-    text.push_str(&sentence);
-    text.push('\n');
+fn describe(block: &Block, ran: &Ran, problem: &str) -> String {
+    let mut text = format!("{}: {}\n", block.line, problem.trim_end());
     for line in block.code.lines() {
         let _ = writeln!(text, "    $ {line}");
-    }
-    match problem {
-        Problem::Output(difference) => {
-            let line = block
-                .output
-                .as_ref()
-                .map_or(block.line, |output| output.line);
-            let _ = writeln!(text, "{path}:{line}: The difference, after normalisation:");
-            text.push_str(difference);
-            text.push_str("What was printed:\n");
-        }
-        Problem::End => text.push_str("What was printed:\n"),
     }
     for line in ran.output.lines() {
         let _ = writeln!(text, "    {line}");
     }
-    text
+    text.trim_end().to_owned()
 }

@@ -3,15 +3,12 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fs::{self, File},
     io::{Read, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -20,66 +17,46 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// The most that a block may print: a reader wants less, and memory is bounded.
-const MOST_OUTPUT: usize = 1 << 20;
+const MOST_OUTPUT: u64 = 1 << 20;
 
 /// How much of it is shown if it prints more: enough to see what it is.
-const SHOWN_OF_TOO_MUCH: usize = 2000;
+const SHOWN_OF_TOO_MUCH: u64 = 2000;
 
-/// How often a waiting runner looks whether it was interrupted.
-const GLANCE: Duration = Duration::from_millis(100);
+/// How often a block is looked at.
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// What a block printed, and how it ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Ran {
     /// Standard output and standard error, as they came.
     pub output: String,
-    /// How it ended.
-    pub end: End,
-}
-
-/// How a block ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// With this code.
-    Exit(i32),
-    /// It left background jobs behind, so many.
-    Jobs(usize),
-    /// It ended the shell.
-    ShellGone,
-    /// It took too long; its processes were killed.
-    TimedOut,
-    /// It printed too much; its processes were killed.
-    TooMuch,
-    /// The runner was told to stop; its processes were killed.
-    Interrupted,
+    /// Its exit code, or a sentence that says what else became of it. After that its shell is gone.
+    pub end: Result<i32, String>,
 }
 
 /// A bash. Its processes are killed when it is dropped.
 #[derive(Debug)]
 pub struct Shell {
     bash: Child,
-    chunks: Receiver<Vec<u8>>,
-    script: PathBuf,
-    token: String,
+    folder: PathBuf,
     gone: bool,
 }
 
 impl Shell {
     /// Starts a bash in a folder, with variables added to (or, with none, taken from) the
-    /// environment. The script of each block is written to `script`.
+    /// environment. Scripts and outputs of the blocks are files in `scratch`.
     pub fn start(
         folder: &Path,
-        script: PathBuf,
+        scratch: &Path,
         environment: &[(&str, Option<OsString>)],
     ) -> Result<Self> {
-        let (mut reader, writer) = std::io::pipe()?;
         let mut command = Command::new("bash");
         command
             .args(["--noprofile", "--norc"])
             .current_dir(folder)
             .stdin(Stdio::piped())
-            .stderr(writer.try_clone()?)
-            .stdout(writer)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .process_group(0);
         for (name, value) in environment {
             match value {
@@ -88,125 +65,90 @@ impl Shell {
             };
         }
         let mut bash = command.spawn().context("bash can't be started")?;
-        drop(command); // it holds the pipe's other end
         // As `set -e` does, but returning from the block; functions, subshells and pipes too. Outside
         // of a block there is nothing to return from.
         let input = bash.stdin.as_mut().expect("it is piped");
-        writeln!(
-            input,
-            "set -E -o pipefail; trap 'return \"$?\" 2>/dev/null' ERR"
-        )?;
-        let (sender, chunks) = mpsc::sync_channel(16);
-        thread::spawn(move || {
-            let mut buffer = vec![0; 1 << 16];
-            while let Ok(count) = reader.read(&mut buffer) {
-                if count == 0 || sender.send(buffer[..count].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        // Nothing else prints this: it is a path of this run's own, between ASCII record separators.
-        let token = format!("\u{1e}{}\u{1e}", script.display());
+        let trap = "set -E -o pipefail; trap 'return \"$?\" 2>/dev/null' ERR";
+        writeln!(input, "{trap}")?;
         Ok(Self {
             bash,
-            chunks,
-            script,
-            token,
+            folder: scratch.to_owned(),
             gone: false,
         })
     }
 
-    /// Runs a block. After any end but `Exit` and `Jobs` the shell is gone.
+    /// Runs a block.
     pub fn run(&mut self, code: &str, limit: Duration, interrupted: &AtomicBool) -> Result<Ran> {
-        fs::write(&self.script, code)?;
-        let script = self.script.display();
-        let token = &self.token;
-        let input = self.bash.stdin.as_mut().expect("it is piped");
-        // All of it on one line, so that bash has read it before the block runs.
+        let path = |name| self.folder.join(name);
+        let (script, output, end) = (path("block.sh"), path("output"), path("end"));
+        fs::write(&script, code)?;
+        fs::write(&output, "")?;
         let line = format!(
-            ". '{script}' </dev/null; printf '%s%s %s\\n' '{token}' \"$?\" \"$(jobs -rp | wc -l)\"\n"
+            "{{ . '{}' </dev/null; }} >>'{}' 2>&1; echo $? $(jobs -rp | wc -l) >'{}'\n",
+            script.display(),
+            output.display(),
+            end.display(),
         );
-        if input.write_all(line.as_bytes()).is_err() {
-            return Ok(self.kill(Vec::new(), End::ShellGone));
-        }
+        let input = self.bash.stdin.as_mut().expect("it is piped");
+        // If the shell is gone, that is seen below.
+        drop(input.write_all(line.as_bytes()));
         let deadline = Instant::now() + limit;
-        let mut output: Vec<u8> = Vec::new();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.chunks.recv_timeout(left.min(GLANCE)) {
-                Ok(chunk) => {
-                    let from = output.len().saturating_sub(token_window(&self.token));
-                    output.extend(chunk);
-                    if let Some(ran) = self.ended(&output, from) {
-                        return Ok(ran);
-                    }
-                    if output.len() > MOST_OUTPUT {
-                        output.truncate(SHOWN_OF_TOO_MUCH);
-                        return Ok(self.kill(output, End::TooMuch));
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Ok(self.kill(output, End::ShellGone));
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    if interrupted.load(Ordering::Relaxed) {
-                        return Ok(self.kill(output, End::Interrupted));
-                    }
-                    // A job in the background can hold the pipe open after the shell has ended.
-                    if self.bash.try_wait()?.is_some() {
-                        return Ok(self.kill(output, End::ShellGone));
-                    }
-                }
+        let mut shown = MOST_OUTPUT;
+        let end = loop {
+            if let Some(ended) = ended(&end) {
+                fs::remove_file(&end)?;
+                break ended;
             }
-            if Instant::now() >= deadline {
-                return Ok(self.kill(output, End::TimedOut));
-            }
-        }
-    }
-
-    /// What ran, if its end is in the output.
-    fn ended(&self, output: &[u8], from: usize) -> Option<Ran> {
-        let token = self.token.as_bytes();
-        let at = from
-            + output[from..]
-                .windows(token.len())
-                .position(|part| part == token)?;
-        let end = output[at..].strip_suffix(b"\n")?;
-        let end = String::from_utf8_lossy(&end[token.len()..]);
-        let mut words = end.split_whitespace();
-        let code = words.next()?.parse().ok()?;
-        let jobs = words.next()?.parse().ok()?;
-        Some(Ran {
-            output: String::from_utf8_lossy(&output[..at]).into_owned(),
-            end: if jobs > 0 {
-                End::Jobs(jobs)
+            let sentence = if fs::metadata(&output)?.len() > MOST_OUTPUT {
+                shown = SHOWN_OF_TOO_MUCH;
+                "It printed more than 1 MiB, and was ended.".to_owned()
+            } else if interrupted.load(Ordering::Relaxed) {
+                "It was interrupted.".to_owned()
+            } else if self.bash.try_wait()?.is_some() {
+                "It ended the shell in which the document runs.".to_owned()
+            } else if Instant::now() >= deadline {
+                let seconds = limit.as_secs_f64();
+                format!("It took longer than {seconds:.0} s, and was ended; `within` allows more.")
             } else {
-                End::Exit(code)
-            },
+                thread::sleep(GLANCE);
+                continue;
+            };
+            self.kill();
+            break Err(sentence);
+        };
+        let mut printed = Vec::new();
+        File::open(&output)?.take(shown).read_to_end(&mut printed)?;
+        Ok(Ran {
+            output: String::from_utf8_lossy(&printed).into_owned(),
+            end,
         })
     }
 
-    fn kill(&mut self, output: Vec<u8>, end: End) -> Ran {
+    /// Kills what still runs.
+    fn kill(&mut self) {
         // Once, since another process may get its number afterwards.
         if !std::mem::replace(&mut self.gone, true) {
             // It fails only if there are none.
             let _ = kill_process_group(Pid::from_child(&self.bash), Signal::KILL);
             drop(self.bash.wait());
         }
-        Ran {
-            output: String::from_utf8_lossy(&output).into_owned(),
-            end,
-        }
     }
 }
 
-/// How far back a token can begin that was cut off by a chunk's end, with what follows it.
-fn token_window(token: &str) -> usize {
-    token.len() + 32
+/// How a block ended, once it has and its line is whole.
+fn ended(file: &Path) -> Option<Result<i32, String>> {
+    let text = fs::read_to_string(file).ok()?;
+    let (code, jobs) = text.strip_suffix('\n')?.split_once(' ')?;
+    Some(match jobs {
+        "0" => Ok(code.parse().ok()?),
+        _ => Err(format!(
+            "It leaves {jobs} job(s) in the background: end them, or wait for them, in the same block."
+        )),
+    })
 }
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        self.kill(Vec::new(), End::ShellGone);
+        self.kill();
     }
 }

@@ -1,5 +1,5 @@
-//! Runs the program itself over small trees, with a script in kubectl's place that writes down what
-//! it was asked for.
+//! Runs the program itself over small trees: documents that are right, and ones that fail in each way there
+//! is. A script in kubectl's place writes down what it was asked for.
 
 #![allow(clippy::unwrap_used)] // a test may
 
@@ -22,7 +22,7 @@ case $* in
   *'get serviceaccount'*)
     if [ "$(grep -c 'get serviceaccount' "$CALLS")" -gt 1 ]; then echo serviceaccount/default; fi ;;
   *'get pods --output=wide --namespace docs-'*) echo 'NAME'; echo 'a-pod on vm' ;;
-  *'get namespaces -o jsonpath'*) sed -n 's/^create namespace \(chesterns.*\)/\1 /p' "$CALLS" ;;
+  *'get namespaces -o'*) sed -n 's/^create namespace \(chesterns.*\)/Namespace\/\1 /p' "$CALLS" ;;
 esac
 "#;
 
@@ -31,15 +31,25 @@ struct Tree(TempDir);
 impl Tree {
     fn new(documents: &[(&str, &str)]) -> Self {
         let root = TempDir::new().unwrap();
-        fs::create_dir_all(root.path().join("docs")).unwrap();
         fs::create_dir(root.path().join("programs")).unwrap();
         let kubectl = root.path().join("programs/kubectl");
         fs::write(&kubectl, KUBECTL).unwrap();
         fs::set_permissions(&kubectl, fs::Permissions::from_mode(0o755)).unwrap();
+        let tree = Self(root);
         for (path, text) in documents {
-            fs::write(root.path().join(path), text).unwrap();
+            tree.write(path, text);
         }
-        Self(root)
+        tree
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.0.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.0.path().join(path)).unwrap()
     }
 
     fn program(&self, variables: &[(&str, &str)]) -> Command {
@@ -154,7 +164,7 @@ const CHOICES: &str = r#"
  | | false | 0 | docs/cpu.md:1: "exti 1" is none of: exit N | <!-- exti 1 -->⏎```sh⏎touch run⏎```
 nothing | | false | 0 | contains any of: nothing. The documents: cpu, stopping. | ```sh⏎true⏎```
 cp page | | true | 1 | 1 documents, 0 failed, 0 not begun | ```sh⏎true⏎```
-cp page | | false | 1 | The output is not the one in the document. | ```sh⏎echo a⏎```⏎```text⏎```
+cp page | | false | 1 | The output is not the one in line 4. | ```sh⏎echo a⏎```⏎```text⏎```
 cp page | 1 | true | 1 | docs/cpu.md:4: wrote what was seen. | ```sh⏎echo a⏎```⏎```text⏎```
 "#;
 
@@ -175,6 +185,167 @@ fn words_and_comments_choose_what_is_run() {
         let made = tree.asked("create namespace").len();
         assert_eq!(made.to_string(), namespaces, "{text}");
     }
+}
+
+/// What is right, and the document, in which `⏎` ends a line.
+const RIGHT: &str = r#"
+variables-and-functions-last | ```sh⏎x=1⏎export Y=2⏎f() { echo "f $1"; }⏎```⏎```sh⏎f $x; bash -c 'echo $Y'⏎```⏎```text⏎f 1⏎2⏎```
+it-runs-in-the-copy | ```sh⏎touch new; ls -d docs new⏎```⏎```text⏎docs⏎new⏎```
+errors-and-output-come-in-order | ```sh⏎echo a; echo b >&2; echo c; echo d >&2⏎```⏎```text⏎a⏎b⏎c⏎d⏎```
+name | ```sh⏎for n in chesterns; do echo "$n ${n#chesterns-name-}" | wc -w; echo "$n"; done⏎```⏎```text⏎2⏎chesterns⏎```
+an-output-without-a-newline | ```sh⏎printf a⏎```⏎```text⏎a⏎```
+no-output | ```sh⏎true⏎```⏎```text⏎```
+no-input | ```sh⏎cat⏎```⏎```text⏎```
+the-shell-goes-on-after-an-exit-code | ```sh⏎x=1⏎```⏎<!-- exit 1 -->⏎```sh⏎false⏎```⏎```sh⏎echo $x⏎```⏎```text⏎1⏎```
+handled-failures | ```sh⏎false || true⏎if false; then echo no; fi⏎! true || true⏎while false; do :; done⏎! false | cat⏎echo after⏎```⏎```text⏎after⏎```
+jobs-that-are-waited-for | ```sh⏎sleep 0.01 &⏎wait⏎sleep 600 &⏎kill $!⏎wait $! || true⏎```
+a-large-output | ```sh⏎seq 20000 | tail -n 1; seq 20000 >&2⏎```
+until-the-output-matches | <!-- until 20s -->⏎```sh⏎n=$((n + 1)); echo $n⏎```⏎```text⏎3⏎```
+until-it-does-not-fail | <!-- until 20s -->⏎```sh⏎n=$((n + 1)); [ $n = 3 ]; echo now⏎```⏎```text⏎now⏎```
+"#;
+
+#[test]
+fn right_documents_do_not_fail() {
+    let tree = Tree::new(&[]);
+    for case in RIGHT.trim().lines() {
+        let (what, text) = case.split_once(" | ").unwrap();
+        tree.write(&format!("docs/{what}.md"), &text.replace('⏎', "\n"));
+    }
+    let (passed, text) = tree.run(&[]);
+    assert!(passed, "{text}");
+    assert!(text.contains("13 documents, 0 failed"), "{text}");
+}
+
+/// What is said of commands that fail. None of them goes on to `echo never`.
+const WRONG: &str = r#"
+docs/00.md:1: The exit code is 3, and 0 is expected. | echo before; (exit 3)
+The exit code is 1 | echo before⏎false⏎echo never
+The exit code is 1 | echo before⏎for i in 1 2; do false; echo never; done
+The exit code is 1 | echo before⏎f() { false; echo never; }⏎f
+The exit code is 1 | echo before⏎(false; echo never)
+The exit code is 1 | echo before⏎x=$(false; echo a)⏎echo never
+The exit code is 1 | echo before⏎false && true⏎[ a = b ]⏎echo never
+The exit code is 1 | echo before⏎false | cat⏎echo never
+The exit code is 1 | echo before⏎x=$(false | cat)⏎echo never
+It ended the shell | echo before⏎exit 0
+It ended the shell | echo before⏎kill -KILL $$
+It ended the shell | echo before⏎exec true
+1 job(s) in the background | echo before⏎sleep 600 &
+It printed more than 1 MiB | echo before⏎yes
+The output is not the one in line 4 | echo before⏎```⏎```text⏎written⏎```⏎```sh⏎echo never
++ before | echo before⏎```⏎```text
+For 1 s the output is not | echo before⏎```⏎<!-- until 1s -->⏎```sh⏎echo before; n=$((n + 1)); echo $n⏎```⏎```text⏎never
+is 0, and 1 is expected | true⏎```⏎<!-- exit 1 -->⏎```sh⏎echo before
+"#;
+
+#[test]
+fn each_failure_is_told_with_what_was_printed() {
+    let tree = Tree::new(&[]);
+    let cases: Vec<_> = WRONG.trim().lines().enumerate().collect();
+    for (number, case) in &cases {
+        let (_, code) = case.split_once(" | ").unwrap();
+        let text = format!("```sh\n{}\n```\n", code.replace('⏎', "\n"));
+        tree.write(&format!("docs/{number:02}.md"), &text);
+    }
+    let (passed, text) = tree.run(&[]);
+    assert!(!passed, "{text}");
+    for (number, case) in &cases {
+        let begin = text.find(&format!("\ndocs/{number:02}.md:")).expect(&text);
+        let failure = &text[begin..];
+        let failure = &failure[..failure.find("The pods and events then:").unwrap()];
+        let (words, code) = case.split_once(" | ").unwrap();
+        assert!(failure.contains(words), "{code}: {failure}");
+        assert!(failure.contains("\n    before\n"), "{code}: {failure}");
+        assert!(!failure.contains("\n    never"), "{code}: {failure}");
+    }
+    assert!(text.contains("- written\n") && text.contains("    $ echo before\n"));
+}
+
+#[test]
+fn a_block_that_takes_too_long_is_ended_with_its_processes() {
+    // The first block waits for the shell, which has only its own words to run in the second.
+    let text = "```sh\ntrue\n```\n<!-- within 1s -->\n```sh\nsleep 600 & echo id $!; wait\n```\n";
+    let (_, text) = Tree::new(&[("README.md", text)]).run(&[]);
+    assert!(
+        text.contains("It took longer than 1 s, and was ended"),
+        "{text}"
+    );
+    let mut lines = text.lines();
+    let id = lines.find_map(|line| line.strip_prefix("    id ")).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    // Killed; its parent was killed with it, so another process has to collect it.
+    while fs::read_to_string(format!("/proc/{id}/cmdline")).is_ok_and(|line| !line.is_empty()) {
+        assert!(Instant::now() < deadline, "process {id} still runs");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn blessing_writes_what_was_seen_into_both_languages_where_it_differs() {
+    let blocks = "```sh\necho 10.1.2.3\n```\n\n```text\n10.9.9.9\n```\n\n\
+                  - item\n\n  ```sh\n  printf 'a\\n  b'\n  ```\n  ```text\n  old\n  ```\n\n\
+                  ```sh\necho nobody asks\n```\n";
+    let english = |blocks: &str| format!("# English\n\n{blocks}");
+    let chinese = |blocks: &str| format!("# 中文\n\n句子。\n\n{blocks}");
+    let tree = Tree::new(&[
+        ("docs/page.md", &english(blocks)),
+        ("docs/page.zh-CN.md", &chinese(blocks)),
+    ]);
+    let (passed, text) = tree.run(&[("BLESS", "1")]);
+    assert!(passed && text.contains("1 outputs written"), "{text}");
+    for place in ["docs/page.md:16:", "docs/page.zh-CN.md:18:"] {
+        let sentence = format!("\n{place} wrote what was seen.\n");
+        assert!(text.contains(&sentence), "{text}");
+    }
+    let written = blocks.replace("  old\n", "  a\n    b\n");
+    assert_eq!(tree.read("docs/page.md"), english(&written));
+    assert_eq!(tree.read("docs/page.zh-CN.md"), chinese(&written));
+    assert!(tree.run(&[]).0, "it is right now");
+
+    let other = chinese(&blocks.replace("nobody asks", "another"));
+    let tree = Tree::new(&[
+        ("docs/page.md", &english(blocks)),
+        ("docs/page.zh-CN.md", &other),
+    ]);
+    let (passed, text) = tree.run(&[("BLESS", "1")]);
+    assert!(
+        !passed && text.contains("their `sh` blocks differ"),
+        "{text}"
+    );
+    assert_eq!(tree.read("docs/page.zh-CN.md"), other);
+}
+
+/// What the copy is, as a document sees it: the label and the registry of the run are there.
+const COPY: &str = "\
+metadata:
+  name: chesterns
+  labels:
+    chesterapi-document: page
+    a: b
+image: localhost:5005/oneapi:1.0
+image: other
+calls
+docs
+k8s
+programs
+";
+
+#[test]
+fn the_copy_has_the_names_of_the_run_and_the_tree_is_not_touched() {
+    let code = "grep -q chester[n]s-page- k8s/ns.yaml\ngrep -q registry.example.com k8s/lessons/pod.yaml\n\
+                cat k8s/ns.yaml k8s/lessons/pod.yaml\necho changed >k8s/ns.yaml\nls";
+    let tree = Tree::new(&[(
+        "docs/page.md",
+        &page(&format!("{code}\n```\n```text\n{COPY}")),
+    )]);
+    let manifest = "metadata:\n  name: chesterns\n  labels:\n    a: b\n";
+    let images = "image: chosen.example.com/a/oneapi:1.0\nimage: other\n";
+    tree.write("k8s/ns.yaml", manifest);
+    tree.write("k8s/lessons/pod.yaml", images);
+    tree.write("target/a", "");
+    let (passed, text) = tree.run(&[]);
+    assert!(passed, "{text}");
+    assert_eq!(tree.read("k8s/ns.yaml"), manifest);
 }
 
 #[test]
@@ -204,11 +375,9 @@ fn each_document_has_a_labelled_namespace_which_is_deleted_with_those_it_made() 
                 .len(),
             1
         );
-        let deleted = tree.asked("delete namespaces --wait=false");
-        assert!(
-            deleted[0].ends_with(&format!("{own} {name}")),
-            "{deleted:?}"
-        );
+        let deleted = tree.asked("delete --wait=false");
+        let both = format!("Namespace/{own} Namespace/{name}");
+        assert!(deleted[0].ends_with(&both), "{deleted:?}");
     }
 }
 
@@ -236,9 +405,5 @@ fn an_interruption_deletes_the_namespaces() {
     let (passed, text) = finished(&output);
     assert!(!passed);
     assert!(text.contains("It was interrupted."), "{text}");
-    assert_eq!(
-        tree.asked("delete namespaces --wait=false").len(),
-        1,
-        "{text}"
-    );
+    assert_eq!(tree.asked("delete --wait=false").len(), 1, "{text}");
 }

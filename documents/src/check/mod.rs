@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `pairs` | what one language says and the other doesn't |
 //! | `links` | links to files and headings that aren't there |
-//! | `commands` | verbs and variables of `make`, files, and flags of the programs that aren't there; blocks that nothing runs |
+//! | `commands` | verbs and variables of `make`, and files that aren't there; blocks that nothing runs |
 //! | `tables` | tables of the reference that aren't what the programs and the Makefile say |
 //! | `figures` | figures that aren't those which were measured |
 //!
@@ -15,7 +15,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::document::{Document, paths};
+use crate::document::documents;
 
 mod commands;
 mod figures;
@@ -29,11 +29,9 @@ use self::tree::{Tree, at};
 
 /// All that is wrong in the documents below a folder.
 pub fn check(root: &Path, programs: &Programs) -> Result<Vec<String>> {
-    let paths = paths(root)?;
-    let documents = paths.iter().map(|path| Document::read(root, path));
     let tree = Tree {
         root,
-        documents: documents.collect::<Result<_>>()?,
+        documents: documents(root)?,
         programs,
     };
     let mut findings = Vec::new();
@@ -41,8 +39,8 @@ pub fn check(root: &Path, programs: &Programs) -> Result<Vec<String>> {
         findings.push("There are no documents here.".to_owned());
     }
     for document in &tree.documents {
-        for finding in &document.findings {
-            findings.push(at(document, finding.line, &finding.sentence));
+        for (line, sentence) in &document.findings {
+            findings.push(at(document, *line, sentence));
         }
     }
     for check in [

@@ -103,10 +103,11 @@ fn shapes(document: &Document) -> Vec<(usize, String)> {
         if let Some(shape) = shape(element) {
             shapes.push((element.line, shape));
         }
-        if let Kind::Block(block) = &element.kind
-            && block.info != "mermaid"
+        // A diagram has words for readers.
+        if let Kind::Block(info, code) = &element.kind
+            && info != "mermaid"
         {
-            for (index, line) in block.text.lines().enumerate() {
+            for (index, line) in code.lines().enumerate() {
                 let shape = format!("The line of code \"{line}\"");
                 shapes.push((element.line + 1 + index, shape));
             }
@@ -121,18 +122,18 @@ fn shape(element: &Element) -> Option<String> {
         Kind::Item => "An item of a list".to_owned(),
         Kind::Quote => "A quotation".to_owned(),
         Kind::Row(cells) => {
-            let codes = cells.iter().map(|cell| {
+            let cells = cells.iter().map(|cell| {
                 let mut code = cell.code.clone();
                 code.sort();
-                code.join(" ")
+                match cell.text.is_empty() {
+                    true => "empty".to_owned(),
+                    false => code.join(" "),
+                }
             });
-            let codes: Vec<String> = codes.collect();
-            let (count, codes) = (cells.len(), codes.join(" | "));
-            format!("A row of {count} cells with the code \"{codes}\"")
+            let cells: Vec<String> = cells.collect();
+            format!("A row with the code \"{}\"", cells.join(" | "))
         }
-        // A diagram has words for readers.
-        Kind::Block(block) if block.info == "mermaid" => "A diagram".to_owned(),
-        Kind::Block(block) => format!("A code block ({})", block.info),
+        Kind::Block(info, _) => format!("A code block ({info})"),
         Kind::Comment(comment, _) if comment.starts_with(figures::MARK) => return None,
         Kind::Comment(comment, _) => format!("The comment \"{comment}\""),
         Kind::Html(tag) => format!("The tag {tag}"),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Result;
-use clap::{Arg, ArgAction};
+use clap::Arg;
 use regex::Regex;
 
 use super::{
@@ -50,48 +50,44 @@ struct Row {
     help: String,
 }
 
-impl Row {
-    fn of_argument(name: String, of: &str, argument: &Arg) -> Self {
-        let help = argument.get_help().map(ToString::to_string);
-        let help = help.unwrap_or_default();
-        // What the program finds out itself is said in its help.
-        let described = help.split_once(" [default: ");
-        let (mut help, defaults) = match described {
-            Some((help, default)) => (
-                help.to_owned(),
-                vec![default.trim_end_matches(']').to_owned()],
-            ),
-            None if argument.get_action().takes_values() => {
-                let defaults = argument.get_default_values().iter();
-                let defaults = defaults.map(|default| format!("`{}`", default.to_string_lossy()));
-                (help, defaults.collect())
-            }
-            None => (help, Vec::new()),
-        };
-        let values = argument.get_possible_values();
-        if argument.get_action().takes_values() && !values.is_empty() {
-            let values = values.iter().map(|value| format!("`{}`", value.get_name()));
-            help = format!("{help}: {}", values.collect::<Vec<_>>().join(", "));
+/// Adds a row, to one of the same name if there is one.
+fn add(rows: &mut Vec<Row>, name: String, of: &str, (default, help): (Option<String>, String)) {
+    match rows.iter_mut().find(|row| row.name == name) {
+        Some(row) => {
+            row.of.push(of.to_owned());
+            row.defaults.extend(default);
+            row.defaults.dedup();
         }
-        Self {
+        None => rows.push(Row {
             name,
             of: vec![of.to_owned()],
-            defaults,
+            defaults: Vec::from_iter(default),
             help,
-        }
+        }),
     }
+}
 
-    /// Adds it, to one of the same name if there is one.
-    fn add_to(self, rows: &mut Vec<Self>) {
-        match rows.iter_mut().find(|row| row.name == self.name) {
-            Some(row) => {
-                row.of.extend(self.of);
-                row.defaults.extend(self.defaults);
-                row.defaults.dedup();
-            }
-            None => rows.push(self),
-        }
+/// The default of an argument, and what it is for.
+fn described(argument: &Arg) -> (Option<String>, String) {
+    let code = |text: &str| format!("`{text}`");
+    let default = argument.get_default_values().first();
+    let mut default = default.map(|default| code(&default.to_string_lossy()));
+    let help = argument.get_help().map(ToString::to_string);
+    let mut help = help.unwrap_or_default();
+    // What the program finds out itself is said in its help.
+    if let Some((before, found)) = help.split_once(" [default: ") {
+        default = Some(found.trim_end_matches(']').to_owned());
+        help = before.to_owned();
     }
+    if !argument.get_action().takes_values() {
+        return (None, help); // clap gives a flag values, too
+    }
+    let values = argument.get_possible_values();
+    let values: Vec<_> = values.iter().map(|value| code(value.get_name())).collect();
+    if !values.is_empty() {
+        help = format!("{help}: {}", values.join(", "));
+    }
+    (default, help)
 }
 
 impl Programs {
@@ -114,7 +110,7 @@ impl Programs {
                 for argument in command.get_arguments() {
                     if let Some(name) = argument.get_env() {
                         let name = name.to_string_lossy().into_owned();
-                        Row::of_argument(name, &of, argument).add_to(&mut rows);
+                        add(&mut rows, name, &of, described(argument));
                     }
                 }
             }
@@ -122,15 +118,11 @@ impl Programs {
         // First those of all services.
         rows.sort_by_key(|row| row.of.len() == 1);
         let cells = rows.into_iter().map(|row| {
-            let of = match &row.of[..] {
-                [of] => format!("{of}: "),
-                _ => String::new(),
+            let help = match &row.of[..] {
+                [of] => format!("{of}: {}", row.help),
+                _ => row.help,
             };
-            [
-                format!("`{}`", row.name),
-                row.defaults.join(", "),
-                of + &row.help,
-            ]
+            [format!("`{}`", row.name), row.defaults.join(", "), help]
         });
         cells.collect()
     }
@@ -143,13 +135,12 @@ impl Programs {
                 let mut command = command.clone();
                 let usage = command.render_usage().to_string();
                 let usage = usage.replace("Usage: ", "").replace(" [OPTIONS]", "");
-                let about = command.get_about().cloned().unwrap_or_default();
-                let about = Arg::new("about").action(ArgAction::SetTrue).help(about);
-                Row::of_argument(usage, of, &about).add_to(&mut rows);
+                let about = command.get_about().map(ToString::to_string);
+                add(&mut rows, usage, of, (None, about.unwrap_or_default()));
                 for argument in command.get_arguments() {
                     if argument.get_env().is_none() && argument.get_id() != "help" {
                         let name = format!("{command} … {argument}");
-                        Row::of_argument(name, of, argument).add_to(&mut rows);
+                        add(&mut rows, name, of, described(argument));
                     }
                 }
             }
@@ -225,23 +216,21 @@ fn written(document: &Document, programs: &Programs, findings: &mut Vec<String>)
 pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
     for path in [REFERENCE.into(), twin(Path::new(REFERENCE))] {
         let Some(document) = tree.document(&path) else {
-            findings.push(format!(
-                "There is no {}, which has the tables.",
-                path.display()
-            ));
+            let path = path.display();
+            findings.push(format!("There is no {path}, which has the tables."));
             continue;
         };
+        let path = path.display();
         if written(document, tree.programs, findings) != document.text {
             findings.push(format!(
-                "{}: Its tables are out of date: `BLESS=1 cargo test -p documents --test repository` \
-                 writes them.",
-                path.display()
+                "{path}: Its tables are out of date: `BLESS=1 cargo test -p documents --test repository` \
+                 writes them."
             ));
         }
         for table in ["settings", "subcommands"] {
             let mark = format!("{MARK}{table} -->");
             if !document.text.contains(&mark) {
-                findings.push(format!("{} has no table below {mark}.", path.display()));
+                findings.push(format!("{path} has no table below {mark}."));
             }
         }
         check_variables(tree, document, findings);
@@ -249,41 +238,37 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
     }
 }
 
-fn rows(document: &Document) -> impl Iterator<Item = (usize, &[Cell])> {
-    document
-        .elements
-        .iter()
-        .filter_map(|element| match &element.kind {
-            Kind::Row(cells) => Some((element.line, cells.as_slice())),
+/// The first two cells of each row, with its line.
+fn rows(document: &Document) -> impl Iterator<Item = (usize, &Cell, &Cell)> {
+    let elements = document.elements.iter();
+    elements.filter_map(|element| match &element.kind {
+        Kind::Row(cells) => match &cells[..] {
+            [first, second, ..] => Some((element.line, first, second)),
             _ => None,
-        })
+        },
+        _ => None,
+    })
 }
 
 /// A row that begins with a name in capitals is of a setting or of a variable of the Makefile.
 fn check_variables(tree: &Tree<'_>, document: &Document, findings: &mut Vec<String>) {
     let makefile = Makefile::read(tree.root);
     let settings = tree.programs.settings();
-    for (line, cells) in rows(document) {
-        let [name, default, ..] = cells else { continue };
+    for (line, name, default) in rows(document) {
         let is_name = |letter: char| letter.is_ascii_uppercase() || letter == '_';
-        if name.code.len() != 1 || name.code[0] != name.text || !name.text.chars().all(is_name) {
-            continue;
-        }
-        let name = &name.text;
+        let name = match &name.code[..] {
+            [code] if *code == name.text && code.chars().all(is_name) => code,
+            _ => continue,
+        };
         let variable = makefile.variables.iter().find(|(known, _)| known == name);
         let sentence = match variable {
-            None if settings
-                .iter()
-                .any(|[known, ..]| known.trim_matches('`') == name) =>
-            {
-                continue;
-            }
-            None => {
-                format!("{name} is neither a setting of a program nor a variable of the Makefile.")
-            }
             // What a command finds out depends on what was chosen here.
             Some((_, value)) if value.starts_with("$(") || default.code.contains(value) => continue,
             Some((_, value)) => format!("The default of {name} is {value}."),
+            None if settings.iter().any(|row| row[0] == format!("`{name}`")) => continue,
+            None => {
+                format!("{name} is neither a setting of a program nor a variable of the Makefile.")
+            }
         };
         findings.push(at(document, line, &sentence));
     }
@@ -292,42 +277,48 @@ fn check_variables(tree: &Tree<'_>, document: &Document, findings: &mut Vec<Stri
 /// Each request of the table is served, and each one that is served is in the table.
 fn check_requests(tree: &Tree<'_>, document: &Document, findings: &mut Vec<String>) {
     let requests = tree.programs.requests.iter();
-    let requests = requests.map(|(service, request)| (service.as_str(), any(request)));
-    let requests: BTreeSet<(&str, String)> = requests.collect();
+    let served: BTreeSet<(&str, String)> = requests
+        .map(|(service, request)| (service.as_str(), any(request)))
+        .collect();
+    let services: BTreeSet<&str> = served.iter().map(|(service, _)| *service).collect();
     let mut named = BTreeSet::new();
-    for (line, cells) in rows(document) {
-        let [first, second, ..] = cells else { continue };
-        let of_both = matches!(first.text.as_str(), "both" | "两者");
-        let services: BTreeSet<&str> = requests.iter().map(|(service, _)| *service).collect();
-        for service in services
-            .into_iter()
-            .filter(|service| of_both || first.text == *service)
-        {
-            for code in &second.code {
-                let Some(request) = REQUEST.captures(code) else {
-                    continue;
-                };
-                let request = match request.name("method") {
-                    Some(method) => format!("{} /{}", method.as_str(), &request["path"]),
-                    None => format!("POST /grpc.{}", &request["path"]),
-                };
-                if !requests.contains(&(service, any(&request))) {
-                    findings.push(at(
-                        document,
-                        line,
-                        &format!("{service} doesn't serve {request}."),
-                    ));
+    for (line, of, requests) in rows(document) {
+        let of_both = matches!(of.text.as_str(), "both" | "两者");
+        let requests: Vec<String> = requests
+            .code
+            .iter()
+            .filter_map(|code| request(code))
+            .collect();
+        for service in &services {
+            if !of_both && of.text != *service {
+                continue;
+            }
+            for request in &requests {
+                let known = (*service, any(request));
+                if !served.contains(&known) {
+                    let sentence = format!("{service} doesn't serve {request}.");
+                    findings.push(at(document, line, &sentence));
                 }
-                named.insert((service, any(&request)));
+                named.insert(known);
             }
         }
     }
-    for (service, request) in requests.difference(&named) {
+    for (service, request) in served.difference(&named) {
         if !request.contains(PARTS_OF_THE_PAGE) {
             let path = document.path.display();
             findings.push(format!("{path} has no row for {request} of {service}."));
         }
     }
+}
+
+/// The method and the path that a piece of code in the table names.
+fn request(code: &str) -> Option<String> {
+    let found = REQUEST.captures(code)?;
+    let path = &found["path"];
+    Some(match found.name("method") {
+        Some(method) => format!("{} /{path}", method.as_str()),
+        None => format!("POST /grpc.{path}"),
+    })
 }
 
 /// A request with `*` for each part of its path that stands for any.

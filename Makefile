@@ -35,6 +35,9 @@ export REGISTRY TAG NEXT NAMESPACE CONTEXT RATE UPDATES
 export ONEAPI TWOAPI PEERS RESOURCE_CONSUMER BENCH KERNEL DOCS BLESS DOCUMENTS TRIES
 export DOCKER_BUILDKIT = 1
 
+# A user's own defaults for kubectl, such as `delete --interactive`, would have a script wait for an answer.
+export KUBERC = off
+
 # `make image push deploy` means one after the other, with -j too.
 .NOTPARALLEL:
 

@@ -26,38 +26,31 @@ mod table;
 use std::{env, fs, process::Command, process::ExitCode};
 
 use anyhow::{Result, bail, ensure};
+use cluster::{exit_code, set};
 
 use self::{program::Program, table::Tables};
 
 fn main() -> ExitCode {
-    let held = match &*env::args().nth(1).unwrap_or_default() {
+    exit_code(match &*env::args().nth(1).unwrap_or_default() {
         "" => bench(),
         "cluster" => cluster(),
         "size" => recorded::compare("bytes", shipped::sizes),
         "instructions" => recorded::compare("instructions", instructions::run),
         other => Err(anyhow::anyhow!("there is no {other}")),
-    };
-    match held {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 fn bench() -> Result<bool> {
-    let short = match shipped::set("BENCH").as_deref() {
+    let short = match set("BENCH").as_deref() {
         None => false,
         Some("short") => true,
         Some(other) => bail!("BENCH is short or not set, and not \"{other}\"."),
     };
-    let kept = !short || shipped::set("DOCS").is_none();
+    let kept = !short || set("DOCS").is_none();
     ensure!(kept, "BENCH=short measures too little for DOCS=1.");
     // Tells what is missing before anything is built.
-    let peers = Program::peers(&shipped::set("PEERS").unwrap_or_default())?;
-    let consumer = shipped::set("RESOURCE_CONSUMER");
+    let peers = Program::peers(&set("PEERS").unwrap_or_default())?;
+    let consumer = set("RESOURCE_CONSUMER");
     let consumer = consumer.map(|path| burn::consumer(&path)).transpose()?;
     shipped::output(Command::new("which").arg("wrk"))?;
     // Built once: what burns is what served.
@@ -90,7 +83,7 @@ fn keep(how: &str, mut tables: Tables) -> Result<()> {
     let cpu = cpu.trim_start_matches([' ', '\t', ':']);
     let (date, system) = (said("date", "+%Y-%m-%d")?, said("uname", "-sr")?);
     let (rustc, cpus) = (said("rustc", "--version")?, machine::cpus());
-    let commit = shipped::set("COMMIT").unwrap_or_else(|| "unknown".to_owned());
+    let commit = set("COMMIT").unwrap_or_else(|| "unknown".to_owned());
     for (_, table) in &mut tables {
         table.on = format!("{date} · `{commit}` · {cpus} × {cpu} · {system} · {rustc} · {how}");
     }

@@ -21,11 +21,8 @@ const REPLICAS: usize = 10;
 /// Measures on the cluster of the environment. Returns the tables, and of what: Kubernetes and the images.
 pub fn run() -> Result<(Tables, String)> {
     let cluster = Cluster::from_environment()?;
-    let name = life::namespace_name(&cluster, "bench");
-    life::run(&cluster, &name, Security::Unrestricted, |namespace| {
-        let version = namespace.json("version")?["serverVersion"]["gitVersion"].take();
-        let version = version.as_str().unwrap_or("unknown").to_owned();
-        let of = format!("Kubernetes {version} · images {}", cluster.tag);
+    life::run(&cluster, "bench", Security::Unrestricted, |namespace| {
+        let of = format!("Kubernetes {} · images {}", cluster.version()?, cluster.tag);
         let (starts, updates) = (starts(namespace)?, updates(namespace)?);
         Ok((vec![("starts", starts), ("updates", updates)], of))
     })
@@ -91,7 +88,6 @@ fn updates(namespace: &Namespace<'_>) -> Result<Table> {
         let Cluster { tag, next, .. } = namespace.cluster;
         let begun = Instant::now();
         deployment::update_to(namespace, if number % 2 == 0 { next } else { tag })?;
-        deployment::rolled_out(namespace)?;
         let rolled_out = begun.elapsed().as_secs_f64();
         namespace.until("the old pods are gone", SOON, || {
             let pods = deployment::all_pods(namespace)?;

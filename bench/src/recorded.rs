@@ -4,8 +4,7 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-
-use crate::shipped;
+use cluster::{manifest, set};
 
 const FILE: &str = "bench/recorded.txt";
 
@@ -15,7 +14,7 @@ const TOLERANCE: f64 = 3.0;
 
 /// Prints each figure beside what is recorded; returns whether all are near. `BLESS=1` records them.
 pub fn compare(unit: &str, figures: fn() -> Result<Vec<(String, u64)>>) -> Result<bool> {
-    let mut text = fs::read_to_string(shipped::file(FILE)).context(FILE)?;
+    let mut text = fs::read_to_string(manifest::path(FILE)).context(FILE)?;
     let mut held = true;
     for (name, figure) in figures()? {
         // One that is not recorded is infinitely far from 0.
@@ -25,8 +24,8 @@ pub fn compare(unit: &str, figures: fn() -> Result<Vec<(String, u64)>>) -> Resul
         held &= is_near(figure, before);
         text = record(&text, &name, figure);
     }
-    if shipped::set("BLESS").is_some() {
-        fs::write(shipped::file(FILE), text)?;
+    if set("BLESS").is_some() {
+        fs::write(manifest::path(FILE), text)?;
         return Ok(true);
     }
     if !held {
@@ -60,7 +59,7 @@ fn record(text: &str, name: &str, figure: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instructions;
+    use crate::{instructions, shipped};
 
     #[test]
     fn a_figure_is_found_by_its_whole_name_and_recorded_in_its_place_or_at_the_end() {
@@ -77,7 +76,7 @@ mod tests {
 
     #[test]
     fn all_that_is_measured_is_recorded_and_nothing_else() {
-        let text = fs::read_to_string(shipped::file(FILE)).unwrap();
+        let text = fs::read_to_string(manifest::path(FILE)).unwrap();
         let measured = [&instructions::NAMES[..], &shipped::SIZES.concat()].concat();
         for name in &measured {
             assert!(recorded(&text, name).is_some(), "{name}");

@@ -10,16 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-
-/// A variable of the environment, unless it is empty.
-pub fn set(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// A file of the repository.
-pub fn file(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
+use cluster::{manifest, set};
 
 /// Both together, as in the Dockerfile: what one of them wants of a crate that both have, the other one
 /// gets too.
@@ -45,7 +36,9 @@ fn build(what: &str, program: &str) -> Result<PathBuf> {
     cargo.args(["--message-format", "json-render-diagnostics"]);
     // What the programs say they are doesn't matter here, and would build them anew.
     cargo.args(what.split(' ')).env_remove("COMMIT");
-    cargo.current_dir(file("")).stderr(Stdio::inherit());
+    cargo
+        .current_dir(manifest::path(""))
+        .stderr(Stdio::inherit());
     let output = cargo.output().context("cargo can't be started")?;
     ensure!(output.status.success(), "{program} could not be built");
     let messages = String::from_utf8_lossy(&output.stdout);
@@ -109,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_images_are_built_with_the_flags_of_what_is_measured() {
-        let dockerfile = fs::read_to_string(file("Dockerfile")).unwrap();
+        let dockerfile = fs::read_to_string(manifest::path("Dockerfile")).unwrap();
         let flags = "\nCOPY static.toml .cargo/config.toml\n";
         assert!(dockerfile.contains(flags), "it takes the file");
         assert!(dockerfile.contains(&format!("cargo build --locked {SERVICES}")));

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, fs};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::shipped;
+use cluster::{manifest, set};
 
 /// What the services are measured beside: the second column.
 pub const REFERENCE: &str = "bare hyper";
@@ -128,16 +128,16 @@ pub fn keep(tables: Tables) -> Result<()> {
     for (name, table) in &tables {
         println!("\n{name}: {}", table.text("", true));
     }
-    if shipped::set("DOCS").is_none() {
+    if set("DOCS").is_none() {
         return Ok(());
     }
     let mut kept = kept()?;
     for (name, table) in tables {
         kept.insert(name.to_owned(), table);
     }
-    fs::write(shipped::file(KEPT), json(&kept)?)?;
+    fs::write(manifest::path(KEPT), json(&kept)?)?;
     for (page, words) in PAGES {
-        let path = shipped::file(page);
+        let path = manifest::path(page);
         let text = fs::read_to_string(&path).context(page)?;
         fs::write(path, filled(&text, &kept, words).context(page)?)?;
     }
@@ -145,7 +145,7 @@ pub fn keep(tables: Tables) -> Result<()> {
 }
 
 fn kept() -> Result<BTreeMap<String, Table>> {
-    let text = fs::read_to_string(shipped::file(KEPT)).context(KEPT)?;
+    let text = fs::read_to_string(manifest::path(KEPT)).context(KEPT)?;
     serde_json::from_str(&text).context(KEPT)
 }
 
@@ -260,10 +260,10 @@ mod tests {
     #[test]
     fn the_pages_have_the_figures_that_are_kept() {
         let kept = kept().unwrap();
-        let text = fs::read_to_string(shipped::file(KEPT)).unwrap();
+        let text = fs::read_to_string(manifest::path(KEPT)).unwrap();
         assert_eq!(json(&kept).unwrap(), text);
         for (page, words) in PAGES {
-            let text = fs::read_to_string(shipped::file(page)).unwrap();
+            let text = fs::read_to_string(manifest::path(page)).unwrap();
             let filled = filled(&text, &kept, words).unwrap();
             assert_eq!(text, filled, "{page}: DOCS=1 writes its figures anew");
             assert_eq!(text.matches("<!-- figures: ").count(), kept.len(), "{page}");

@@ -1,5 +1,6 @@
 //! A request to a pod or a Service through the API server's proxy, which works wherever the cluster
-//! is: on most laptops only the cluster reaches a pod's IP. The proxy passes no headers on.
+//! is: on most laptops only the cluster reaches a pod's IP. The proxy passes no headers on. An answer
+//! with another status than 2xx is an error, with the status and the body.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -7,51 +8,33 @@ use serde_json::Value;
 use crate::namespace::Namespace;
 
 /// The body of a pod's answer.
-///
-/// # Errors
-/// When it doesn't answer, or with another status than 2xx: the status and the body.
 pub fn pod(namespace: &Namespace<'_>, pod: &str, port: u16, path: &str) -> Result<String> {
     request(namespace, "get", pod, port, path)
 }
 
 /// A pod's answer, which is JSON.
-///
-/// # Errors
-/// As for [`pod`], and when it is something else.
 pub fn json(namespace: &Namespace<'_>, name: &str, port: u16, path: &str) -> Result<Value> {
     let body = pod(namespace, name, port, path)?;
     serde_json::from_str(&body).with_context(|| format!("{path} is not JSON: {body}"))
 }
 
 /// Has a pod burn until it is done; returns its report.
-///
-/// # Errors
-/// As for [`json`].
 pub fn burn(namespace: &Namespace<'_>, pod: &str, query: &str) -> Result<Value> {
     json(namespace, pod, 5000, &format!("/test/highcpu?{query}"))
 }
 
 /// The first burn that a pod lists; null if none runs.
-///
-/// # Errors
-/// As for [`json`].
 pub fn first_burn(namespace: &Namespace<'_>, pod: &str) -> Result<Value> {
     let burns = json(namespace, pod, 5000, "/burns")?;
     Ok(burns[0].clone())
 }
 
 /// Ends all burns of a pod.
-///
-/// # Errors
-/// As for [`pod`].
 pub fn end_burns(namespace: &Namespace<'_>, pod: &str) -> Result<()> {
     request(namespace, "delete", pod, 5000, "/burns").map(drop)
 }
 
 /// Sets a fault switch of a pod's oneapi: `readiness?mode=fail&for=20s`.
-///
-/// # Errors
-/// As for [`pod`].
 pub fn set_fault(namespace: &Namespace<'_>, pod: &str, switch: &str) -> Result<()> {
     // A PUT, with what is on the standard input: nothing.
     let path = format!("/faults/{switch}");
@@ -59,9 +42,6 @@ pub fn set_fault(namespace: &Namespace<'_>, pod: &str, switch: &str) -> Result<(
 }
 
 /// Clears a fault switch of a pod's oneapi.
-///
-/// # Errors
-/// As for [`pod`].
 pub fn clear_fault(namespace: &Namespace<'_>, pod: &str, name: &str) -> Result<()> {
     let path = format!("/faults/{name}");
     request(namespace, "delete", pod, 5000, &path).map(drop)
@@ -75,10 +55,8 @@ fn request(
     path: &str,
 ) -> Result<String> {
     // No `--request-timeout`: kubectl would pass it on to the pod as one more parameter.
-    namespace
-        .kubectl(&format!(
-            "{verb} --raw /api/v1/namespaces/{}/pods/{pod}:{port}/proxy{path}",
-            namespace.name
-        ))
-        .with_context(|| format!("asking the pod {pod} on port {port} for {path}"))
+    let name = &namespace.name;
+    let raw = format!("{verb} --raw /api/v1/namespaces/{name}/pods/{pod}:{port}/proxy{path}");
+    let answer = namespace.kubectl(&raw);
+    answer.with_context(|| format!("asking the pod {pod} on port {port} for {path}"))
 }

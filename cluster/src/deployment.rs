@@ -1,7 +1,7 @@
 //! The shipped Deployment: bringing it up, changing it, and waiting until its pods have followed.
 
-use anyhow::{Result, bail};
-use serde_json::Value;
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
 
 use crate::{
     manifest,
@@ -11,13 +11,10 @@ use crate::{
 };
 
 /// Its pods, by their label.
-pub const SELECTOR: &str = "app=chesterapi";
+const SELECTOR: &str = "app=chesterapi";
 
 /// Applies the shipped Deployment, its Service and its disruption budget; returns the pods when
 /// all of them are Ready.
-///
-/// # Errors
-/// When it doesn't come up.
 pub fn deploy(namespace: &Namespace<'_>) -> Result<Vec<Value>> {
     namespace.apply("k8s/deployment.yaml")?;
     namespace.apply("k8s/service.yaml")?;
@@ -27,9 +24,6 @@ pub fn deploy(namespace: &Namespace<'_>) -> Result<Vec<Value>> {
 }
 
 /// Deletes the Deployment, if there is one, and creates it anew with these patches.
-///
-/// # Errors
-/// When it doesn't come up.
 pub fn redeploy(namespace: &Namespace<'_>, patches: &[&str]) -> Result<()> {
     let timeout = SOON.as_secs();
     namespace.kubectl("delete deployment chesterdeployment --ignore-not-found")?;
@@ -42,9 +36,6 @@ pub fn redeploy(namespace: &Namespace<'_>, patches: &[&str]) -> Result<()> {
 }
 
 /// The pods, without those that are stopping.
-///
-/// # Errors
-/// When kubectl fails.
 pub fn pods(namespace: &Namespace<'_>) -> Result<Vec<Value>> {
     let mut pods = all_pods(namespace)?;
     pods.retain(|pod| !is_stopping(pod));
@@ -52,17 +43,11 @@ pub fn pods(namespace: &Namespace<'_>) -> Result<Vec<Value>> {
 }
 
 /// The pods, with those that are stopping.
-///
-/// # Errors
-/// When kubectl fails.
 pub fn all_pods(namespace: &Namespace<'_>) -> Result<Vec<Value>> {
     pods::list(namespace, SELECTOR)
 }
 
 /// Waits until there are exactly `count` pods that aren't stopping, all of them Ready.
-///
-/// # Errors
-/// When it takes too long.
 pub fn ready_pods(namespace: &Namespace<'_>, count: usize) -> Result<Vec<Value>> {
     namespace.until(&format!("{count} pods are Ready"), SOON, || {
         let pods = pods(namespace)?;
@@ -70,62 +55,49 @@ pub fn ready_pods(namespace: &Namespace<'_>, count: usize) -> Result<Vec<Value>>
     })
 }
 
-/// Applies a shipped patch to the Deployment.
-///
-/// # Errors
-/// When kubectl fails, or the patch changes nothing.
+/// Applies a shipped patch to the Deployment. One that changes nothing is an error.
 pub fn patch(namespace: &Namespace<'_>, file: &str) -> Result<()> {
-    let output = namespace.kubectl(&format!(
+    let path = manifest::path(file);
+    let patch = format!(
         "patch deployment chesterdeployment --patch-file {}",
-        manifest::path(file).display()
-    ))?;
-    if output.contains("no change") {
-        bail!("{file} changes nothing");
-    }
+        path.display()
+    );
+    let output = namespace.kubectl(&patch)?;
+    ensure!(!output.contains("no change"), "{file} changes nothing");
     Ok(())
 }
 
-/// Gives both containers the images of that version.
-///
-/// # Errors
-/// When kubectl fails.
+/// Gives both containers the images of that version, and waits until the rollout is complete.
 pub fn update_to(namespace: &Namespace<'_>, tag: &str) -> Result<()> {
-    let oneapi = namespace.cluster.image("oneapi", tag);
-    let twoapi = namespace.cluster.image("twoapi", tag);
-    namespace
-        .kubectl(&format!(
-            "set image deployment/chesterdeployment oneapi={oneapi} twoapi={twoapi}"
-        ))
-        .map(drop)
+    let [oneapi, twoapi] = ["oneapi", "twoapi"].map(|it| namespace.cluster.image(it, tag));
+    namespace.kubectl(&format!(
+        "set image deployment/chesterdeployment oneapi={oneapi} twoapi={twoapi}"
+    ))?;
+    rolled_out(namespace)
 }
 
 /// Waits until the Deployment's rollout is complete.
-///
-/// # Errors
-/// When it fails or takes too long.
 pub fn rolled_out(namespace: &Namespace<'_>) -> Result<()> {
     let timeout = SOON.as_secs();
     let output = namespace.kubectl(&format!(
         "rollout status deployment/chesterdeployment --timeout={timeout}s"
     ))?;
-    if !output.contains("successfully rolled out") {
-        bail!("rollout status says: {output}");
-    }
+    let complete = output.contains("successfully rolled out");
+    ensure!(complete, "rollout status says: {output}");
     Ok(())
 }
 
-/// Requests a pod's eviction, as the drain of a node does.
-///
-/// # Errors
-/// When the disruption budget doesn't allow it now.
+/// Requests a pod's eviction, as the drain of a node does. It is an error when the disruption budget
+/// doesn't allow it now.
 pub fn evict(namespace: &Namespace<'_>, pod: &str) -> Result<()> {
     let name = &namespace.name;
+    let eviction = json!({
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": { "name": pod, "namespace": name },
+    });
+    let create = format!("create --raw /api/v1/namespaces/{name}/pods/{pod}/eviction -f -");
     namespace
-        .kubectl_with(
-            &format!("create --raw /api/v1/namespaces/{name}/pods/{pod}/eviction -f -"),
-            &format!(
-                r#"{{"apiVersion":"policy/v1","kind":"Eviction","metadata":{{"name":"{pod}","namespace":"{name}"}}}}"#
-            ),
-        )
+        .kubectl_with(&create, &eviction.to_string())
         .map(drop)
 }

@@ -28,11 +28,8 @@ pub struct Cluster {
 
 impl Cluster {
     /// From `CONTEXT`, `REGISTRY`, `TAG` and `NEXT`, with the Makefile's defaults, which are in `k8s`.
-    ///
-    /// # Errors
-    /// A sentence when there is no kubectl, or when no cluster answers it.
+    /// That there is no kubectl, or that no cluster answers it, is one sentence.
     pub fn from_environment() -> Result<Self> {
-        let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let (registry, tag) = manifest::written()?;
         let cluster = Self {
             kubectl: Kubectl::of_context(&set("CONTEXT").unwrap_or_default()),
@@ -49,17 +46,26 @@ impl Cluster {
     pub fn image(&self, service: &str, tag: &str) -> String {
         manifest::image(&self.registry, service, tag)
     }
+
+    /// The version of the API server: `v1.37.0`.
+    pub fn version(&self) -> Result<String> {
+        let answer = self.kubectl.run(&["get", "--raw", "/version"])?;
+        let mut answer: serde_json::Value = serde_json::from_str(&answer)?;
+        Ok(serde_json::from_value(answer["gitVersion"].take())?)
+    }
+}
+
+/// A variable of the environment, unless it is empty.
+pub fn set(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Five letters and digits that another run won't have.
 pub fn suffix() -> String {
-    const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let random = RandomState::new().hash_one(());
+    let digit = |place| (random / 36_u64.pow(place) % 36) as u32;
     (0..5)
-        .map(|place| {
-            let digit = random / 36_u64.pow(place) % 36;
-            char::from(DIGITS[usize::try_from(digit).expect("it is below 36")])
-        })
+        .map(|place| char::from_digit(digit(place), 36).expect("it is below 36"))
         .collect()
 }
 

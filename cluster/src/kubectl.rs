@@ -30,15 +30,15 @@ pub struct Kubectl {
 impl Kubectl {
     /// For a kube context; empty: the current one.
     pub fn of_context(context: &str) -> Self {
-        if context.is_empty() {
-            return Self {
+        match context {
+            "" => Self {
                 arguments: Vec::new(),
                 which: "current kube context".to_owned(),
-            };
-        }
-        Self {
-            arguments: vec!["--context".into(), context.into()],
-            which: format!("kube context {context}"),
+            },
+            _ => Self {
+                arguments: vec!["--context".into(), context.into()],
+                which: format!("kube context {context}"),
+            },
         }
     }
 
@@ -53,14 +53,14 @@ impl Kubectl {
     /// The command, without arguments of its own so far.
     pub fn command(&self) -> Command {
         let mut command = Command::new("kubectl");
+        // A user's own defaults, such as `delete --interactive`, would have a test wait for an answer.
+        command.env("KUBERC", "off");
         command.args(&self.arguments);
         command
     }
 
-    /// Runs it with these arguments and with `input` as its standard input.
-    ///
-    /// # Errors
-    /// When it can't be started. That it fails is no error here.
+    /// Runs it with these arguments and with `input` as its standard input. That it fails is no error
+    /// here.
     pub fn output(
         &self,
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
@@ -90,18 +90,12 @@ impl Kubectl {
         Ok(output?)
     }
 
-    /// Its standard output.
-    ///
-    /// # Errors
-    /// When it fails, with its standard error.
+    /// Its standard output; when it fails, its standard error is the error.
     pub fn run(&self, arguments: &[&str]) -> Result<String> {
         printed(&arguments.join(" "), &self.output(arguments, "")?)
     }
 
-    /// Checks that the cluster answers.
-    ///
-    /// # Errors
-    /// A sentence when there is no kubectl, or when no cluster answers it.
+    /// Checks that the cluster answers. That there is no kubectl, or no answer, is one sentence.
     pub fn check(&self) -> Result<()> {
         let output = self.output(["get", "--raw", "/readyz", "--request-timeout=10s"], "")?;
         if !output.status.success() {
@@ -114,22 +108,12 @@ impl Kubectl {
 
     /// Waits until a new namespace has its service account, which a controller makes. Until then
     /// its pods are rejected.
-    ///
-    /// # Errors
-    /// When it takes too long.
     pub fn wait_for_account(&self, namespace: &str) -> Result<()> {
         let what = format!("{namespace} has its service account");
+        let get = format!("get serviceaccount default -n {namespace} --ignore-not-found -o name");
+        let get: Vec<&str> = get.split(' ').collect();
         until(&what, SOON, || {
-            let found = self.run(&[
-                "get",
-                "serviceaccount",
-                "default",
-                "--namespace",
-                namespace,
-                "--ignore-not-found",
-                "--output=name",
-            ])?;
-            Ok((!found.is_empty()).then_some(()))
+            Ok((!self.run(&get)?.is_empty()).then_some(()))
         })
     }
 }
@@ -157,5 +141,16 @@ mod tests {
                 || error == "kubectl can't be started: is it installed?",
             "{error}"
         );
+    }
+
+    #[test]
+    fn no_preferences_of_a_user_s_change_what_a_command_does() {
+        let off = |kubectl: Kubectl| {
+            let command = kubectl.command();
+            let mut set = command.get_envs();
+            set.any(|variable| variable == ("KUBERC".as_ref(), Some("off".as_ref())))
+        };
+        assert!(off(Kubectl::of_context("")));
+        assert!(off(Kubectl::of_file(Path::new("config"))));
     }
 }

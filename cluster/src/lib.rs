@@ -1,6 +1,7 @@
 //! All that the programs beside the services do with a cluster: the stories of `e2e`, the documents
 //! that `documents` runs, and the measurements of `bench`. It links neither service: it sees images,
-//! YAML and kubectl, as a user does.
+//! YAML and kubectl, as a user does. A function fails when kubectl does, with its standard error, and
+//! when what it waits for doesn't come in time.
 //!
 //! A file uses those above it, and none below:
 //!
@@ -30,6 +31,18 @@ pub mod pods;
 pub mod side_by_side;
 pub mod wait;
 
-pub use images::Cluster;
+pub use images::{Cluster, set};
 pub use namespace::Namespace;
 pub use wait::SOON;
+
+use std::process::ExitCode;
+
+/// How a program ends that has found all well or not. An error is said on the standard error.
+pub fn exit_code(well: anyhow::Result<bool>) -> ExitCode {
+    match well {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(error) => eprintln!("{error:#}"),
+    }
+    ExitCode::FAILURE
+}

@@ -6,14 +6,13 @@ use std::{
     panic::{self, AssertUnwindSafe},
 };
 
-use anyhow::{Context, Result, anyhow};
-use serde_json::Value;
+use anyhow::{Result, anyhow};
 
 use crate::{images::Cluster, namespace::Namespace};
 
 /// The label of every namespace that is made here; its value is the run's suffix. By it the
 /// namespaces of a run that was interrupted can be found and deleted.
-pub const LABEL: &str = "chesterapi-story";
+pub const LABEL: &str = "chesterapi-test";
 
 /// Why a test can't run here: one sentence.
 #[derive(Clone, Debug)]
@@ -41,30 +40,25 @@ pub fn namespace_name(cluster: &Cluster, test: &str) -> String {
     format!("chester-{}-{}", test.replace('_', "-"), cluster.run)
 }
 
-/// Creates a namespace, has `test` use it, and deletes it, also when `test` fails or panics. What
-/// `test` started in the background ends with it.
-///
-/// # Errors
-/// When `test` fails: why, and then its transcript, the pods, their events and their logs. When
-/// the cluster lacks something that it needs: [`Skipped`].
+/// Has a test use a namespace of its own. The namespace is deleted, also when the test fails or panics,
+/// and what it started in the background ends with it. The error is [`Skipped`], or why it failed, with
+/// the transcript, the pods, their events and their logs.
 pub fn run<T>(
     cluster: &Cluster,
     name: &str,
     security: Security,
     test: impl FnOnce(&Namespace<'_>) -> Result<T>,
 ) -> Result<T> {
+    let name = &namespace_name(cluster, name);
     let namespace = Namespace::new(cluster, name);
     let result = panic::catch_unwind(AssertUnwindSafe(|| {
         create(&namespace, security)?;
         test(&namespace)
     }))
     .unwrap_or_else(|_| Err(anyhow!("it panicked")))
-    .map_err(|error| {
-        if error.is::<Skipped>() {
-            error
-        } else {
-            report(&namespace, &error)
-        }
+    .map_err(|error| match error.is::<Skipped>() {
+        true => error,
+        false => report(&namespace, &error),
     });
     let deleted = namespace.kubectl(&format!(
         "delete namespace {name} --ignore-not-found --wait=false"
@@ -75,53 +69,35 @@ pub fn run<T>(
     }
 }
 
-/// Skips a test unless the API server and all kubelets are of Kubernetes 1.`minor` or newer.
-///
-/// # Errors
-/// [`Skipped`] if one is older; when kubectl fails.
-pub fn needs(namespace: &Namespace<'_>, minor: u32, feature: &str) -> Result<()> {
-    let server = namespace.json("version")?["serverVersion"]["gitVersion"].take();
-    let nodes = namespace.json("get nodes")?;
-    let kubelets = nodes["items"].as_array().into_iter().flatten();
-    let versions = kubelets
-        .map(|node| ("a kubelet", &node["status"]["nodeInfo"]["kubeletVersion"]))
-        .chain([("the API server", &server)]);
-    for (who, version) in versions {
-        let has = minor_of(version).with_context(|| format!("{who} has the version {version}"))?;
-        if has < minor {
-            let sentence = format!(
-                "{feature} needs Kubernetes 1.{minor}, and {who} of this cluster is 1.{has}."
-            );
+/// Skips a test if a feature gate is off in the API server or in a kubelet. Their metrics tell of each gate
+/// that they have; one that isn't among them was removed, because its feature is stable. (A node's
+/// `declaredFeatures` has only those gates that the scheduler chooses nodes by.)
+pub fn needs(namespace: &Namespace<'_>, gate: &str) -> Result<()> {
+    let nodes = namespace.kubectl("get nodes -o name")?;
+    let nodes = nodes.lines().map(|it| it.trim_start_matches("node/"));
+    let kubelets = nodes.map(|node| format!("/api/v1/nodes/{node}/proxy/metrics"));
+    for metrics in kubelets.chain(["/metrics".to_owned()]) {
+        if is_off(&namespace.output(&format!("get --raw {metrics}")), gate) {
+            let sentence = format!("The feature gate {gate} is off, as {metrics} says.");
             return Err(Skipped(sentence).into());
         }
     }
     Ok(())
 }
 
-/// 35 of `v1.35.4` and of `v1.35.4-gke.100`.
-fn minor_of(version: &Value) -> Option<u32> {
-    let mut parts = version.as_str()?.trim_start_matches('v').split('.');
-    parts.next().filter(|major| *major == "1")?;
-    parts.next()?.parse().ok()
+fn is_off(metrics: &str, gate: &str) -> bool {
+    let gate = format!("kubernetes_feature_enabled{{name=\"{gate}\",");
+    let mut lines = metrics.lines();
+    lines.any(|line| line.starts_with(&gate) && line.ends_with(" 0"))
 }
 
 /// The namespaces that other runs have left on the cluster, or are still using.
-///
-/// # Errors
-/// When kubectl fails.
 pub fn namespaces_of_other_runs(cluster: &Cluster) -> Result<Vec<String>> {
-    let names = cluster.kubectl.run(&[
-        "get",
-        "namespaces",
-        "-l",
-        LABEL,
-        "--field-selector=status.phase=Active",
-        "--output=name",
-    ])?;
-    Ok(names
-        .lines()
-        .map(|name| name.trim_start_matches("namespace/").to_owned())
-        .collect())
+    let active = "--field-selector=status.phase=Active";
+    let get = ["get", "namespaces", "-l", LABEL, active, "--output=name"];
+    let names = cluster.kubectl.run(&get)?;
+    let names = names.lines().map(|it| it.trim_start_matches("namespace/"));
+    Ok(names.map(str::to_owned).collect())
 }
 
 fn create(namespace: &Namespace<'_>, security: Security) -> Result<()> {
@@ -135,23 +111,19 @@ fn create(namespace: &Namespace<'_>, security: Security) -> Result<()> {
 }
 
 fn report(namespace: &Namespace<'_>, error: &anyhow::Error) -> anyhow::Error {
-    let mut report = format!(
-        "{error:#}\n\n--- transcript\n{}",
-        namespace.take_transcript()
-    );
-    let pods = namespace.output("get pods -o name");
-    let logs = pods
-        .lines()
-        .map(|pod| format!("logs {pod} --all-containers --prefix --tail=50"));
-    for words in [
+    let transcript = namespace.take_transcript();
+    let mut report = format!("{error:#}\n\n--- transcript\n{transcript}");
+    let mut commands = [
         "get pods -o wide",
         "get events --sort-by=.lastTimestamp",
         "describe pods",
     ]
     .map(str::to_owned)
-    .into_iter()
-    .chain(logs)
-    {
+    .to_vec();
+    let pods = namespace.output("get pods -o name");
+    let logs = |pod| format!("logs {pod} --all-containers --prefix --tail=50");
+    commands.extend(pods.lines().map(logs));
+    for words in commands {
         let output = namespace.output(&words);
         writeln!(report, "\n--- kubectl {words}\n{output}").expect("a string takes it");
     }
@@ -160,21 +132,15 @@ fn report(namespace: &Namespace<'_>, error: &anyhow::Error) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn a_version_is_read_whatever_a_distribution_appends() {
-        for (version, minor) in [
-            ("v1.35.4", Some(35)),
-            ("v1.9.0", Some(9)),
-            ("v1.34.1-gke.1829001", Some(34)),
-            ("v1.33.5+k3s1", Some(33)),
-            ("unknown", None),
-        ] {
-            assert_eq!(minor_of(&json!(version)), minor, "{version}");
+    fn a_gate_is_off_where_the_metrics_say_so() {
+        let metrics = "# TYPE kubernetes_feature_enabled gauge\n\
+            kubernetes_feature_enabled{name=\"Resize\",stage=\"BETA\"} 0\n\
+            kubernetes_feature_enabled{name=\"ResizePods\",stage=\"\"} 1\n";
+        for (gate, off) in [("Resize", true), ("ResizePods", false), ("Pods", false)] {
+            assert_eq!(is_off(metrics, gate), off, "{gate}");
         }
-        assert_eq!(minor_of(&Value::Null), None);
     }
 }

@@ -1,5 +1,5 @@
 //! One namespace of the cluster: kubectl in it, waiting for something to become true, and a
-//! transcript of all that was run, which is printed when the story fails.
+//! transcript of all that was run, which is printed when the test fails.
 
 use std::{
     fmt::Write as _,
@@ -35,51 +35,33 @@ impl<'a> Namespace<'a> {
 
     /// Runs `kubectl` with these arguments, separated by spaces, in the namespace; returns its
     /// standard output.
-    ///
-    /// # Errors
-    /// When it fails, with its standard error.
     pub fn kubectl(&self, words: &str) -> Result<String> {
         self.kubectl_with(words, "")
     }
 
     /// The same, with `input` as its standard input.
-    ///
-    /// # Errors
-    /// When it fails, with its standard error.
     pub fn kubectl_with(&self, words: &str, input: &str) -> Result<String> {
         printed(words, &self.run(words, input)?)
     }
 
     /// An object, or a list's objects, as JSON.
-    ///
-    /// # Errors
-    /// When kubectl fails.
     pub fn json(&self, words: &str) -> Result<Value> {
         let text = self.kubectl(&format!("{words} -o json"))?;
         serde_json::from_str(&text).with_context(|| format!("kubectl {words} printed no JSON"))
     }
 
-    /// `kubectl apply -f` of a shipped file.
-    ///
-    /// # Errors
-    /// When kubectl fails, or Pod Security warns.
+    /// `kubectl apply -f` of a shipped file. A warning of Pod Security's is an error.
     pub fn apply(&self, file: &str) -> Result<()> {
         self.apply_text(file, &self.shipped(file)?)
     }
 
     /// The text of a shipped file, with the images of the cluster and in this namespace.
-    ///
-    /// # Errors
-    /// When it can't be read.
     pub fn shipped(&self, file: &str) -> Result<String> {
         let Cluster { registry, tag, .. } = self.cluster;
         manifest::read(file, registry, tag, &self.name)
     }
 
     /// `kubectl apply -f` of the text of a shipped file after a change.
-    ///
-    /// # Errors
-    /// As for [`apply`](Self::apply).
     pub fn apply_text(&self, file: &str, text: &str) -> Result<()> {
         self.note(&format!("# {file}:"));
         let output = self.run("apply -f -", text)?;
@@ -90,9 +72,6 @@ impl<'a> Namespace<'a> {
     }
 
     /// [Waits](wait::until), and notes how long it took.
-    ///
-    /// # Errors
-    /// When `look` has returned nothing for as long as `timeout`, or fails.
     pub fn until<T>(
         &self,
         what: &str,
@@ -107,9 +86,6 @@ impl<'a> Namespace<'a> {
 
     /// Follows the log of a container. The log of a deleted pod is gone with it, so its last lines
     /// have to be followed.
-    ///
-    /// # Errors
-    /// When kubectl can't be started.
     pub fn follow(&self, pod: &str, container: &str) -> Result<Background> {
         let mut kubectl = self.command();
         kubectl.args(["logs", "--follow", pod, "-c", container]);
@@ -136,25 +112,22 @@ impl<'a> Namespace<'a> {
         let arguments = ["-n", &self.name].into_iter();
         let arguments = arguments.chain(words.split_whitespace());
         let output = self.cluster.kubectl.output(arguments, input)?;
-        let said = String::from_utf8_lossy(&output.stdout);
+        let [said, errors] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
         let said = if said.len() > 2000 {
             "…"
         } else {
             said.trim()
         };
-        self.note(&format!(
-            "$ kubectl {words}\n{said}{}",
-            String::from_utf8_lossy(&output.stderr)
-        ));
+        self.note(&format!("$ kubectl {words}\n{said}{errors}"));
         Ok(output)
     }
 
     /// The standard output of a command that may fail, for a report.
     pub fn output(&self, words: &str) -> String {
-        self.run(words, "").map_or_else(
-            |error| error.to_string(),
-            |output| String::from_utf8_lossy(&output.stdout).into_owned(),
-        )
+        match self.run(words, "") {
+            Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+            Err(error) => error.to_string(),
+        }
     }
 
     /// The transcript so far, which is empty afterwards.

@@ -1,5 +1,5 @@
-//! Single pods: what the stories read from their JSON, under the names that kubectl shows, and
-//! waiting for one to get there.
+//! Single pods: what tests read from their JSON, under the names that kubectl shows, and waiting
+//! for one to get there.
 
 use std::time::SystemTime;
 
@@ -20,12 +20,7 @@ pub fn is_ready(pod: &Value) -> bool {
 
 /// A condition of its status; null before it is there.
 pub fn condition<'a>(pod: &'a Value, kind: &str) -> &'a Value {
-    pod["status"]["conditions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|it| it["type"] == kind)
-        .unwrap_or(&Value::Null)
+    find(&pod["status"]["conditions"], "type", kind).unwrap_or(&Value::Null)
 }
 
 /// Whether it has been deleted and is stopping.
@@ -33,30 +28,13 @@ pub fn is_stopping(pod: &Value) -> bool {
     pod["metadata"]["deletionTimestamp"].is_string()
 }
 
-/// The image of one of its containers.
-pub fn image<'a>(pod: &'a Value, container: &str) -> &'a str {
-    pod["spec"]["containers"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|it| it["name"] == container)
-        .and_then(|it| it["image"].as_str())
-        .unwrap_or_default()
+/// The status of one of its containers; null before the kubelet has reported any.
+pub fn container<'a>(pod: &'a Value, name: &str) -> &'a Value {
+    find(&pod["status"]["containerStatuses"], "name", name).unwrap_or(&Value::Null)
 }
 
-/// The status of one of its containers, init containers included; null before the kubelet has
-/// reported any.
-pub fn container<'a>(pod: &'a Value, container: &str) -> &'a Value {
-    let status = &pod["status"];
-    [
-        &status["containerStatuses"],
-        &status["initContainerStatuses"],
-    ]
-    .into_iter()
-    .filter_map(Value::as_array)
-    .flatten()
-    .find(|it| it["name"] == container)
-    .unwrap_or(&Value::Null)
+fn find<'a>(list: &'a Value, key: &str, value: &str) -> Option<&'a Value> {
+    list.as_array()?.iter().find(|it| it[key] == value)
 }
 
 /// What a container waits for: `CrashLoopBackOff`, `ImagePullBackOff`. Empty when it doesn't wait.
@@ -73,18 +51,11 @@ pub fn restarts(pod: &Value, name: &str) -> u64 {
 /// How a container last ended, whether it has been started again since or not.
 pub fn ended<'a>(pod: &'a Value, name: &str) -> Option<&'a Value> {
     let status = container(pod, name);
-    [
-        &status["state"]["terminated"],
-        &status["lastState"]["terminated"],
-    ]
-    .into_iter()
-    .find(|it| it.is_object())
+    let ends = ["state", "lastState"].map(|state| &status[state]["terminated"]);
+    ends.into_iter().find(|it| it.is_object())
 }
 
 /// The pods that a label selects.
-///
-/// # Errors
-/// When kubectl fails.
 pub fn list(namespace: &Namespace<'_>, selector: &str) -> Result<Vec<Value>> {
     let mut list = namespace.json(&format!("get pods -l {selector}"))?;
     match list["items"].take() {
@@ -94,17 +65,11 @@ pub fn list(namespace: &Namespace<'_>, selector: &str) -> Result<Vec<Value>> {
 }
 
 /// The pod of that name.
-///
-/// # Errors
-/// When it doesn't exist.
 pub fn get(namespace: &Namespace<'_>, name: &str) -> Result<Value> {
     namespace.json(&format!("get pod {name}"))
 }
 
 /// Waits until a pod is Ready.
-///
-/// # Errors
-/// When it takes too long.
 pub fn ready(namespace: &Namespace<'_>, name: &str) -> Result<Value> {
     let timeout = SOON.as_secs();
     namespace.kubectl(&format!(
@@ -113,22 +78,13 @@ pub fn ready(namespace: &Namespace<'_>, name: &str) -> Result<Value> {
     get(namespace, name)
 }
 
-/// A time as the API server and the services write it: RFC 3339, in UTC.
-///
-/// # Errors
-/// When it isn't one.
-pub fn time(value: &Value) -> Result<SystemTime> {
-    let text = value
-        .as_str()
-        .with_context(|| format!("not a time: {value}"))?;
-    humantime::parse_rfc3339(text).with_context(|| format!("not a time: {text}"))
-}
-
-/// How many seconds `later` is after `earlier`; negative when it is before it.
-///
-/// # Errors
-/// When one of them is no time.
+/// How many seconds `later` is after `earlier`, which are times as the API server and the services
+/// write them: RFC 3339, in UTC. Negative when it is before it.
 pub fn seconds_between(earlier: &Value, later: &Value) -> Result<f64> {
+    let time = |value: &Value| -> Result<SystemTime> {
+        let text = value.as_str().unwrap_or_default();
+        humantime::parse_rfc3339(text).with_context(|| format!("not a time: {value}"))
+    };
     let (earlier, later) = (time(earlier)?, time(later)?);
     Ok(match later.duration_since(earlier) {
         Ok(after) => after.as_secs_f64(),
@@ -137,9 +93,6 @@ pub fn seconds_between(earlier: &Value, later: &Value) -> Result<f64> {
 }
 
 /// Waits until a container has been restarted; returns the pod.
-///
-/// # Errors
-/// When it takes too long.
 pub fn restarted(namespace: &Namespace<'_>, pod: &str, container: &str) -> Result<Value> {
     let what = format!("{container} of {pod} has been restarted");
     namespace.until(&what, SOON, || {
@@ -149,9 +102,6 @@ pub fn restarted(namespace: &Namespace<'_>, pod: &str, container: &str) -> Resul
 }
 
 /// Waits for an event about an object, with that reason and these words in its message.
-///
-/// # Errors
-/// When none comes.
 pub fn event(namespace: &Namespace<'_>, object: &str, reason: &str, words: &str) -> Result<String> {
     let what = format!("an event {reason} of {object} says \"{words}\"");
     let get = format!("get events --field-selector involvedObject.name={object},reason={reason}");

@@ -14,11 +14,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// long because a busy cluster is slow, and a test that fails for being slow teaches nothing.
 pub const SOON: Duration = Duration::from_secs(120);
 
-/// Calls `look` again and again until it returns something; `what` completes the sentence
-/// "waits until …".
-///
-/// # Errors
-/// When `look` has returned nothing for as long as `timeout`, or fails.
+/// Calls `look` again and again until it returns something, which is an error after `timeout`; `what`
+/// completes the sentence "waits until …".
 pub fn until<T>(
     what: &str,
     timeout: Duration,

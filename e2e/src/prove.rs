@@ -39,14 +39,9 @@ pub struct Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:<42} {:>6.1} s {:>9} {:>7}",
-            self.action,
-            self.took.as_secs_f64(),
-            self.count.requests,
-            self.count.failures()
-        )?;
+        let (action, took) = (&self.action, self.took.as_secs_f64());
+        let (requests, failed) = (self.count.requests, self.count.failures());
+        write!(f, "{action:<42} {took:>6.1} s {requests:>9} {failed:>7}")?;
         if let Some(why) = self.why {
             let (kinds, seconds) = (self.count.kinds(), self.count.bad_seconds);
             write!(f, "\n    {kinds}, within {seconds} s: {why}")?;
@@ -59,32 +54,23 @@ impl fmt::Display for Row {
 pub type Counts = Vec<(String, Count)>;
 
 /// The columns of a [`Row`].
-pub fn header() -> String {
-    format!(
-        "{:<42} {:>8} {:>9} {:>7}",
-        "action", "took", "requests", "failed"
-    )
-}
+pub const HEADER: &str = "action                                         took  requests  failed";
 
 /// A Deployment that loses requests, by one thing.
 #[derive(Clone, Copy, Debug)]
 pub struct Twin {
+    /// The story of it.
+    pub story: &'static str,
     /// What it lacks.
     pub name: &'static str,
-    /// A patch that alone loses nothing, and without which the loss would not show.
-    ground: Option<&'static str>,
-    /// The one thing.
-    patch: &'static str,
-    action: Action,
+    /// The patch that takes it away, after those that alone lose nothing, and without which the loss
+    /// would not show.
+    patches: &'static [&'static str],
+    /// What makes it lose requests: an update, or all processes' death.
+    act: fn(&Namespace<'_>) -> Result<()>,
     why: &'static str,
     /// Whether it always loses requests: otherwise that is a race, which a slow cluster loses more often.
-    pub always: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Action {
-    Update,
-    Kill,
+    always: bool,
 }
 
 /// Pods that take 3 s to start, as many do. Ours start in milliseconds, which would hide the loss.
@@ -93,60 +79,58 @@ const SLOW_START: &str = "k8s/lessons/slow-start.patch.yaml";
 /// All twins. Each reason explains the kinds of failure that are printed beside it.
 pub const TWINS: &[Twin] = &[
     Twin {
+        story: "twin_never_asked",
         name: "no readiness probe",
-        ground: Some(SLOW_START),
-        patch: "k8s/lessons/no-readiness.patch.yaml",
-        action: Action::Update,
+        patches: &[SLOW_START, "k8s/lessons/no-readiness.patch.yaml"],
+        act: update,
         why: "a new pod got requests, and the old ones went, while it was still starting",
         always: true,
     },
     Twin {
+        story: "twin_no_drain",
         name: "no drain delay",
-        ground: None,
-        patch: "k8s/lessons/no-drain.patch.yaml",
-        action: Action::Update,
+        patches: &["k8s/lessons/no-drain.patch.yaml"],
+        act: update,
         why: "requests still came to pods that had stopped listening: endpoints lag behind the signal",
         always: false,
     },
     Twin {
+        story: "twin_recreate",
         name: "Recreate",
-        ground: None,
-        patch: "k8s/lessons/recreate.patch.yaml",
-        action: Action::Update,
+        patches: &["k8s/lessons/recreate.patch.yaml"],
+        act: update,
         why: "nobody answered from when the old pods stopped serving until a new one was ready",
         always: true,
     },
     Twin {
+        story: "twin_all_at_once",
         name: "maxUnavailable: 100%",
-        ground: Some(SLOW_START),
-        patch: "k8s/lessons/all-at-once.patch.yaml",
-        action: Action::Update,
+        patches: &[SLOW_START, "k8s/lessons/all-at-once.patch.yaml"],
+        act: update,
         why: "all old pods were gone before a new one was ready",
         always: true,
     },
     Twin {
+        story: "twin_no_grace",
         name: "grace period 0",
-        ground: None,
-        patch: "k8s/lessons/no-grace.patch.yaml",
-        action: Action::Update,
+        patches: &["k8s/lessons/no-grace.patch.yaml"],
+        act: update,
         why: "the kubelet killed pods with requests in flight and connections open",
         always: false,
     },
     Twin {
+        story: "twin_killed",
         name: "kill -9 of each process",
-        ground: None,
-        patch: "k8s/lessons/shared-processes.patch.yaml",
-        action: Action::Kill,
+        patches: &["k8s/lessons/shared-processes.patch.yaml"],
+        act: kill_all,
         why: "what was in flight is lost, and nobody listens until the kubelet has restarted it",
         always: true,
     },
 ];
 
 /// Deploys three pods, puts load on them, and does all that must go unnoticed; calls `report` with
-/// each row as soon as it is known. Returns the rows, and what each load counted in all.
-///
-/// # Errors
-/// When something can't be done; a request that fails is no error here, but a figure in a row.
+/// each row as soon as it is known. Returns the rows, and what each container counted in all. A
+/// request that fails is no error here, but a figure in a row.
 pub fn good(
     namespace: &Namespace<'_>,
     plan: Plan,
@@ -156,82 +140,55 @@ pub fn good(
     let (tag, next) = (&namespace.cluster.tag, &namespace.cluster.next);
     let load = Load::start(namespace, plan.rate)?;
     let mut rows = Vec::new();
-    let mut done = |row: Row| {
+    let mut done = |action: &str, pods, act: &dyn Fn() -> Result<()>| -> Result<()> {
+        let row = measure(namespace, &load, action, pods, act)?;
         report(&row);
         rows.push(row);
+        Ok(())
     };
-    for update in 0..plan.updates {
-        let (from, to) = if update % 2 == 0 {
-            (tag, next)
-        } else {
-            (next, tag)
-        };
+    let there_and_back = [(tag, next), (next, tag)].into_iter().cycle();
+    for (from, to) in there_and_back.take(plan.updates as usize) {
         let action = format!("rolling update {from} to {to}");
-        done(measure(namespace, &load, &action, 3, || {
-            deployment::update_to(namespace, to)?;
-            deployment::rolled_out(namespace)
-        })?);
+        done(&action, 3, &|| deployment::update_to(namespace, to))?;
     }
-    done(measure(
-        namespace,
-        &load,
-        "rollback (rollout undo)",
-        3,
-        || {
-            namespace.kubectl("rollout undo deployment/chesterdeployment")?;
-            deployment::rolled_out(namespace)
-        },
-    )?);
+    done("rollback (rollout undo)", 3, &|| {
+        namespace.kubectl("rollout undo deployment/chesterdeployment")?;
+        deployment::rolled_out(namespace)
+    })?;
     for (from, to) in [(3, 10), (10, 3)] {
-        done(measure(
-            namespace,
-            &load,
-            &format!("scale {from} to {to}"),
-            to,
-            || {
-                namespace.kubectl(&format!(
-                    "scale deployment chesterdeployment --replicas={to}"
-                ))?;
-                deployment::ready_pods(namespace, to).map(drop)
-            },
-        )?);
+        let scale = format!("scale deployment chesterdeployment --replicas={to}");
+        done(&format!("scale {from} to {to}"), to, &|| {
+            namespace.kubectl(&scale)?;
+            deployment::ready_pods(namespace, to).map(drop)
+        })?;
     }
-    done(measure(
-        namespace,
-        &load,
-        "eviction of every pod",
-        3,
-        || evict_all(namespace),
-    )?);
-    // The ground of those twins that need one: with all else as it should be, it loses nothing.
-    let slow = "rolling update to pods slow to start";
-    done(measure(namespace, &load, slow, 3, || {
+    done("eviction of every pod", 3, &|| evict_all(namespace))?;
+    // With all else as it should be, what some twins need besides loses nothing.
+    done("rolling update to pods slow to start", 3, &|| {
         deployment::patch(namespace, SLOW_START)?;
         deployment::rolled_out(namespace)
-    })?);
+    })?;
     let counts = load.end(namespace)?;
     Ok((rows, counts))
 }
 
 /// Deploys a twin and does what makes it lose requests.
-///
-/// # Errors
-/// When something can't be done.
 pub fn twin(namespace: &Namespace<'_>, plan: Plan, twin: &Twin) -> Result<Row> {
-    let patches: Vec<&str> = twin.ground.into_iter().chain([twin.patch]).collect();
-    deployment::redeploy(namespace, &patches)?;
+    deployment::redeploy(namespace, twin.patches)?;
     settled(namespace, 3)?;
     let load = Load::start(namespace, plan.rate)?;
-    let mut row = measure(namespace, &load, twin.name, 3, || match twin.action {
-        Action::Update => {
-            deployment::update_to(namespace, &namespace.cluster.next)?;
-            deployment::rolled_out(namespace)
-        }
-        Action::Kill => kill_all(namespace),
-    })?;
+    let act = || (twin.act)(namespace);
+    let mut row = measure(namespace, &load, twin.name, 3, &act)?;
     load.end(namespace)?;
     row.why = (row.count.failures() > 0).then_some(twin.why);
     Ok(row)
+}
+
+impl Twin {
+    /// Whether it lost requests, unless that is a race.
+    pub fn is_proven_by(&self, row: &Row) -> bool {
+        row.count.failures() > 0 || !self.always
+    }
 }
 
 /// Does something under load, and counts what the load saw from before it until every pod that
@@ -241,14 +198,14 @@ fn measure(
     load: &Load,
     action: &str,
     pods: usize,
-    act: impl FnOnce() -> Result<()>,
+    act: &dyn Fn() -> Result<()>,
 ) -> Result<Row> {
-    let before = load.total()?;
+    let before = load.now()?;
     let start = Instant::now();
     act()?;
     let took = start.elapsed();
     settled(namespace, pods)?;
-    let count = load.total_with_late()? - &before;
+    let count = load.since(&before)?;
     ensure!(count.requests > 0, "{action}: the load asked nothing");
     Ok(Row {
         action: action.to_owned(),
@@ -260,15 +217,16 @@ fn measure(
 
 /// Waits until so many pods are ready and none is stopping any more.
 fn settled(namespace: &Namespace<'_>, count: usize) -> Result<()> {
-    namespace.until(
-        &format!("{count} pods are ready and no other is left"),
-        SOON,
-        || {
-            let all = deployment::all_pods(namespace)?;
-            let settled = |pod| is_ready(pod) && !pods::is_stopping(pod);
-            Ok((all.len() == count && all.iter().all(settled)).then_some(()))
-        },
-    )
+    let what = format!("{count} pods are ready and no other is left");
+    namespace.until(&what, SOON, || {
+        let all = deployment::all_pods(namespace)?;
+        let settled = |pod| is_ready(pod) && !pods::is_stopping(pod);
+        Ok((all.len() == count && all.iter().all(settled)).then_some(()))
+    })
+}
+
+fn update(namespace: &Namespace<'_>) -> Result<()> {
+    deployment::update_to(namespace, &namespace.cluster.next)
 }
 
 /// As a node's drain does it: pod by pod, each when the budget allows.
@@ -282,16 +240,14 @@ fn evict_all(namespace: &Namespace<'_>) -> Result<()> {
 }
 
 fn kill_all(namespace: &Namespace<'_>) -> Result<()> {
-    for pod in &deployment::ready_pods(namespace, 3)? {
-        for service in ["oneapi", "twoapi"] {
-            let name = name(pod);
-            namespace.kubectl(&format!("exec {name} -c {service} -- /{service} kill KILL"))?;
-        }
+    let pods = deployment::ready_pods(namespace, 3)?;
+    let all = || {
+        pods.iter()
+            .flat_map(|pod| ["oneapi", "twoapi"].map(|it| (name(pod), it)))
+    };
+    for (pod, service) in all() {
+        namespace.kubectl(&format!("exec {pod} -c {service} -- /{service} kill KILL"))?;
     }
-    for pod in &deployment::ready_pods(namespace, 3)? {
-        for service in ["oneapi", "twoapi"] {
-            pods::restarted(namespace, name(pod), service)?;
-        }
-    }
-    Ok(())
+    deployment::ready_pods(namespace, 3)?;
+    all().try_for_each(|(pod, service)| pods::restarted(namespace, pod, service).map(drop))
 }

@@ -2,22 +2,24 @@
 //! is printed as skipped, with the reason. Arguments choose those whose names contain one of them;
 //! `--list` prints all names.
 
-use std::{env, fmt, process::ExitCode, sync::Mutex, time::Instant};
+use std::{env, process::ExitCode, sync::Mutex, time::Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use cluster::{
-    Cluster, Namespace,
+    Cluster, Namespace, exit_code,
     life::{self, Security, Skipped},
     side_by_side,
 };
 
+/// What a story does in its namespace.
+pub type Test = dyn Fn(&Namespace<'_>) -> Result<()> + Send + Sync;
+
 /// A story: an end-to-end test.
-#[derive(Clone, Copy, Debug)]
 pub struct Story {
     /// Its name, by which it is chosen; its namespace is named after it.
     pub name: &'static str,
     /// The test.
-    pub test: fn(&Namespace<'_>) -> Result<()>,
+    pub test: Box<Test>,
     /// What its namespace enforces.
     pub security: Security,
     /// Whether it measures, and so needs the cluster for itself.
@@ -26,10 +28,13 @@ pub struct Story {
 
 impl Story {
     /// A story in a `restricted` namespace, which may run beside others.
-    pub const fn new(name: &'static str, test: fn(&Namespace<'_>) -> Result<()>) -> Self {
+    pub fn new(
+        name: &'static str,
+        test: impl Fn(&Namespace<'_>) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
         Self {
             name,
-            test,
+            test: Box::new(test),
             security: Security::Restricted,
             alone: false,
         }
@@ -38,132 +43,87 @@ impl Story {
 
 /// Runs the stories that the arguments choose: first those that may run side by side, then those
 /// that need the cluster for themselves.
-pub fn run(stories: &[Story]) -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    if arguments.iter().any(|argument| argument == "--list") {
+pub fn run(mut stories: Vec<Story>) -> ExitCode {
+    let (flags, words): (Vec<_>, Vec<_>) =
+        env::args().skip(1).partition(|word| word.starts_with('-'));
+    if flags.iter().any(|flag| flag == "--list") {
         stories.iter().for_each(|story| println!("{}", story.name));
         return ExitCode::SUCCESS;
     }
-    let chosen: Vec<Story> = stories
-        .iter()
-        .filter(|story| {
-            let mut words = arguments
-                .iter()
-                .filter(|word| !word.starts_with('-'))
-                .peekable();
-            words.peek().is_none() || words.any(|word| story.name.contains(word.as_str()))
-        })
-        .copied()
-        .collect();
-    if chosen.is_empty() {
-        eprintln!("No story's name contains any of: {}.", arguments.join(" "));
-        return ExitCode::FAILURE;
-    }
-    let cluster = match Cluster::from_environment() {
-        Ok(cluster) => cluster,
-        Err(error) => {
-            eprintln!("{error:#}");
-            return ExitCode::FAILURE;
-        }
-    };
-    println!(
-        "{} stories in namespaces named chester-*-{}, with {} and {}",
-        chosen.len(),
-        cluster.run,
-        cluster.image("oneapi", &cluster.tag),
-        cluster.image("twoapi", &cluster.tag)
+    stories.retain(|story| words.is_empty() || words.iter().any(|it| story.name.contains(it)));
+    exit_code(run_all(stories, &words.join(" ")))
+}
+
+fn run_all(stories: Vec<Story>, words: &str) -> Result<bool> {
+    ensure!(
+        !stories.is_empty(),
+        "No story's name contains any of: {words}."
     );
-    match life::namespaces_of_other_runs(&cluster) {
-        Ok(others) if others.is_empty() => {}
-        Ok(others) => println!(
-            "Other runs have namespaces here: {}. When those runs are over, this deletes them: \
+    let cluster = Cluster::from_environment()?;
+    let [oneapi, twoapi] = ["oneapi", "twoapi"].map(|it| cluster.image(it, &cluster.tag));
+    println!(
+        "{} stories in namespaces named chester-*-{}, with {oneapi} and {twoapi}",
+        stories.len(),
+        cluster.run
+    );
+    let others = life::namespaces_of_other_runs(&cluster)?.join(", ");
+    if !others.is_empty() {
+        println!(
+            "Other runs have namespaces here: {others}. When those runs are over, this deletes them: \
              kubectl delete namespaces -l {}",
-            others.join(", "),
             life::LABEL
-        ),
-        Err(error) => {
-            eprintln!("{error:#}");
-            return ExitCode::FAILURE;
-        }
+        );
     }
     let start = Instant::now();
-    let count = Mutex::new(Count::default());
+    let ends = Mutex::new(Vec::new());
     side_by_side::run(
-        chosen,
+        stories,
         |story| story.alone,
         |story| {
-            let start = Instant::now();
-            let name = life::namespace_name(&cluster, story.name);
-            let result = life::run(&cluster, &name, story.security, story.test);
-            let seconds = start.elapsed().as_secs_f64();
-            let mut count = count.lock().expect("nobody panics with it");
-            let word = count.add(story.name, &result);
-            println!("{word:<7} {:<20} {seconds:>6.1} s  {name}", story.name);
+            let (name, start) = (story.name, Instant::now());
+            let result = life::run(&cluster, name, story.security, story.test);
+            let (end, seconds) = (end(&result), start.elapsed().as_secs_f64());
+            let namespace = life::namespace_name(&cluster, name);
+            // One story's lines stay together while the others run.
+            let mut ends = ends.lock().expect("nobody panics with it");
+            println!("{end:<7} {name:<20} {seconds:>6.1} s  {namespace}");
             if let Err(report) = result {
                 println!("{report:#}\n");
             }
+            ends.push((name, end));
         },
     );
-    let mut count = count.into_inner().expect("nobody panicked with it");
-    if let Ok(may_skip) = env::var("MAY_SKIP") {
-        for name in count.skip_of_others(&may_skip) {
-            println!("{name} was skipped, and MAY_SKIP doesn't name it");
-        }
-    }
-    println!("{count}, in {:.0} s", start.elapsed().as_secs_f64());
-    if count.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    let ends = ends.into_inner().expect("nobody panicked with it");
+    let may_skip = env::var("MAY_SKIP").ok();
+    let (summary, good) = summary(&ends, may_skip.as_deref());
+    println!("{summary}, in {:.0} s", start.elapsed().as_secs_f64());
+    Ok(good)
+}
+
+/// How a story has ended, in a word.
+fn end(result: &Result<()>) -> &'static str {
+    match result {
+        Ok(()) => "ok",
+        Err(error) if error.is::<Skipped>() => "skipped",
+        Err(_) => "FAILED",
     }
 }
 
-/// What has become of the stories.
-#[derive(Debug, Default)]
-struct Count {
-    ok: usize,
-    skipped: Vec<&'static str>,
-    failed: usize,
-}
-
-impl Count {
-    /// Counts a story; returns the word for how it ended.
-    fn add(&mut self, name: &'static str, result: &Result<()>) -> &'static str {
-        match result {
-            Ok(()) => {
-                self.ok += 1;
-                "ok"
-            }
-            Err(error) if error.is::<Skipped>() => {
-                self.skipped.push(name);
-                "skipped"
-            }
-            Err(_) => {
-                self.failed += 1;
-                "FAILED"
-            }
-        }
+/// How many stories are ok, and whether none has failed. One that was skipped has failed unless it is among
+/// those that may be skipped, if these are named.
+fn summary(ends: &[(&str, &str)], may_skip: Option<&str>) -> (String, bool) {
+    let may = |name| may_skip.is_none_or(|all| all.split_whitespace().any(|it| it == name));
+    let count = |word| ends.iter().filter(|it| it.1 == word).count();
+    let (mut ok, mut skipped, mut text) = (count("FAILED") == 0, count("skipped"), String::new());
+    for (name, _) in ends.iter().filter(|it| it.1 == "skipped" && !may(it.0)) {
+        text += &format!("{name} was skipped, and MAY_SKIP doesn't name it\n");
+        (ok, skipped) = (false, skipped - 1);
     }
-
-    /// Makes failures of those that were skipped without being named, and returns them.
-    fn skip_of_others(&mut self, may_skip: &str) -> Vec<&'static str> {
-        let may_skip: Vec<&str> = may_skip.split_whitespace().collect();
-        let others = self.skipped.extract_if(.., |name| !may_skip.contains(name));
-        let others: Vec<_> = others.collect();
-        self.failed += others.len();
-        others
+    text += &format!("{} of {} stories ok", count("ok"), ends.len());
+    if skipped > 0 {
+        text += &format!(", {skipped} skipped");
     }
-}
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (ok, skipped) = (self.ok, self.skipped.len());
-        write!(f, "{ok} of {} stories ok", ok + skipped + self.failed)?;
-        if skipped > 0 {
-            write!(f, ", {skipped} skipped")?;
-        }
-        Ok(())
-    }
+    (text, ok)
 }
 
 #[cfg(test)]
@@ -174,19 +134,24 @@ mod tests {
 
     #[test]
     fn a_story_that_is_skipped_is_neither_ok_nor_failed() {
-        let mut count = Count::default();
-        assert_eq!(count.add("good", &Ok(())), "ok");
-        assert_eq!(count.to_string(), "1 of 1 stories ok");
         let skipped = Skipped("it needs a newer cluster".to_owned());
-        assert_eq!(count.add("new", &Err(skipped.into())), "skipped");
-        assert_eq!(count.to_string(), "1 of 2 stories ok, 1 skipped");
-        assert_eq!(count.failed, 0);
-        assert_eq!(count.add("bad", &Err(anyhow!("it failed"))), "FAILED");
-        assert_eq!(count.to_string(), "1 of 3 stories ok, 1 skipped");
-        assert_eq!(count.failed, 1);
-        assert!(count.skip_of_others("old new").is_empty());
-        assert_eq!(count.skip_of_others("old"), ["new"]);
-        assert_eq!(count.to_string(), "1 of 3 stories ok");
-        assert_eq!(count.failed, 2);
+        let results = [Ok(()), Err(skipped.into()), Err(anyhow!("it failed"))];
+        let names = ["good", "new", "bad"].into_iter();
+        let ends: Vec<_> = names.zip(results.iter().map(end)).collect();
+        for (number, may_skip, text, good) in [
+            (1, None, "1 of 1 stories ok", true),
+            (2, None, "1 of 2 stories ok, 1 skipped", true),
+            (2, Some("old new"), "1 of 2 stories ok, 1 skipped", true),
+            (3, None, "1 of 3 stories ok, 1 skipped", false),
+            (
+                2,
+                Some("old"),
+                "new was skipped, and MAY_SKIP doesn't name it\n1 of 2 stories ok",
+                false,
+            ),
+        ] {
+            let said = summary(&ends[..number], may_skip);
+            assert_eq!(said, (text.to_owned(), good), "{may_skip:?}");
+        }
     }
 }

@@ -14,12 +14,14 @@ mod restart_always;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
-use cluster::{Namespace, life::Security};
-use e2e::runner::{self, Story};
+use cluster::life::Security;
+use e2e::{
+    prove::TWINS,
+    runner::{self, Story},
+};
 
 fn main() -> ExitCode {
-    runner::run(&[
+    let beside_others = [
         Story {
             security: Security::Unrestricted,
             ..Story::new("deploy_existing", deploy::into_a_namespace_that_exists)
@@ -27,23 +29,28 @@ fn main() -> ExitCode {
         Story::new("deploy_new", deploy::into_a_new_namespace),
         Story::new("restart_always", restart_always::run),
         Story::new("probe_mirror", probe_mirror::run),
-        Story::new("twin_never_asked", nobody_notices::twin::<0>),
-        Story::new("twin_no_drain", nobody_notices::twin::<1>),
-        Story::new("twin_recreate", nobody_notices::twin::<2>),
-        Story::new("twin_all_at_once", nobody_notices::twin::<3>),
-        Story::new("twin_no_grace", nobody_notices::twin::<4>),
-        Story::new("twin_killed", nobody_notices::twin::<5>),
-        alone("cpu_limit", cpu::limit),
-        alone("cpu_requests", cpu::requests),
-        alone("resize", resize::run),
-        alone("page", page::run),
-        alone("nobody_notices", nobody_notices::run),
-    ])
-}
-
-const fn alone(name: &'static str, test: fn(&Namespace<'_>) -> Result<()>) -> Story {
-    Story {
+    ];
+    let twins = TWINS.iter().map(|twin| {
+        Story::new(twin.story, |namespace| {
+            nobody_notices::twin(namespace, twin)
+        })
+    });
+    let alone = [
+        Story::new("cpu_limit", cpu::limit),
+        Story::new("cpu_requests", cpu::requests),
+        Story::new("resize", resize::run),
+        Story::new("page", page::run),
+        Story::new("nobody_notices", nobody_notices::run),
+    ]
+    .map(|story| Story {
         alone: true,
-        ..Story::new(name, test)
-    }
+        ..story
+    });
+    runner::run(
+        beside_others
+            .into_iter()
+            .chain(twins)
+            .chain(alone)
+            .collect(),
+    )
 }

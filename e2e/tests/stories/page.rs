@@ -5,11 +5,7 @@
 //!
 //! It needs Node and Chromium here, and is skipped where they are missing.
 
-use std::{
-    env,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{env, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use cluster::{Namespace, SOON, background::Background, deployment, life::Skipped, manifest, pods};
@@ -33,13 +29,9 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     pods::ready(namespace, "chesterpage")?;
     let load = Load::start(namespace, RATE)?;
 
-    let forward =
-        Background::start(
-            namespace
-                .command()
-                .args(["port-forward", "pod/chesterpage", ":5001"]),
-        )?;
-    let proxy = Background::start(namespace.command().args(["proxy", "--port=0"]))?;
+    let kubectl = |words: &str| Background::start(namespace.command().args(words.split(' ')));
+    let forward = kubectl("port-forward pod/chesterpage :5001")?;
+    let proxy = kubectl("proxy --port=0")?;
     let (forward_at, proxy_at) = (address(namespace, &forward)?, address(namespace, &proxy)?);
     let service = "services/chesterservice:twoapi/proxy/";
     let viewers = Background::start(
@@ -53,48 +45,46 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
             .env("CHROMIUM", browser)
             .current_dir(manifest::path(TESTS)),
     )?;
-    line(
-        namespace,
-        &viewers,
-        "both viewers see pods and answers",
-        |line| (line == "watching").then_some(()),
-    )?;
+    let watching = |line: &str| (line == "watching").then_some(());
+    line(namespace, &viewers, "both viewers see pods", watching)?;
 
-    let before = load.total()?;
+    let before = load.now()?;
     deployment::update_to(namespace, next)?;
-    deployment::rolled_out(namespace)?;
     for viewer in ["beside", "through"] {
         let report = report(namespace, &viewers, viewer, 0, 0)?;
         let verdict = &report["verdict"];
         let said = format!("the viewer {viewer} says: {report}");
-        ensure!(verdict["kind"] == "update", "{said}");
-        ensure!(verdict["from"] == Value::from(vec![tag.as_str()]), "{said}");
-        ensure!(verdict["to"] == Value::from(vec![next.as_str()]), "{said}");
-        ensure!(verdict["pods"] == 3 && verdict["stuck"] == 0, "{said}");
-        ensure!(verdict["failed"] == 0, "{said}");
+        for (key, value) in [
+            ("kind", "update".into()),
+            ("from", Value::from(vec![tag.as_str()])),
+            ("to", Value::from(vec![next.as_str()])),
+            ("pods", 3.into()),
+            ("stuck", 0.into()),
+            ("failed", 0.into()),
+        ] {
+            ensure!(verdict[key] == value, "{key}: {said}");
+        }
         ensure!(verdict["requests"].as_u64() > Some(50), "{said}");
         ensure!(verdict["late"].as_u64() > Some(0), "{said}");
         // The new version's cards appear beside the old ones, which leave.
         let cards = report["seen"].as_array().context("cards were seen")?;
-        ensure!(cards.first().is_some_and(|it| it == tag.as_str()), "{said}");
-        ensure!(
-            cards.contains(&Value::from(format!("{tag} and {next}"))),
-            "{said}"
-        );
-        ensure!(cards.last().is_some_and(|it| it == next.as_str()), "{said}");
+        let both = Value::from(format!("{tag} and {next}"));
+        ensure!(cards.first() == Some(&tag.as_str().into()), "{said}");
+        ensure!(cards.contains(&both), "{said}");
+        ensure!(cards.last() == Some(&next.as_str().into()), "{said}");
         nothing_to_complain_of(&report)?;
         let away = report["away_ms"].as_array().context("it is a list")?;
-        if viewer == "beside" {
-            ensure!(away.is_empty(), "its pod was not replaced: {said}");
-        } else {
-            ensure!(!away.is_empty(), "its pod was replaced: {said}");
-            ensure!(
-                away.iter().all(|ms| ms.as_u64() < Some(1000)),
-                "it went on within a second from another pod: {said}"
-            );
-        }
+        let replaced = viewer == "through";
+        ensure!(
+            away.is_empty() != replaced,
+            "whether its pod was replaced: {said}"
+        );
+        ensure!(
+            away.iter().all(|ms| ms.as_u64() < Some(1000)),
+            "it went on within a second from another pod: {said}"
+        );
     }
-    let counted = load.total_with_late()? - &before;
+    let counted = load.since(&before)?;
     ensure!(
         counted.requests > 0 && counted.failures() == 0,
         "the load beside it says the same as the verdicts: {counted:?}"
@@ -127,11 +117,8 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
 
 fn twin_rolled_out(namespace: &Namespace<'_>) -> Result<()> {
     let timeout = SOON.as_secs();
-    namespace
-        .kubectl(&format!(
-            "rollout status deployment/chestertwin --timeout={timeout}s"
-        ))
-        .map(drop)
+    let status = format!("rollout status deployment/chestertwin --timeout={timeout}s");
+    namespace.kubectl(&status).map(drop)
 }
 
 fn nothing_to_complain_of(report: &Value) -> Result<()> {
@@ -147,34 +134,31 @@ fn nothing_to_complain_of(report: &Value) -> Result<()> {
 
 /// The browser, if all is here that the viewers need.
 fn browser() -> Result<PathBuf> {
-    let skipped = |sentence: &str| Skipped(sentence.to_owned());
-    let node = Command::new("node")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if !node.is_ok_and(|status| status.success()) {
-        return Err(skipped("There is no node here, which the viewers of the page need.").into());
-    }
-    if !manifest::path(TESTS)
-        .join("node_modules/playwright-core")
-        .exists()
-    {
-        return Err(skipped(
-            "There is no playwright-core here, which the viewers of the page need: make test-page installs it.",
-        )
-        .into());
-    }
     let path = env::var_os("PATH").unwrap_or_default();
+    let on_path = |names: &[&str]| {
+        let mut folders = env::split_paths(&path);
+        let within = |folder: PathBuf| {
+            names
+                .iter()
+                .map(|it| folder.join(it))
+                .find(|it| it.exists())
+        };
+        folders.find_map(within)
+    };
+    let missing = |what: &str, mended: &str| {
+        let why = format!("There is no {what} here, which the viewers of the page need{mended}.");
+        Skipped(why)
+    };
+    on_path(&["node"]).ok_or_else(|| missing("node", ""))?;
+    let playwright = manifest::path(TESTS).join("node_modules/playwright-core");
+    if !playwright.exists() {
+        return Err(missing("playwright-core", ": make test-page installs it").into());
+    }
     let named = env::var_os("CHROMIUM").filter(|name| !name.is_empty());
-    let found = named.map(PathBuf::from).or_else(|| {
-        let names = ["chromium", "chromium-browser", "google-chrome"];
-        let all = env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name)));
-        all.into_iter().find(|path| path.exists())
-    });
-    Ok(found.ok_or_else(|| {
-        skipped("There is no Chromium here, which the viewers of the page need: CHROMIUM names one that isn't on the PATH.")
-    })?)
+    let named = named.map(PathBuf::from);
+    let found = named.or_else(|| on_path(&["chromium", "chromium-browser", "google-chrome"]));
+    let mended = ": CHROMIUM names one that isn't on the PATH";
+    Ok(found.ok_or_else(|| missing("Chromium", mended))?)
 }
 
 /// Waits for a line of a process.

@@ -20,7 +20,7 @@ const POD: &str = "resize";
 const FOLLOWED_WITHIN: Duration = Duration::from_millis(1500);
 
 pub fn run(namespace: &Namespace<'_>) -> Result<()> {
-    life::needs(namespace, 33, "A resize in place")?;
+    life::needs(namespace, "InPlacePodVerticalScaling")?;
     namespace.apply("k8s/lessons/resize.yaml")?;
     let before = pods::ready(namespace, POD)?;
     thread::scope(|scope| {

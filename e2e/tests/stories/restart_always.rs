@@ -45,14 +45,14 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
         "the kubelet says how long it waits, {told:?}: {messages:?}"
     );
     // Between the first and the second run there is no back-off.
-    for (pair, back_off) in runs[1..].windows(2).zip(BACK_OFFS) {
-        let waited = pods::seconds_between(&pair[0]["finishedAt"], &pair[1]["startedAt"])?;
+    for (two, back_off) in runs[1..].windows(2).zip(BACK_OFFS) {
+        let waited = pods::seconds_between(&two[0]["finishedAt"], &two[1]["startedAt"])?;
         namespace.note(&format!(
             "back-off of {back_off} s: started after {waited} s"
         ));
         ensure!(
             (back_off - 1.0..back_off + LATE).contains(&waited),
-            "{waited} s after its end, and not {back_off} s: {pair:?}"
+            "{waited} s after its end, and not {back_off} s: {two:?}"
         );
     }
     ensure!(

@@ -7,50 +7,34 @@
 #
 # Without -n it is the current namespace, without a method GET. CONTEXT is the kube context; none: the
 # current one. pod/NAME, as kubectl's -o name has it, is understood as well. If the answer is an error,
-# or there is none, one sentence says so on stderr, and the exit code is 1. It keeps to bash 3.2, since
-# macOS has that.
+# or there is none, one sentence says so on stderr, and the exit code is 1.
 
-set -u
+. "$(dirname "$0")/common.sh"
 
-fail() {
-  echo "$1" >&2
-  exit 1
-}
-form="scripts/ask.sh [-n NAMESPACE] [GET|POST|PUT|DELETE] pods/NAME:PORT/PATH, or services/ instead of pods/"
-
-namespace=
-if [ "${1:-}" = -n ] || [ "${1:-}" = --namespace ]; then
-  namespace=${2:-}
-  [ -n "$namespace" ] || fail "$1 needs the name of a namespace: $form"
-  shift 2
-fi
-method=GET
+namespace='' method=GET
+case ${1:-} in
+  -n | --namespace)
+    namespace=${2:-}
+    [ -n "$namespace" ] || unusable "$1 needs the name of a namespace."
+    shift 2
+    ;;
+esac
 case ${1:-} in
   GET | POST | PUT | DELETE)
     method=$1
     shift
     ;;
 esac
-[ $# -gt 0 ] || fail "Whom to ask, and for what, is missing: $form"
-[ $# -eq 1 ] || fail "There is one thing to ask for, not $#: $form"
-
+[ $# -eq 1 ] || unusable "There is one thing to ask for, not $#."
 asked=$1
-[[ $asked =~ ^(pod|service)s?/(.*)$ ]] || fail "\"$asked\" begins with neither pods/ nor services/: $form"
-kind=${BASH_REMATCH[1]}s
-rest=${BASH_REMATCH[2]}
-[[ $rest == */* ]] || fail "\"$asked\" has no path, such as /test: $form"
-[[ $rest =~ ^[^:/]+:[0-9]+/ ]] || fail "\"$asked\" has no port, such as NAME:5000: $form"
+[[ $asked =~ ^(pod|service)s?/([^:/]+:[0-9]+)/(.*)$ ]] ||
+  unusable "\"$asked\" is neither pods/NAME:PORT/PATH nor services/NAME:PORT/PATH."
+url=${BASH_REMATCH[1]}s/${BASH_REMATCH[2]}/proxy/${BASH_REMATCH[3]}
 
-"$(dirname "$0")/doctor.sh" need kubectl || exit 1
-kubectl() {
-  command kubectl ${CONTEXT:+--context "$CONTEXT"} "$@"
-}
-
-if [ -z "$namespace" ]; then
-  namespace=$(kubectl config view --minify --output 'jsonpath={..namespace}' 2>/dev/null)
-fi
+scripts/doctor.sh need kubectl || exit 1
+[ -n "$namespace" ] || namespace=$(kubectl config view --minify --output 'jsonpath={..namespace}' 2>/dev/null)
 namespace=${namespace:-default}
-url=/api/v1/namespaces/$namespace/$kind/${rest%%/*}/proxy/${rest#*/}
+url=/api/v1/namespaces/$namespace/$url
 
 errors=$(mktemp) || exit 1
 # shellcheck disable=SC2064 # the value of now
@@ -82,5 +66,5 @@ s/\\\\/\\/g
 p
 }' "$errors")
 [ -z "$said" ] || fail "$asked answered $status: $said"
-why=$(grep . "$errors" | tail -n 1 | sed -e 's/^Error from server ([A-Za-z]*): //' -e 's/^error: //')
+why=$(last_line "$(cat "$errors")" | sed -e 's/^Error from server ([A-Za-z]*): //' -e 's/^error: //')
 fail "$asked could not be asked in the namespace $namespace: $why"

@@ -4,19 +4,25 @@
 #   scripts/doctor.sh              `make doctor`: looks at everything, in the order in which people fail
 #   scripts/doctor.sh need WHAT…   before a verb: one line about the first missing thing of check(), exit code 1
 #
-# The first changes nothing but a namespace of its own, which it deletes in the end. It keeps to bash 3.2,
-# since macOS has that. The commands that it prints can be pasted into any shell.
+# The first changes nothing but a namespace of its own, which it deletes in the end. Its exit code is 0 if it
+# found nothing, 1 if it did, and 3 if it found nothing but could not look at everything. The commands that it
+# prints can be pasted into any shell.
 
-set -u
-cd "$(dirname "$0")/.." || exit 1
+. "$(dirname "$0")/common.sh"
+[ "${1:-}" = need ] || takes '' "$@"
 
 timeout=${DOCTOR_TIMEOUT:-45} # seconds; more than a node takes for two images of 3 MB
-findings=0 unseen=0 needed=   # yes for `need`
+findings=0 unknown=0 needed=  # yes for `need`
 old='Server Version: v(1\.(1?[0-9]|2[0-8]))\.' # than the manifests ask for
 
 say() { # KIND SENTENCE
-  [ "$1" != unseen ] || unseen=$((unseen + 1))
   [ -n "$needed" ] || printf '%-9s %s\n' "$1" "$2"
+}
+
+unseen() { # WHAT ERROR
+  unknown=$((unknown + 1))
+  say unseen "$1 can't be looked at: $(last_line "$2")"
+  return 1
 }
 
 finding() { # KIND SECTION SENTENCE [COMMAND…]
@@ -31,11 +37,6 @@ finding() { # KIND SECTION SENTENCE [COMMAND…]
   [ $# -eq 0 ] || printf '            %s\n' "$@"
   echo "          See docs/troubleshooting.md#$section"
   return 1
-}
-
-# The last line of an error, which is the one that says what is wrong.
-last_line() {
-  printf '%s\n' "$1" | grep . | tail -n 1
 }
 
 kubectl() {
@@ -95,27 +96,30 @@ check() { # WHAT
     qemu) check_installed qemu-system-x86_64 '' https://www.qemu.org/download ;;
     images) check_image oneapi && check_image twoapi ;;
     kubectl) check_installed kubectl "$(by_system 'brew install kubectl' 'sudo snap install kubectl --classic')" ;;
-    *) finding warning tools "scripts/doctor.sh doesn't know $1." ;;
+    *) unusable "There is no $1 to need." ;;
   esac
 }
 
 nodes=                     # those that take pods, one a line: name|architecture
 to_nodes='make image push' # how images that are built here get there
 check_nodes() {
-  local said name arch runtime state id minikube
-  said=$(kubectl get nodes --selector kubernetes.io/os=linux --output 'jsonpath={range .items[*]}{.metadata.name}|{.status.nodeInfo.architecture}|{.status.nodeInfo.containerRuntimeVersion}|{.status.conditions[?(@.type=="Ready")].status} {.spec.unschedulable} {.spec.taints[*].effect}|{.spec.providerID}|{.metadata.labels.minikube\.k8s\.io/name}{"\n"}{end}' 2>&1) || {
-    say unseen "The nodes can't be looked at: $(last_line "$said")"
-    return 1
-  }
+  local said name arch runtime state id minikube metrics hidden='' why
+  said=$(kubectl get nodes --selector kubernetes.io/os=linux --output 'jsonpath={range .items[*]}{.metadata.name}|{.status.nodeInfo.architecture}|{.status.nodeInfo.containerRuntimeVersion}|{.status.conditions[?(@.type=="Ready")].status} {.spec.unschedulable} {.spec.taints[*].effect}|{.spec.providerID}|{.metadata.labels.minikube\.k8s\.io/name}{"\n"}{end}' 2>&1) ||
+    unseen "The nodes" "$said" || return
   while IFS='|' read -r name arch runtime state id minikube; do
     case "$id $minikube" in kind://* | k3s://k3d-* | *' '?*) to_nodes='make image load' ;; esac
     [ "$name" != docker-desktop ] || to_nodes='make image' # its node runs what docker has built
     case $state in 'True  ' | 'True  PreferNoSchedule') nodes=$nodes$name'|'$arch$'\n' ;; esac
     [[ $runtime != containerd://1.* ]] ||
       finding warning old-nodes "The node $name has $runtime, which kubelets refuse from Kubernetes 1.38 on."
-    ! kubectl get --raw "/api/v1/nodes/$name/proxy/metrics" 2>/dev/null | grep -q '^kubelet_cgroup_version 1$' ||
-      finding warning old-nodes "The node $name has cgroup v1, which kubelets refuse by default since Kubernetes 1.35."
+    metrics=$(kubectl get --raw "/api/v1/nodes/$name/proxy/metrics" 2>&1 | grep -E '^(kubelet_cgroup_version|Error)')
+    case $metrics in
+      *_version' 1') finding warning old-nodes "The node $name has cgroup v1, which kubelets refuse by default since Kubernetes 1.35." ;;
+      *_version' '*) ;;
+      *) hidden="The cgroup version of the node $name" why=${metrics:-no kubelet_cgroup_version in its metrics} ;;
+    esac
   done <<<"$said"
+  [ -z "$hidden" ] || unseen "$hidden" "$why"
   nodes=${nodes%$'\n'}
   [ -n "$nodes" ] && say ok "$(grep -c . <<<"$nodes") of the cluster's nodes take pods." && return
   finding problem pending "No node takes pods: each one is not Ready, is cordoned or has a taint." 'kubectl describe nodes'
@@ -149,10 +153,8 @@ own= # that namespace, once it is made
 check_images() {
   local name=chester-doctor-$RANDOM said node container reason message until=$((SECONDS + timeout)) section=crashloopbackoff seen=0 found=''
   local template='{{range $pod := .items}}{{range .status.containerStatuses}}{{$pod.spec.nodeName}}|{{.name}}|{{with .state.waiting}}{{.reason}}|{{.message}}{{end}}{{with .state.terminated}}{{.reason}}{{end}}{{"\n"}}{{end}}{{end}}'
-  said=$(sed "s|^  name: .*|  name: $name|" k8s/ns.yaml | kubectl create --filename - 2>&1) || {
-    say unseen "Whether the nodes can pull the images can't be looked at: $(last_line "$said")"
-    return
-  }
+  said=$(sed "s|^  name: .*|  name: $name|" k8s/ns.yaml | kubectl create --filename - 2>&1) ||
+    unseen "Whether the nodes can pull the images" "$said" || return
   own=$name
   while IFS='|' read -r node _; do
     said=$(pod "$node" | sed "s|^spec:|&\\
@@ -209,19 +211,16 @@ check_metrics() {
 
 check_autoscalers() {
   local said
-  said=$(kubectl get hpa --namespace "$NAMESPACE" --output 'jsonpath={range .items[*]}{.spec.scaleTargetRef.name} {.status.conditions[?(@.type=="ScalingActive")].message}{"\n"}{end}' 2>&1) || {
-    say unseen "The autoscalers can't be looked at: $(last_line "$said")"
-    return
-  }
+  said=$(kubectl get hpa --namespace "$NAMESPACE" --output 'jsonpath={range .items[*]}{.spec.scaleTargetRef.name} {.status.conditions[?(@.type=="ScalingActive")].message}{"\n"}{end}' 2>&1) ||
+    unseen "The autoscalers" "$said" || return
   said=$(grep -m 1 'missing request for cpu' <<<"$said") || return
   finding warning an-autoscaler-says-unknown "The Deployment ${said%% *} has no CPU request, of which its autoscaler's target is a percentage." \
     "kubectl set resources deployment/${said%% *} --namespace $NAMESPACE --requests=cpu=100m"
 }
 
-if [ "${1:-}" = need ]; then
+if [ $# -gt 0 ]; then
   needed=yes
-  shift
-  for what; do check "$what"; done
+  for what in "${@:2}"; do check "$what"; done
   exit 0
 fi
 
@@ -244,7 +243,10 @@ if check kubectl && check cluster; then
   check_metrics
   check_autoscalers
 fi
-end=
-[ "$unseen" -eq 0 ] || end="; $unseen things could not be looked at"
-printf '\n%s\n' "Findings: $findings${end/#; 1 things/; 1 thing}."
-[ "$findings" -eq 0 ]
+end="Findings: $findings." code=$((findings > 0))
+if [ "$unknown" -gt 0 ]; then
+  [ "$findings" -gt 0 ] || code=3 # nobody knows whether all is well
+  end="$end Could not be looked at: $unknown. The exit code is $code."
+fi
+printf '\n%s\n' "$end"
+exit "$code"

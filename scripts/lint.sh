@@ -2,8 +2,8 @@
 # What `make lint` checks with programs that not everybody has: scripts, the types of the live page's
 # scripts, and the dependencies' licences. One that isn't there is told of, and with STRICT=1 an error.
 
-set -u
-cd "$(dirname "$0")/.." || exit 1
+. "$(dirname "$0")/common.sh"
+takes '' "$@"
 failed=0
 
 check() { # WHAT INSTALL COMMAND…

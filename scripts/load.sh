@@ -3,40 +3,28 @@
 # it is, and the cluster's name there, is read from the first node, since a kube context can have
 # any name.
 
-set -u
+. "$(dirname "$0")/common.sh"
+takes '' "$@"
 
-fail() {
-  echo "$1" >&2
-  exit 1
-}
-
-node=$(kubectl ${CONTEXT:+--context "$CONTEXT"} get nodes --output \
+node=$(kubectl get nodes --output \
   'jsonpath={.items[0].spec.providerID}|{.items[0].metadata.labels.minikube\.k8s\.io/name}') ||
   fail "The cluster's nodes can't be read, so it can't be told whether it is kind's, minikube's or k3d's."
 
 # kind://docker/NAME/NODE on kind; k3s://k3d-NAME-server-0 on k3d; minikube labels its nodes with the
 # profile's name.
-case $node in
-  kind://*)
-    tool=kind
-    name=${node#kind://*/}
-    name=${name%%/*}
-    load() { kind load docker-image "$1" --name "$name"; }
-    ;;
-  k3s://k3d-*)
-    tool=k3d
-    name=${node#k3s://k3d-}
-    name=${name%-server-*}
-    name=${name%-agent-*}
-    load() { k3d image import "$1" --cluster "$name"; }
-    ;;
-  *'|'?*)
-    tool=minikube
-    name=${node#*'|'}
-    load() { minikube --profile "$name" image load "$1"; }
-    ;;
-  *) fail "The cluster is not kind's, minikube's or k3d's: push the images to a registry that its nodes pull from, with make push REGISTRY=REGISTRY." ;;
-esac
+if [[ $node =~ ^kind://[^/]*/([^/]*)/ ]]; then
+  tool=kind
+  load() { kind load docker-image "$1" --name "$name"; }
+elif [[ $node =~ ^k3s://k3d-(.*)-(server|agent)- ]]; then
+  tool=k3d
+  load() { k3d image import "$1" --cluster "$name"; }
+elif [[ $node =~ \|(.+)$ ]]; then
+  tool=minikube
+  load() { minikube --profile "$name" image load "$1"; }
+else
+  fail "The cluster is not kind's, minikube's or k3d's: push the images to a registry that its nodes pull from, with make push REGISTRY=REGISTRY."
+fi
+name=${BASH_REMATCH[1]}
 command -v "$tool" >/dev/null || fail "The cluster is $tool's, and $tool is not installed on this machine."
 
 for image in "$REGISTRY/oneapi:$TAG" "$REGISTRY/twoapi:$TAG"; do

@@ -6,17 +6,13 @@
 #
 # ONEAPI_PORT and TWOAPI_PORT are the ports (5000 and 5001), COMMIT is built into both. Settings in
 # the environment are passed on, except LISTEN, which can't be the same for both; ONEAPI_URL,
-# PODS_PORTS and TRAFFIC_URL follow the ports unless they are set. It keeps to bash 3.2, since macOS has that: no `wait -n`.
+# PODS_PORTS and TRAFFIC_URL follow the ports unless they are set.
 
-set -u
-cd "$(dirname "$0")/.." || exit 1
+. "$(dirname "$0")/common.sh"
+takes '' "$@"
 
 oneapi_port=${ONEAPI_PORT:-5000}
 twoapi_port=${TWOAPI_PORT:-5001}
-fail() {
-  echo "$1" >&2
-  exit 1
-}
 [ "$oneapi_port" != "$twoapi_port" ] ||
   fail "ONEAPI_PORT and TWOAPI_PORT are both $oneapi_port: each service needs a port of its own."
 for port in "ONEAPI_PORT=$oneapi_port" "TWOAPI_PORT=$twoapi_port"; do
@@ -31,12 +27,14 @@ for port in "ONEAPI_PORT=$oneapi_port" "TWOAPI_PORT=$twoapi_port"; do
     fi
   done
 done
+oneapi_url=http://localhost:$oneapi_port/test
+twoapi_url=http://localhost:$twoapi_port/test/calloneapi
 export PODS_PORTS=${PODS_PORTS:-$oneapi_port,$twoapi_port}
-export TRAFFIC_URL=${TRAFFIC_URL:-http://localhost:$twoapi_port/test/calloneapi}
-export ONEAPI_URL=${ONEAPI_URL:-http://localhost:$oneapi_port/test}
+export TRAFFIC_URL=${TRAFFIC_URL:-$twoapi_url}
+export ONEAPI_URL=${ONEAPI_URL:-$oneapi_url}
 
 cargo build --locked -p oneapi -p twoapi || exit 1
-built=$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug
+built=$(built)/debug
 
 stopping='' oneapi='' twoapi=''
 stop() {
@@ -56,44 +54,35 @@ twoapi=$!
 set +m
 [ -z "$stopping" ] || stop # the signal came while they were being started
 
-running() {
-  kill -0 "$1" 2>/dev/null
-}
-
-answers() {
-  "$built/oneapi" probe "$1" 2>/dev/null
+running() { # PROCESS…: all of them; `kill` alone asks for one
+  local process
+  for process; do kill -0 "$process" 2>/dev/null || return; done
 }
 
 shown=
-while running "$oneapi" && running "$twoapi"; do
+while running "$oneapi" "$twoapi"; do
   # twoapi asks oneapi for this, so when it answers, both do. Then check again that both run: the
   # answer may be another program's, on a port that one of them could not have.
-  if [ -z "$shown$stopping" ] && answers "http://localhost:$twoapi_port/test/calloneapi" && answers "http://localhost:$oneapi_port/test"; then
+  if [ -z "$shown$stopping" ] && "$built/oneapi" probe "$twoapi_url" 2>/dev/null &&
+    "$built/oneapi" probe "$oneapi_url" 2>/dev/null && running "$oneapi" "$twoapi"; then
     shown=yes
-    if running "$oneapi" && running "$twoapi"; then
-      printf '  %s\n' '' "oneapi  http://localhost:$oneapi_port/test" \
-        "twoapi  http://localhost:$twoapi_port/test/calloneapi" \
-        "page    http://localhost:$twoapi_port/" '' "Ctrl-C stops both." ''
-    fi
+    printf '  %s\n' '' "oneapi  $oneapi_url" "twoapi  $twoapi_url" "page    http://localhost:$twoapi_port/" '' \
+      "Ctrl-C stops both." ''
   fi
   sleep 0.1 # too short to be noticed
 done
 
 # A service that has ended without a signal is what went wrong.
-culprit=
+ended=
 if [ -z "$stopping" ]; then
-  running "$oneapi" || culprit="oneapi"
-  running "$twoapi" || culprit="${culprit:+$culprit and }twoapi"
+  running "$oneapi" || ended=oneapi
+  running "$twoapi" || ended=${ended:+$ended and }twoapi
   stop
+  echo "$ended ended by itself, so both are stopped." >&2
 fi
-while running "$oneapi" || running "$twoapi"; do sleep 0.1; done
+while running "$oneapi" || running "$twoapi"; do sleep 0.1; done # `wait` returns at each signal
 wait "$oneapi"
-oneapi_code=$?
+codes=$?
 wait "$twoapi"
-twoapi_code=$?
-
-[ -z "$culprit" ] || echo "$culprit ended by itself, so both are stopped." >&2
-if [ -n "$culprit" ] || [ "$oneapi_code$twoapi_code" != 00 ]; then
-  echo "Exit codes: oneapi $oneapi_code, twoapi $twoapi_code." >&2
-  exit 1
-fi
+codes="oneapi $codes, twoapi $?"
+[ -z "$ended" ] && [ "$codes" = 'oneapi 0, twoapi 0' ] || fail "Exit codes: $codes."

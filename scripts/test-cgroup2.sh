@@ -9,13 +9,9 @@
 # modules, as in Debian's. ONEAPI is a static binary, else one is built as for an image: one that isn't
 # optimised works in steps that are too long for a CPU as slow as this.
 
-set -eu
-cd "$(dirname "$0")/.."
-
-fail() {
-  echo "$1" >&2
-  exit 1
-}
+. "$(dirname "$0")/common.sh"
+takes '' "$@"
+set -e
 
 # Busybox is copied alone to where there are no libraries.
 ! ldd "$(command -v busybox)" >/dev/null 2>&1 || fail "busybox has to be static: Debian's package is busybox-static."

@@ -3,8 +3,8 @@
 # used before Kubernetes had gRPC probes, asks Check; grpcurl asks Watch. Both are built by Go into
 # target/tools the first time.
 
-set -u
-cd "$(dirname "$0")/.." || exit 1
+. "$(dirname "$0")/common.sh"
+takes '' "$@"
 
 tools=$PWD/target/tools
 [ -x "$tools/grpc-health-probe" ] && [ -x "$tools/grpcurl" ] || (

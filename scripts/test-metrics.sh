@@ -3,8 +3,8 @@
 # wrong with the pages, that Prometheus takes each scrape, in its own format and in OpenMetrics, and
 # that the quantile which it computes from the histogram is what the requests took.
 
-set -u
-cd "$(dirname "$0")/.." || exit 1
+. "$(dirname "$0")/common.sh"
+takes '' "$@"
 
 . scripts/test-services.sh
 

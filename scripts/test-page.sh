@@ -5,16 +5,14 @@
 # stays flat. What it needs from npm is installed into the folder of these tests;
 # CHROMIUM is the browser.
 
-set -eu
-cd "$(dirname "$0")/.."
+. "$(dirname "$0")/common.sh"
+[ "${1:-}" = endurance ] || takes '|screenshots' "$@"
+set -e
 
 export CHROMIUM=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
-if [ -z "$CHROMIUM" ]; then
-  echo "Chromium is needed and not installed; CHROMIUM names one that isn't on the PATH." >&2
-  exit 1
-fi
+[ -n "$CHROMIUM" ] || fail "Chromium is needed and not installed; CHROMIUM names one that isn't on the PATH."
 
-built=$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+built=$(built)
 for version in 1.1 1.0; do
   VERSION=$version cargo build -q --locked -p oneapi -p twoapi
   mkdir -p "$built/page/$version"

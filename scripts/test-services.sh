@@ -3,7 +3,7 @@
 # builds both, starts them on ports of their own choice, and ends them with the script.
 
 cargo build -q --locked -p oneapi -p twoapi || exit 1
-built=$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug
+built=$(built)/debug
 
 folder=$(mktemp -d)
 pids=()
@@ -13,11 +13,6 @@ finish() {
   rm -rf "$folder"
 }
 trap finish EXIT
-
-fail() {
-  echo "$1" >&2
-  exit 1
-}
 
 # Starts a service, and sets `listen` to its address and `pid` to its process.
 start() { # SERVICE ENVIRONMENT…

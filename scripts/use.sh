@@ -10,22 +10,8 @@
 # The version "none" keeps its tag: it belongs to the lesson in which an image can't be pulled.
 # It keeps to the options of sed that BSD has, too, so there is no -i.
 
-set -u
-cd "$(dirname "$0")/.." || exit 1
-LC_ALL=C # [a-z] depends on the locale
-
-fail() {
-  echo "$1" >&2
-  exit 1
-}
-
-# A part of the name of oneapi's image in the deployment: \1 the registry, \2 the tag.
-written() {
-  sed -n -E -e "/^[ -]*image: +[^ ]+\/oneapi:/{
-    s/^[ -]*image: +([^ ]+)\/oneapi:([^ @]+).*/$1/p
-    q
-  }" k8s/deployment.yaml
-}
+. "$(dirname "$0")/common.sh"
+takes '|check|registry|tag' "$@"
 
 check() {
   # The names that container engines accept: a host with an optional port, then a path; or a path
@@ -43,36 +29,22 @@ check() {
 }
 
 use() {
-  local file changed=0 all=0 line='^([ -]*image: +)[^ ]+/(oneapi|twoapi)'
+  local work file line='^([ -]*image: +)[^ ]+/(oneapi|twoapi)'
   check
+  work=$(mktemp "${TMPDIR:-/tmp}/use.XXXXXX") || exit 1
+  # shellcheck disable=SC2064 # the value of now
+  trap "rm -f '$work'" EXIT
   while IFS= read -r file; do
-    grep -qE "$line" "$file" || continue
-    all=$((all + 1))
-    sed -E -e "s#$line:none( .*)?\$#\\1$REGISTRY/\\2:none\\3#" -e t \
+        sed -E -e "s#$line:none( .*)?\$#\\1$REGISTRY/\\2:none\\3#" -e t \
       -e "s#$line([:@][^ ]*)?( .*)?\$#\\1$REGISTRY/\\2:$TAG\\4#" "$file" >"$work" || exit 1
-    cmp -s "$file" "$work" && continue
     cat "$work" >"$file" || exit 1 # and not mv, which would change its mode
-    changed=$((changed + 1))
-  done < <(find k8s -name '*.yaml' | sort)
-  [ "$all" -gt 0 ] || fail "No file in k8s names an image of oneapi or twoapi."
-  if [ "$changed" -eq 0 ]; then
-    echo "The $all files in k8s name $REGISTRY/oneapi:$TAG and $REGISTRY/twoapi:$TAG already."
-  else
-    echo "$changed files in k8s name $REGISTRY/oneapi:$TAG and $REGISTRY/twoapi:$TAG now."
-  fi
+  done < <(grep -rlE --include='*.yaml' "$line" k8s)
+  echo "The files in k8s name $REGISTRY/oneapi:$TAG and $REGISTRY/twoapi:$TAG now."
 }
 
-case $#:${1:-} in
-  0:)
-    work=$(mktemp "${TMPDIR:-/tmp}/use.XXXXXX") || exit 1
-    trap 'rm -f "$work"' EXIT
-    use
-    ;;
-  1:registry) written '\1' ;;
-  1:tag) written '\2' ;;
-  1:check) check ;;
-  *)
-    echo "Usage: scripts/use.sh [check | registry | tag], with REGISTRY and TAG in the environment." >&2
-    exit 2
-    ;;
+case ${1:-} in
+  check) check ;;
+  registry) written '\1' ;;
+  tag) written '\2' ;;
+  *) use ;;
 esac

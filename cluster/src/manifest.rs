@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn the_namespace_is_the_one_that_the_makefile_deploys_to_by_default() {
         let makefile = text("Makefile").unwrap();
-        let default = format!("\nNAMESPACE ?= {NAMESPACE}\n");
+        let default = format!("\nNAMESPACE ?= {NAMESPACE}#");
         assert!(makefile.contains(&default), "as in k8s");
     }
 

@@ -118,7 +118,8 @@ impl Tree {
     /// In which nothing is wrong.
     fn new() -> Self {
         let tree = Self(TempDir::new().unwrap());
-        let makefile = "TAG ?= 1.0\nCHOSEN ?= $(shell echo a)\n\nrun test: ## runs it\n\techo\n";
+        let makefile =
+            "TAG ?= 1.0# what\nCHOSEN ?= $(shell echo a)\n\nrun test: ## runs it\n\techo\n";
         tree.write("Makefile", makefile);
         tree.write("k8s/pod.yaml", "kind: Pod\n");
         tree.write("docs/page-en.png", "");

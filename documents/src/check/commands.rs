@@ -23,7 +23,7 @@ static PATH: LazyLock<Regex> =
 static RULE: LazyLock<Regex> =
     LazyLock::new(|| regex(r"(?m)^(?<verbs>[a-z][a-z0-9_. -]*):(?:[^=]|$)"));
 static VARIABLE: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"(?m)^(?<name>[A-Z][A-Z0-9_]*) *[?:]*= *(?<value>.*)$"));
+    LazyLock::new(|| regex(r"(?m)^(?<name>[A-Z][A-Z0-9_]*) *[?:]*= *(?<value>[^#\n]*)"));
 
 /// The verbs and the variables of a Makefile.
 pub(super) struct Makefile {

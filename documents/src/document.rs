@@ -49,7 +49,7 @@ pub struct Block {
     pub exit: i32,
     /// How long it may take: `<!-- within 60s -->`.
     pub limit: Duration,
-    /// Whether it is repeated until its output matches, for at most `limit`: `<!-- until 60s -->`.
+    /// Whether it is repeated until it is as expected, for at most `limit`: `<!-- until 60s -->`.
     pub repeated: bool,
     /// How its output is compared.
     pub rule: Rule,
@@ -121,20 +121,13 @@ impl Document {
         }
         reader.separate();
         reader.blocks.retain(|block| !block.not_run);
-        let mut findings = reader.findings;
-        for block in &reader.blocks {
-            if block.repeated && block.output.is_none() {
-                let sentence = "`until` needs a `text` block, which says what to wait for.";
-                findings.push((block.line, sentence.to_owned()));
-            }
-        }
         Self {
             path: path.to_owned(),
             text,
             blocks: reader.blocks,
             left_out: reader.left_out,
             alone: reader.alone,
-            findings,
+            findings: reader.findings,
             elements,
         }
     }
@@ -373,7 +366,6 @@ mod tests {
 1 | is none of: exit N | <!-- within soon -->⏎```sh⏎a⏎```
 1 | isn't above an `sh` | <!-- exit 1 -->⏎⏎A sentence.⏎```sh⏎a⏎```
 1 | isn't above an `sh` | <!-- exit 1 -->⏎```yaml⏎a: b⏎```
-2 | `until` needs a `text` block | <!-- until 5s -->⏎```sh⏎a⏎```
 1 | `not run:` needs a reason. | <!-- not run: -->⏎```sh⏎a⏎```
 1 | follows no `sh` block | ```text⏎b⏎```";
 

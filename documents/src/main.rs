@@ -18,28 +18,16 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use cluster::{images::suffix, side_by_side};
+use cluster::{Cluster, side_by_side};
 use documents::{
     document::{Document, documents, is_chinese},
-    names::REGISTRY,
-    place::{Cluster, LABEL},
+    place::LABEL,
     run::{Report, Runner},
 };
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
 };
-
-fn main() -> ExitCode {
-    match run_all() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
 
 /// A document, and what its runs have come to.
 struct Row {
@@ -58,46 +46,45 @@ impl Row {
     }
 }
 
-fn run_all() -> Result<bool> {
+fn main() -> Result<ExitCode> {
     let root = env::args_os().nth(1).map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
         PathBuf::from,
     );
-    let root = root
-        .canonicalize()
-        .with_context(|| format!("There is no folder {}", root.display()))?;
+    let root = root.canonicalize()?;
     let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
     let tries = variable("TRIES").unwrap_or("1".to_owned());
     let tries: u32 = tries
         .parse()
-        .ok()
-        .filter(|tries| (1..=5).contains(tries))
-        .with_context(|| format!("TRIES is a number from 1 to 5, and not \"{tries}\"."))?;
+        .with_context(|| format!("TRIES is a number, and not \"{tries}\"."))?;
     let mut rows = choose(&root, &variable("DOCUMENTS").unwrap_or_default())?;
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         flag::register(signal, Arc::clone(&interrupted))?;
     }
+    let cluster = Cluster::from_environment()?;
+    let nodes = "jsonpath={.items[*].metadata.name}";
+    let nodes = cluster.kubectl.run(&["get", "nodes", "-o", nodes])?;
+    let nodes: Vec<String> = nodes.split_whitespace().map(str::to_owned).collect();
     let runner = Runner {
         root: &root,
-        cluster: &Cluster::of_context(&variable("CONTEXT").unwrap_or_default())?,
-        registry: &variable("REGISTRY").unwrap_or(REGISTRY.to_owned()),
+        cluster: &cluster,
+        nodes: &nodes,
         bless: variable("BLESS").is_some(),
         interrupted: &interrupted,
     };
-    let suffix = suffix();
+    let Cluster { registry, run, .. } = &cluster;
     println!(
-        "{} documents in namespaces named docs-*-{suffix} and chesterns-*-{suffix}, with images \
-         from {}. If this is killed, kubectl delete namespaces -l {LABEL} deletes what is left.",
+        "{} documents in namespaces named docs-*-{run} and chesterns-*-{run}, with images from \
+         {registry}. If this is killed, kubectl delete namespaces -l {LABEL} deletes what is left.",
         rows.len(),
-        runner.registry
     );
     let start = Instant::now();
     for number in 1..=tries {
         // The namespaces of the try before are still being deleted.
         let suffix = match number {
-            1 => suffix.clone(),
-            _ => format!("{suffix}{number}"),
+            1 => run.clone(),
+            _ => format!("{run}{number}"),
         };
         side_by_side::run(
             rows.iter_mut().filter(|row| !row.is_right()),
@@ -122,7 +109,10 @@ fn run_all() -> Result<bool> {
             },
         );
     }
-    Ok(summary(&rows, start.elapsed().as_secs_f64()))
+    Ok(match summary(&rows, start.elapsed().as_secs_f64()) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 /// The documents in English that have something to run, and whose names contain one of the words. What is

@@ -153,7 +153,17 @@ fn adopt(expected: &str, seen: &str, share: f64) -> String {
 mod tests {
     use super::*;
 
-    const SEEN_AND_NORMAL: &str = r#"
+    /// What is seen, and what it is replaced by; without that, it is what a document is about.
+    const CASES: &str = r#"
+Liveness: http-get http://:5000/livez delay=0s timeout=1s period=10s
+after 3s
+took 250 millicores
+exit code 137
+oneapi 1.0
+chesterdeployment chesterservice chester-page
+sleep 30
+Running 0
+a:5000
 ip is 10.244.0.12 ⇒ ip is [IP]
 10.244.0.0/16 ⇒ [IP]/16
 fd00:10:244::5 and fe80::1 and :: ⇒ [IP] and [IP] and ::
@@ -185,26 +195,9 @@ resourceVersion: "1234" ⇒ resourceVersion: [VERSION]
 
     #[test]
     fn what_differs_from_run_to_run_is_replaced() {
-        for case in SEEN_AND_NORMAL.trim_matches('\n').lines() {
-            let (seen, normal) = case.split_once(" ⇒ ").unwrap();
+        for case in CASES.trim_matches('\n').lines() {
+            let (seen, normal) = case.split_once(" ⇒ ").unwrap_or((case, case));
             assert_eq!(normalise(seen), normal);
-        }
-    }
-
-    #[test]
-    fn what_a_document_is_about_is_kept() {
-        for text in [
-            "Liveness: http-get http://:5000/livez delay=0s timeout=1s period=10s",
-            "after 3s",
-            "took 250 millicores",
-            "exit code 137",
-            "oneapi 1.0",
-            "chesterdeployment chesterservice chester-page",
-            "sleep 30",
-            "Running 0",
-            "a:5000",
-        ] {
-            assert_eq!(normalise(text), text);
         }
     }
 

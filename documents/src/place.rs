@@ -2,14 +2,14 @@
 //! are deleted with it.
 
 use std::{
-    ffi::OsString,
     fs,
     path::{Path, PathBuf},
+    process::Command,
     sync::LazyLock,
 };
 
 use anyhow::Result;
-use cluster::kubectl::Kubectl;
+use cluster::{Cluster, Namespace, kubectl::Kubectl};
 use regex::Regex;
 use tempfile::TempDir;
 
@@ -41,60 +41,33 @@ static IMAGE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?<before>image: +)\S+/(?<service>oneapi|twoapi):").expect("it is tested")
 });
 
-/// A cluster, as kubectl reaches it.
-#[derive(Clone, Debug)]
-pub struct Cluster {
-    /// A kubeconfig with one context.
-    kubeconfig: String,
-    /// The nodes' names.
-    pub nodes: Vec<String>,
-}
-
-impl Cluster {
-    /// The cluster of a context, or of the current one.
-    ///
-    /// # Errors
-    /// A sentence when there is no kubectl, or when no cluster answers it.
-    pub fn of_context(context: &str) -> Result<Self> {
-        let kubectl = Kubectl::of_context(context);
-        kubectl.check()?;
-        let kubeconfig = kubectl.run(&["config", "view", "--minify", "--flatten", "--raw"])?;
-        let nodes = "jsonpath={.items[*].metadata.name}";
-        let nodes = kubectl.run(&["get", "nodes", "-o", nodes])?;
-        Ok(Self {
-            kubeconfig,
-            nodes: nodes.split_whitespace().map(str::to_owned).collect(),
-        })
-    }
-}
-
 /// Where a document runs. What it made on the cluster is deleted when this is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Place<'a> {
     folder: TempDir,
     /// What is called what there.
     pub names: Names,
-    kubectl: Kubectl,
+    cluster: &'a Cluster,
 }
 
-impl Place {
+impl<'a> Place<'a> {
     /// A place with a namespace on the cluster.
-    pub fn new(root: &Path, document: &str, names: Names, cluster: &Cluster) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("document-").tempdir()?;
-        let kubeconfig = folder.path().join("kubeconfig");
-        fs::write(&kubeconfig, &cluster.kubeconfig)?;
+    pub fn new(root: &Path, document: &str, names: Names, cluster: &'a Cluster) -> Result<Self> {
         let place = Self {
-            folder,
+            folder: tempfile::Builder::new().prefix("document-").tempdir()?,
             names,
-            kubectl: Kubectl::of_file(&kubeconfig),
+            cluster,
         };
         place.copy(root, document)?;
-        let Self { names, kubectl, .. } = &place;
-        let current = names.current.as_str();
+        let kubectl = &cluster.kubectl;
+        let current = place.names.current.as_str();
         kubectl.run(&["create", "namespace", current])?;
         kubectl.wait_for_account(current)?;
         let label = format!("{LABEL}={document}");
         kubectl.run(&["label", "namespace", current, &label])?;
+        let view = ["config", "view", "--minify", "--flatten", "--raw"];
+        fs::write(place.kubeconfig(), kubectl.run(&view)?)?;
+        let kubectl = Kubectl::of_file(&place.kubeconfig());
         kubectl.run(&["config", "set-context", "--current", "--namespace", current])?;
         Ok(place)
     }
@@ -127,32 +100,34 @@ impl Place {
     }
 
     /// The repository's copy.
-    pub fn tree(&self) -> PathBuf {
+    fn tree(&self) -> PathBuf {
         self.folder().join("repository")
     }
 
-    /// How the environment of a shell here differs from the runner's own.
-    pub fn environment(&self) -> Vec<(&'static str, Option<OsString>)> {
-        let kept = KEPT_FROM_A_SHELL.split_whitespace();
-        let mut environment: Vec<(&str, Option<OsString>)> =
-            kept.map(|name| (name, None)).collect();
-        let kubeconfig = self.folder().join("kubeconfig");
-        environment.push(("KUBECONFIG", Some(kubeconfig.into())));
-        environment.push(("TERM", Some("dumb".into())));
-        environment
+    fn kubeconfig(&self) -> PathBuf {
+        self.folder().join("kubeconfig")
+    }
+
+    /// A bash in the copy, which reaches the cluster.
+    pub fn bash(&self) -> Command {
+        let mut bash = Command::new("bash");
+        bash.args(["--noprofile", "--norc"])
+            .current_dir(self.tree())
+            .env("KUBECONFIG", self.kubeconfig())
+            .env("TERM", "dumb");
+        for name in KEPT_FROM_A_SHELL.split_whitespace() {
+            bash.env_remove(name);
+        }
+        bash
     }
 
     /// The pods, and what happened last, for a document that failed.
     pub fn state(&self) -> String {
         let mut state = String::new();
-        for namespace in [&self.names.current, &self.names.namespace] {
-            for words in [
-                "get pods --output=wide",
-                "get events --sort-by=.lastTimestamp",
-            ] {
-                let words = words.split(' ').chain(["--namespace", namespace]);
-                let text = self.kubectl.run(&words.collect::<Vec<_>>());
-                let text = text.unwrap_or_else(|error| format!("{error:#}"));
+        for name in [&self.names.current, &self.names.namespace] {
+            let namespace = Namespace::new(self.cluster, name);
+            for words in ["get pods -o wide", "get events --sort-by=.lastTimestamp"] {
+                let text = namespace.output(words);
                 // As many as fit a terminal.
                 let skipped = text.lines().count().saturating_sub(20);
                 for line in text.lines().skip(skipped) {
@@ -179,7 +154,9 @@ impl Place {
     }
 
     fn objects(&self, kinds: &str) -> Result<Vec<String>> {
-        let objects = self.kubectl.run(&["get", kinds, "-o", OBJECTS])?;
+        let current = &self.names.current;
+        let arguments = ["get", kinds, "-n", current, "-o", OBJECTS];
+        let objects = self.cluster.kubectl.run(&arguments)?;
         Ok(objects.split_whitespace().map(str::to_owned).collect())
     }
 
@@ -188,18 +165,16 @@ impl Place {
         namespaces.push(format!("Namespace/{}", self.names.current));
         let mut arguments = vec!["delete", "--wait=false", "--ignore-not-found"];
         arguments.extend(namespaces.iter().map(String::as_str));
-        self.kubectl.run(&arguments)?;
+        self.cluster.kubectl.run(&arguments)?;
         Ok(())
     }
 }
 
-impl Drop for Place {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.delete() {
-            let Names {
-                current, namespace, ..
-            } = &self.names;
-            eprintln!("The namespaces {current} and {namespace} may be left: {error:#}");
+            let (current, own) = (&self.names.current, &self.names.namespace);
+            eprintln!("The namespaces {current} and {own} may be left: {error:#}");
         }
     }
 }

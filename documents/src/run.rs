@@ -9,13 +9,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use cluster::Cluster;
 
 use crate::{
     bless,
     document::{Block, Document},
     names::Names,
     normalise::difference,
-    place::{Cluster, Place},
+    place::Place,
     shell::{Ran, Shell},
 };
 
@@ -33,8 +34,8 @@ pub struct Runner<'a> {
     pub root: &'a Path,
     /// Where documents run.
     pub cluster: &'a Cluster,
-    /// Where images come from.
-    pub registry: &'a str,
+    /// The names of its nodes.
+    pub nodes: &'a [String],
     /// Whether an output that differs is written into the document, and no failure.
     pub bless: bool,
     /// Set when all is to end.
@@ -69,7 +70,7 @@ impl Runner<'_> {
 
     fn run_in_place(&self, document: &Document, suffix: &str, report: &mut Report) -> Result<()> {
         let name = document.name();
-        let names = Names::new(&name, suffix, self.registry, &self.cluster.nodes);
+        let names = Names::new(&name, suffix, &self.cluster.registry, self.nodes);
         let (current, own) = (&names.current, &names.namespace);
         println!("{name}: namespaces {current} and {own}");
         let path = document.path.display();
@@ -91,7 +92,7 @@ impl Runner<'_> {
     }
 
     fn run_blocks(&self, document: &Document, place: &Place, report: &mut Report) -> Result<()> {
-        let mut shell = Shell::start(&place.tree(), place.folder(), &place.environment())?;
+        let mut shell = Shell::start(place.bash(), place.folder())?;
         let end = Instant::now() + DOCUMENT_LIMIT;
         for (index, block) in document.blocks.iter().enumerate() {
             let start = Instant::now();

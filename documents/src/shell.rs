@@ -2,7 +2,6 @@
 //! Each block is sourced; a command in it that fails ends the block, and not the shell.
 
 use std::{
-    ffi::OsString,
     fs::{self, File},
     io::{Read, Write},
     os::unix::process::CommandExt,
@@ -43,28 +42,13 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// Starts a bash in a folder, with variables added to (or, with none, taken from) the
-    /// environment. Scripts and outputs of the blocks are files in `scratch`.
-    pub fn start(
-        folder: &Path,
-        scratch: &Path,
-        environment: &[(&str, Option<OsString>)],
-    ) -> Result<Self> {
-        let mut command = Command::new("bash");
-        command
-            .args(["--noprofile", "--norc"])
-            .current_dir(folder)
-            .stdin(Stdio::piped())
+    /// Starts a bash. Scripts and outputs of the blocks are files in a folder.
+    pub fn start(mut bash: Command, folder: &Path) -> Result<Self> {
+        bash.stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0);
-        for (name, value) in environment {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        let mut bash = command.spawn().context("bash can't be started")?;
+        let mut bash = bash.spawn().context("bash can't be started")?;
         // As `set -e` does, but returning from the block; functions, subshells and pipes too. Outside
         // of a block there is nothing to return from.
         let input = bash.stdin.as_mut().expect("it is piped");
@@ -72,7 +56,7 @@ impl Shell {
         writeln!(input, "{trap}")?;
         Ok(Self {
             bash,
-            folder: scratch.to_owned(),
+            folder: folder.to_owned(),
             gone: false,
         })
     }
@@ -142,7 +126,8 @@ fn ended(file: &Path) -> Option<Result<i32, String>> {
     Some(match jobs {
         "0" => Ok(code.parse().ok()?),
         _ => Err(format!(
-            "It leaves {jobs} job(s) in the background: end them, or wait for them, in the same block."
+            "It ends with {code} and leaves {jobs} job(s) in the background: end them, or wait for \
+             them, in the same block."
         )),
     })
 }

@@ -6,11 +6,10 @@
 use std::{
     fs,
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
-    path::Path,
     process::{Command, Output, Stdio},
-    time::{Duration, Instant},
 };
 
+use cluster::wait::{SOON, until};
 use tempfile::TempDir;
 
 /// Answers as a cluster of one node does; a namespace that a document makes is listed afterwards.
@@ -21,8 +20,8 @@ case $* in
   *'get nodes'*) echo vm ;;
   *'get serviceaccount'*)
     if [ "$(grep -c 'get serviceaccount' "$CALLS")" -gt 1 ]; then echo serviceaccount/default; fi ;;
-  *'get pods --output=wide --namespace docs-'*) echo 'NAME'; echo 'a-pod on vm' ;;
-  *'get namespaces -o'*) sed -n 's/^create namespace \(chesterns.*\)/Namespace\/\1 /p' "$CALLS" ;;
+  '-n docs-'*' get pods -o wide') echo 'NAME'; echo 'a-pod on vm' ;;
+  *'get namespaces '*) sed -n 's/^create namespace \(chesterns.*\)/Namespace\/\1 /p' "$CALLS" ;;
 esac
 "#;
 
@@ -94,94 +93,66 @@ fn finished(output: &Output) -> (bool, String) {
     (output.status.success(), String::from_utf8(text).unwrap())
 }
 
+#[track_caller]
+fn says(text: &str, words: &str) {
+    assert!(text.contains(words), "{words} isn't in: {text}");
+}
+
 fn page(code: &str) -> String {
     format!("# A page\n\n```sh\n{code}\n```\n")
 }
 
 #[test]
-fn the_documents_in_english_are_run_and_a_table_says_what_became_of_each() {
+fn the_documents_in_english_are_run_and_a_table_says_what_became_of_each_at_all_tries() {
+    // Fails unless it has been here before.
+    let late = "there=${CALLS%calls}there; if ! [ -e $there ]; then touch $there; false; fi";
     let tree = Tree::new(&[
         ("README.md", &page("true")),
-        ("docs/cpu.md", &page("false")),
+        ("docs/cpu.md", &page(late)),
         ("docs/cpu.zh-CN.md", &page("exit 1")),
+        ("docs/stopping.md", &page("false")),
         ("docs/words.md", "# Words only\n"),
     ]);
-    let (passed, text) = tree.run(&[]);
+    let (passed, text) = tree.run(&[("TRIES", "2")]);
     assert!(!passed);
-    assert!(text.contains("docs/cpu.md:3: The exit code is 1"), "{text}");
-    let row = |path: &str| {
-        let mut rows = text.lines().filter(|line| line.starts_with(path));
-        rows.next_back().map(str::to_owned).unwrap_or_default()
-    };
-    assert!(row("README.md ").ends_with("ok"), "{text}");
-    assert!(
-        text.contains("    a-pod on node1\n"),
-        "the state is shown: {text}"
-    );
-    assert!(
-        row("docs/cpu.md ").contains("failed: docs/cpu.md:3"),
-        "{text}"
-    );
-    assert!(
-        text.ends_with(" s\n") && text.contains("2 documents, 1 failed, 0 not begun"),
-        "{text}"
-    );
-}
-
-#[test]
-fn a_document_that_fails_is_tried_again_as_often_as_is_allowed_and_the_table_says_so() {
-    // Fails unless it has been here before.
-    let late =
-        "there=\"${CALLS%calls}there\"; if ! [ -e \"$there\" ]; then touch \"$there\"; false; fi";
-    let documents = [
-        ("docs/cpu.md", &*page(late)),
-        ("docs/stopping.md", &*page("false")),
-    ];
-    let (passed, text) = Tree::new(&documents).run(&[("TRIES", "2")]);
-    assert!(!passed);
-    let ends = |end: &str| text.lines().any(|line| line.ends_with(end));
+    says(&text, "docs/cpu.md:3: The exit code is 1");
+    says(&text, "    a-pod on node1\n");
+    let row = |path: &str| text.lines().rfind(|line| line.starts_with(path)).unwrap();
+    assert!(row("README.md ").ends_with("  ok"), "{text}");
     let why = "The exit code is 1, and 0 is expected.";
-    assert!(
-        ends(&format!("  ok at another try, after docs/cpu.md:3: {why}")),
-        "{text}"
-    );
-    let twice = format!("docs/stopping.md:3: {why}; docs/stopping.md:3: {why}");
-    assert!(ends(&format!("  failed: {twice}")), "{text}");
-    assert!(
-        text.contains("2 documents, 1 failed, 0 not begun"),
-        "{text}"
-    );
+    let late = format!("  ok at another try, after docs/cpu.md:3: {why}");
+    assert!(row("docs/cpu.md ").ends_with(&late), "{text}");
+    let twice = format!("  failed: docs/stopping.md:3: {why}; docs/stopping.md:3: {why}");
+    assert!(row("docs/stopping.md ").ends_with(&twice), "{text}");
+    says(&text, "\n3 documents, 1 failed, 0 not begun, in ");
 
-    let (passed, text) = Tree::new(&documents[..1]).run(&[]);
-    assert!(!passed, "one try is the default: {text}");
-    let (_, text) = Tree::new(&documents).run(&[("TRIES", "many")]);
-    assert_eq!(text, "TRIES is a number from 1 to 5, and not \"many\".\n");
+    let (_, text) = tree.run(&[]);
+    assert!(!text.contains("alone"), "one try is the default: {text}");
+    let (_, text) = tree.run(&[("TRIES", "many")]);
+    says(&text, "TRIES is a number, and not \"many\".");
 }
 
-/// DOCUMENTS, BLESS, whether it passes, how many namespaces are made, what is said, and docs/cpu.md.
+/// DOCUMENTS, whether it passes, how many namespaces are made, what is said, and docs/cpu.md.
 const CHOICES: &str = r#"
- | | true | 0 | docs/cpu.md:2 is left out: a build | <!-- not run: a build -->⏎```sh⏎make⏎```
- | | false | 0 | docs/cpu.md:1: "exti 1" is none of: exit N | <!-- exti 1 -->⏎```sh⏎touch run⏎```
-nothing | | false | 0 | contains any of: nothing. The documents: cpu, stopping. | ```sh⏎true⏎```
-cp page | | true | 1 | 1 documents, 0 failed, 0 not begun | ```sh⏎true⏎```
-cp page | | false | 1 | The output is not the one in line 4. | ```sh⏎echo a⏎```⏎```text⏎```
-cp page | 1 | true | 1 | docs/cpu.md:4: wrote what was seen. | ```sh⏎echo a⏎```⏎```text⏎```
+ | true | 0 | docs/cpu.md:2 is left out: a build | <!-- not run: a build -->⏎```sh⏎make⏎```
+ | false | 0 | docs/cpu.md:1: "exti 1" is none of: exit N | <!-- exti 1 -->⏎```sh⏎touch run⏎```
+nothing | false | 0 | contains any of: nothing. The documents: cpu, stopping. | ```sh⏎true⏎```
+cp page | true | 1 | 1 documents, 0 failed, 0 not begun | ```sh⏎true⏎```
 "#;
 
 #[test]
 fn words_and_comments_choose_what_is_run() {
     for case in CHOICES.lines().skip(1) {
-        let [words, bless, passes, namespaces, said, code] =
-            case.split('|').map(str::trim).collect::<Vec<_>>()[..]
-        else {
-            panic!("six parts: {case}");
+        let parts: Vec<_> = case.split('|').map(str::trim).collect();
+        let [words, passes, namespaces, said, code] = parts[..] else {
+            panic!("five parts: {case}");
         };
         let code = code.replace('⏎', "\n");
         let stopping = "<!-- not run: slow -->\n```sh\nfalse\n```\n";
         let tree = Tree::new(&[("docs/cpu.md", &code), ("docs/stopping.md", stopping)]);
-        let (passed, text) = tree.run(&[("DOCUMENTS", words), ("BLESS", bless)]);
+        let (passed, text) = tree.run(&[("DOCUMENTS", words)]);
         assert_eq!(passed.to_string(), passes, "{text}");
-        assert!(text.contains(said), "{said}: {text}");
+        says(&text, said);
         let made = tree.asked("create namespace").len();
         assert_eq!(made.to_string(), namespaces, "{text}");
     }
@@ -266,18 +237,13 @@ fn a_block_that_takes_too_long_is_ended_with_its_processes() {
     // The first block waits for the shell, which has only its own words to run in the second.
     let text = "```sh\ntrue\n```\n<!-- within 1s -->\n```sh\nsleep 600 & echo id $!; wait\n```\n";
     let (_, text) = Tree::new(&[("README.md", text)]).run(&[]);
-    assert!(
-        text.contains("It took longer than 1 s, and was ended"),
-        "{text}"
-    );
+    says(&text, "It took longer than 1 s, and was ended");
     let mut lines = text.lines();
     let id = lines.find_map(|line| line.strip_prefix("    id ")).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(10);
     // Killed; its parent was killed with it, so another process has to collect it.
-    while fs::read_to_string(format!("/proc/{id}/cmdline")).is_ok_and(|line| !line.is_empty()) {
-        assert!(Instant::now() < deadline, "process {id} still runs");
-        std::thread::yield_now();
-    }
+    let line = || fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    let gone = || Ok(line().is_empty().then_some(()));
+    until(&format!("process {id} has ended"), SOON, gone).unwrap();
 }
 
 #[test]
@@ -292,10 +258,10 @@ fn blessing_writes_what_was_seen_into_both_languages_where_it_differs() {
         ("docs/page.zh-CN.md", &chinese(blocks)),
     ]);
     let (passed, text) = tree.run(&[("BLESS", "1")]);
-    assert!(passed && text.contains("1 outputs written"), "{text}");
+    assert!(passed, "{text}");
+    says(&text, "1 outputs written");
     for place in ["docs/page.md:16:", "docs/page.zh-CN.md:18:"] {
-        let sentence = format!("\n{place} wrote what was seen.\n");
-        assert!(text.contains(&sentence), "{text}");
+        says(&text, &format!("\n{place} wrote what was seen.\n"));
     }
     let written = blocks.replace("  old\n", "  a\n    b\n");
     assert_eq!(tree.read("docs/page.md"), english(&written));
@@ -308,10 +274,8 @@ fn blessing_writes_what_was_seen_into_both_languages_where_it_differs() {
         ("docs/page.zh-CN.md", &other),
     ]);
     let (passed, text) = tree.run(&[("BLESS", "1")]);
-    assert!(
-        !passed && text.contains("their `sh` blocks differ"),
-        "{text}"
-    );
+    assert!(!passed);
+    says(&text, "their `sh` blocks differ");
     assert_eq!(tree.read("docs/page.zh-CN.md"), other);
 }
 
@@ -334,10 +298,8 @@ programs
 fn the_copy_has_the_names_of_the_run_and_the_tree_is_not_touched() {
     let code = "grep -q chester[n]s-page- k8s/ns.yaml\ngrep -q registry.example.com k8s/lessons/pod.yaml\n\
                 cat k8s/ns.yaml k8s/lessons/pod.yaml\necho changed >k8s/ns.yaml\nls";
-    let tree = Tree::new(&[(
-        "docs/page.md",
-        &page(&format!("{code}\n```\n```text\n{COPY}")),
-    )]);
+    let page = page(&format!("{code}\n```\n```text\n{COPY}"));
+    let tree = Tree::new(&[("docs/page.md", &page)]);
     let manifest = "metadata:\n  name: chesterns\n  labels:\n    a: b\n";
     let images = "image: chosen.example.com/a/oneapi:1.0\nimage: other\n";
     tree.write("k8s/ns.yaml", manifest);
@@ -350,60 +312,35 @@ fn the_copy_has_the_names_of_the_run_and_the_tree_is_not_touched() {
 
 #[test]
 fn each_document_has_a_labelled_namespace_which_is_deleted_with_those_it_made() {
-    for code in [
-        "kubectl create namespace chesterns",
-        "kubectl create namespace chesterns; false",
-    ] {
-        let tree = Tree::new(&[("docs/cpu.md", &page(code))]);
-        let (passed, text) = tree.run(&[]);
-        assert!(!passed, "what it made is left behind: {text}");
-        let left = text.contains("At its end it leaves behind: Namespace/chesterns.");
-        assert_ne!(left, code.ends_with("false"), "{text}");
-        let tries = tree
-            .asked("get serviceaccount default --namespace docs-cpu-")
-            .len();
-        assert_eq!(tries, 2, "it waits for the account");
-        let made = tree.asked("create namespace docs-cpu-");
-        let name = made[0].rsplit(' ').next().unwrap();
-        let own = name.replace("docs-", "chesterns-");
-        assert!(
-            text.contains(&format!("cpu: namespaces {name} and {own}")),
-            "{text}"
-        );
-        assert_eq!(
-            tree.asked(&format!("label namespace {name} chesterapi-document=cpu"))
-                .len(),
-            1
-        );
-        let deleted = tree.asked("delete --wait=false");
-        let both = format!("Namespace/{own} Namespace/{name}");
-        assert!(deleted[0].ends_with(&both), "{deleted:?}");
-    }
+    let tree = Tree::new(&[("docs/cpu.md", &page("kubectl create namespace chesterns"))]);
+    let (passed, text) = tree.run(&[]);
+    assert!(!passed);
+    says(&text, "At its end it leaves behind: Namespace/chesterns.");
+    let made = tree.asked("create namespace docs-cpu-");
+    let name = made[0].rsplit(' ').next().unwrap();
+    let own = name.replace("docs-", "chesterns-");
+    says(&text, &format!("cpu: namespaces {name} and {own}"));
+    let tries = tree.asked(&format!("get serviceaccount default --namespace {name}"));
+    assert_eq!(tries.len(), 2, "it waits for the account");
+    let label = format!("label namespace {name} chesterapi-document=cpu");
+    assert_eq!(tree.asked(&label).len(), 1);
+    let deleted = tree.asked("delete --wait=false");
+    let both = format!("Namespace/{own} Namespace/{name}");
+    assert!(deleted[0].ends_with(&both), "{deleted:?}");
 }
 
 #[test]
 fn an_interruption_deletes_the_namespaces() {
-    let tree = Tree::new(&[(
-        "docs/cpu.md",
-        &page("touch \"${CALLS%calls}/begun\"; sleep 25"),
-    )]);
+    let code = "touch ${CALLS%calls}/begun; sleep 25";
+    let tree = Tree::new(&[("docs/cpu.md", &page(code))]);
     let child = tree.program(&[]).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !Path::new(&tree.0.path().join("begun")).exists() {
-        assert!(Instant::now() < deadline, "the block has not begun");
-        std::thread::yield_now();
-    }
+    let begun = || Ok(tree.0.path().join("begun").exists().then_some(()));
+    until("the block has begun", SOON, begun).unwrap();
     let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
-    let output = child.wait_with_output().unwrap();
-    let (passed, text) = finished(&output);
+    let killed = Command::new("kill").args(["-INT", &id]).status();
+    assert!(killed.unwrap().success());
+    let (passed, text) = finished(&child.wait_with_output().unwrap());
     assert!(!passed);
-    assert!(text.contains("It was interrupted."), "{text}");
+    says(&text, "It was interrupted.");
     assert_eq!(tree.asked("delete --wait=false").len(), 1, "{text}");
 }

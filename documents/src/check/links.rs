@@ -16,41 +16,30 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
             }
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
             let path = match file {
-                "" => document.path.clone(),
-                file => beside(&document.path, file),
+                "" => Some(document.path.clone()),
+                file => linked(tree.root, &document.path, file),
             };
-            let linked = tree.document(&path);
-            if linked.is_none() && !tree.root.join(&path).exists() {
-                let sentence = format!("It links to {target}, which isn't there.");
-                findings.push(at(document, element.line, &sentence));
-            } else if let Some(linked) = linked
-                && !anchor.is_empty()
-                && !anchors(&linked.elements)
-                    .iter()
-                    .any(|known| known == anchor)
-            {
-                let path = path.display();
-                let sentence = format!("It links to {target}, and {path} has no such heading.");
-                findings.push(at(document, element.line, &sentence));
-            }
+            let sentence = match path.map(|path| (tree.document(&path), path)) {
+                None => format!("It links to {target}, which isn't there."),
+                Some((Some(page), path))
+                    if !anchor.is_empty()
+                        && !anchors(&page.elements).iter().any(|known| known == anchor) =>
+                {
+                    let path = path.display();
+                    format!("It links to {target}, and {path} has no such heading.")
+                }
+                Some(_) => continue,
+            };
+            findings.push(at(document, element.line, &sentence));
         }
     }
 }
 
-/// The path that a link in a document leads to, from the repository's root.
-fn beside(document: &Path, file: &str) -> PathBuf {
-    let mut path = document.to_owned();
-    path.pop();
-    for part in file.split('/') {
-        match part {
-            "." | "" => {}
-            // Above the root there is nothing of the repository.
-            ".." if !path.pop() => path.push(".."),
-            ".." => {}
-            part => path.push(part),
-        }
-    }
-    path
+/// The path of a file that a document links to, from the repository's root, if it is there.
+fn linked(root: &Path, document: &Path, file: &str) -> Option<PathBuf> {
+    let path = root.join(document).with_file_name(file).canonicalize();
+    let path = path.ok()?;
+    Some(path.strip_prefix(root).ok()?.to_owned())
 }
 
 /// The names that links to a document can have behind `#`, as GitHub makes them: in lower case, without

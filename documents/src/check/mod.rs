@@ -29,6 +29,7 @@ use self::tree::{Tree, at};
 
 /// All that is wrong in the documents below a folder.
 pub fn check(root: &Path, programs: &Programs) -> Result<Vec<String>> {
+    let root = &root.canonicalize()?;
     let tree = Tree {
         root,
         documents: documents(root)?,

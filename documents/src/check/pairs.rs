@@ -46,78 +46,54 @@ fn compare(english: &Document, chinese: &Document, findings: &mut Vec<String>) {
             shape(english, first.get(same))
         ));
     }
-    // What may come in another order in another language.
-    for (document, other) in [(english, chinese), (chinese, english)] {
-        let mut others = in_any_order(other);
-        for (verb, what) in in_any_order(document) {
-            match others
-                .iter()
-                .position(|other| *other == (verb, what.clone()))
-            {
-                Some(index) => drop(others.remove(index)),
-                None => findings.push(format!(
-                    "{} {verb} {what}, and {} doesn't, or less often.",
-                    document.path.display(),
-                    other.path.display()
-                )),
-            }
-        }
-    }
-}
-
-/// Where the links lead, language and heading aside, and where figures were measured.
-fn in_any_order(document: &Document) -> Vec<(&'static str, String)> {
-    let neutral = |path: &str| {
-        path.replace(".zh-CN.md", ".md")
-            .replace("-zh.png", "-en.png")
-            // kubernetes.io has a page in each language.
-            .replace("://kubernetes.io/zh-cn/", "://kubernetes.io/")
-    };
-    let name = document.path.file_name().unwrap_or_default();
-    let name = neutral(&name.to_string_lossy());
-    let elements = document
-        .elements
-        .iter()
-        .filter_map(|element| match &element.kind {
-            Kind::Link(target) => {
-                let target = neutral(target.split('#').next().unwrap_or_default());
-                // The twins link to each other; that link is the same in neither.
-                let own = target.rsplit('/').next() == Some(&name);
-                (!own).then_some(("links to", target))
-            }
-            Kind::Comment(comment, _) if comment.starts_with(figures::MARK) => {
-                Some(("has the comment", comment.clone()))
-            }
-            _ => None,
-        });
-    let mut elements: Vec<_> = elements.collect();
-    elements.sort();
-    elements
 }
 
 /// What has to be the same, described, with its line. A code block is described line by line, so that the
-/// one that differs is named.
+/// one that differs is named. What may come in another order in another language comes last, sorted.
 fn shapes(document: &Document) -> Vec<(usize, String)> {
     let mut shapes = Vec::new();
-    for element in &document.elements {
-        if let Some(shape) = shape(element) {
-            shapes.push((element.line, shape));
-        }
+    let mut in_any_order = Vec::new();
+    for Element { line, kind } in &document.elements {
+        shapes.extend(shape(kind).map(|shape| (*line, shape)));
         // A diagram has words for readers.
-        if let Kind::Block(info, code) = &element.kind
+        if let Kind::Block(info, code) = kind
             && info != "mermaid"
         {
-            for (index, line) in code.lines().enumerate() {
-                let shape = format!("The line of code \"{line}\"");
-                shapes.push((element.line + 1 + index, shape));
+            for (index, code) in code.lines().enumerate() {
+                shapes.push((line + 1 + index, format!("The line of code \"{code}\"")));
             }
         }
+        match kind {
+            Kind::Comment(comment, _) if comment.starts_with(figures::MARK) => {
+                in_any_order.push((*line, format!("The comment \"{comment}\"")));
+            }
+            Kind::Link(target) => {
+                let target = in_any_language(target.split('#').next().unwrap_or_default());
+                // The twins link to each other; that link is the same in neither.
+                let name = document.path.file_name().unwrap_or_default();
+                let name = in_any_language(&name.to_string_lossy());
+                if target.rsplit('/').next() != Some(&name) {
+                    in_any_order.push((*line, format!("A link to {target}")));
+                }
+            }
+            _ => {}
+        }
     }
+    in_any_order.sort_by(|(_, first), (_, second)| first.cmp(second));
+    shapes.extend(in_any_order);
     shapes
 }
 
-fn shape(element: &Element) -> Option<String> {
-    Some(match &element.kind {
+fn in_any_language(target: &str) -> String {
+    target
+        .replace(".zh-CN.md", ".md")
+        .replace("-zh.png", "-en.png")
+        // kubernetes.io has a page in each language.
+        .replace("://kubernetes.io/zh-cn/", "://kubernetes.io/")
+}
+
+fn shape(kind: &Kind) -> Option<String> {
+    Some(match kind {
         Kind::Heading(level, _) => format!("A heading of level {level}"),
         Kind::Item => "An item of a list".to_owned(),
         Kind::Quote => "A quotation".to_owned(),

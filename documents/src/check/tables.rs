@@ -24,9 +24,6 @@ use crate::{
 /// The document that has the tables.
 const REFERENCE: &str = "docs/reference.md";
 
-/// What stands above a table that is written.
-const MARK: &str = "<!-- from the programs: ";
-
 /// Below these paths are a page's own parts, which nobody asks for but the page itself.
 const PARTS_OF_THE_PAGE: &str = " /page/";
 
@@ -37,7 +34,7 @@ static REQUEST: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// A part of a path that stands for any.
 static ANY: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"/(?:\{[^}]*\}|[A-Z]+)").expect("it is tested"));
+    LazyLock::new(|| Regex::new(r"/(?:\{[^}]*\}|[A-Z]+\b)").expect("it is tested"));
 
 /// A setting, a subcommand or an argument of one.
 struct Row {
@@ -91,15 +88,7 @@ fn described(argument: &Arg) -> (Option<String>, String) {
 }
 
 impl Programs {
-    /// The rows of a table: the name, the default, and what it is for.
-    fn rows(&self, table: &str) -> Option<Vec<[String; 3]>> {
-        match table {
-            "settings" => Some(self.settings()),
-            "subcommands" => Some(self.subcommands()),
-            _ => None,
-        }
-    }
-
+    /// Rows of the name, the default, and what it is for.
     fn settings(&self) -> Vec<[String; 3]> {
         let mut rows = Vec::new();
         for program in &self.commands {
@@ -169,25 +158,31 @@ pub fn write(root: &Path, programs: &Programs) -> Result<()> {
 /// The document with its tables as the programs have them. In Chinese, what is in words stays as it is; a
 /// row without words is a finding.
 fn written(document: &Document, programs: &Programs, findings: &mut Vec<String>) -> String {
-    let mut written = String::new();
-    let mut lines = document.text.split_inclusive('\n').peekable();
-    while let Some(line) = lines.next() {
-        written += line;
-        let table = line.trim_end().strip_prefix(MARK);
-        let table = table.and_then(|table| table.strip_suffix(" -->"));
-        let Some(rows) = table.and_then(|table| programs.rows(table)) else {
+    let path = document.path.display();
+    let mut text = document.text.clone();
+    for (table, rows) in [
+        ("settings", programs.settings()),
+        ("subcommands", programs.subcommands()),
+    ] {
+        let mark = format!("<!-- from the programs: {table} -->\n");
+        let Some(begin) = text.find(&mark) else {
+            findings.push(format!("{path} has no table below {}.", mark.trim()));
             continue;
         };
-        // An empty line, the headings, and the line below them.
-        written.extend(lines.by_ref().take(3));
+        // The mark, an empty line, the headings, and the line below them.
+        let lines = text[begin..].split_inclusive('\n').map(str::len);
+        let begin = begin + lines.take(4).sum::<usize>();
+        let lines = text[begin..].split_inclusive('\n');
+        let lines = lines.take_while(|line| line.starts_with('|'));
+        let end = begin + lines.map(str::len).sum::<usize>();
         let mut known = BTreeMap::new();
-        while let Some(row) = lines.next_if(|line| line.starts_with('|')) {
-            if let ["", name, default, words, ..] =
-                row.split('|').map(str::trim).collect::<Vec<_>>()[..]
-            {
+        for row in text[begin..end].lines() {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            if let ["", name, default, words, ..] = cells[..] {
                 known.insert(name, (default, words));
             }
         }
+        let mut table = String::new();
         for [name, mut default, mut words] in rows {
             if is_chinese(&document.path) {
                 let (known_default, known_words) = known.get(&*name).copied().unwrap_or_default();
@@ -197,20 +192,14 @@ fn written(document: &Document, programs: &Programs, findings: &mut Vec<String>)
                 known_words.clone_into(&mut words);
             }
             if words.is_empty() {
-                findings.push(format!(
-                    "{}: It doesn't say what {name} is.",
-                    document.path.display()
-                ));
+                findings.push(format!("{path}: It doesn't say what {name} is."));
             }
-            for cell in [name, default, words] {
-                written += "| ";
-                written += &cell;
-                written += if cell.is_empty() { "" } else { " " };
-            }
-            written += "|\n";
+            let row = format!("| {name} | {default} | {words} |\n");
+            table += &row.replace("|  |", "| |");
         }
+        text.replace_range(begin..end, &table);
     }
-    written
+    text
 }
 
 pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
@@ -220,18 +209,12 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
             findings.push(format!("There is no {path}, which has the tables."));
             continue;
         };
-        let path = path.display();
         if written(document, tree.programs, findings) != document.text {
+            let path = path.display();
             findings.push(format!(
                 "{path}: Its tables are out of date: `BLESS=1 cargo test -p documents --test repository` \
                  writes them."
             ));
-        }
-        for table in ["settings", "subcommands"] {
-            let mark = format!("{MARK}{table} -->");
-            if !document.text.contains(&mark) {
-                findings.push(format!("{path} has no table below {mark}."));
-            }
         }
         check_variables(tree, document, findings);
         check_requests(tree, document, findings);
@@ -250,62 +233,47 @@ fn rows(document: &Document) -> impl Iterator<Item = (usize, &Cell, &Cell)> {
     })
 }
 
-/// A row that begins with a name in capitals is of a setting or of a variable of the Makefile.
+/// Variables of the Makefile have the defaults that the table says.
 fn check_variables(tree: &Tree<'_>, document: &Document, findings: &mut Vec<String>) {
-    let makefile = Makefile::read(tree.root);
-    let settings = tree.programs.settings();
+    let variables = Makefile::read(tree.root).variables;
     for (line, name, default) in rows(document) {
-        let is_name = |letter: char| letter.is_ascii_uppercase() || letter == '_';
-        let name = match &name.code[..] {
-            [code] if *code == name.text && code.chars().all(is_name) => code,
-            _ => continue,
-        };
-        let variable = makefile.variables.iter().find(|(known, _)| known == name);
-        let sentence = match variable {
+        let variable = variables.iter().find(|(known, _)| *known == name.text);
+        if let Some((name, value)) = variable
             // What a command finds out depends on what was chosen here.
-            Some((_, value)) if value.starts_with("$(") || default.code.contains(value) => continue,
-            Some((_, value)) => format!("The default of {name} is {value}."),
-            None if settings.iter().any(|row| row[0] == format!("`{name}`")) => continue,
-            None => {
-                format!("{name} is neither a setting of a program nor a variable of the Makefile.")
-            }
-        };
-        findings.push(at(document, line, &sentence));
+            && !value.starts_with("$(")
+            && !default.code.contains(value)
+        {
+            let sentence = format!("The default of {name} is {value}.");
+            findings.push(at(document, line, &sentence));
+        }
     }
 }
 
 /// Each request of the table is served, and each one that is served is in the table.
 fn check_requests(tree: &Tree<'_>, document: &Document, findings: &mut Vec<String>) {
+    let path = document.path.display();
     let requests = tree.programs.requests.iter();
     let served: BTreeSet<(&str, String)> = requests
         .map(|(service, request)| (service.as_str(), any(request)))
         .collect();
     let services: BTreeSet<&str> = served.iter().map(|(service, _)| *service).collect();
     let mut named = BTreeSet::new();
-    for (line, of, requests) in rows(document) {
+    for (_, of, requests) in rows(document) {
         let of_both = matches!(of.text.as_str(), "both" | "两者");
-        let requests: Vec<String> = requests
-            .code
-            .iter()
-            .filter_map(|code| request(code))
-            .collect();
         for service in &services {
-            if !of_both && of.text != *service {
-                continue;
-            }
-            for request in &requests {
-                let known = (*service, any(request));
-                if !served.contains(&known) {
-                    let sentence = format!("{service} doesn't serve {request}.");
-                    findings.push(at(document, line, &sentence));
-                }
-                named.insert(known);
+            if of_both || of.text == *service {
+                let requests = requests.code.iter().filter_map(|code| request(code));
+                named.extend(requests.map(|request| (*service, request)));
             }
         }
     }
+    for (service, request) in named.difference(&served) {
+        findings.push(format!(
+            "{path} names {request}, which {service} doesn't serve."
+        ));
+    }
     for (service, request) in served.difference(&named) {
         if !request.contains(PARTS_OF_THE_PAGE) {
-            let path = document.path.display();
             findings.push(format!("{path} has no row for {request} of {service}."));
         }
     }
@@ -315,10 +283,10 @@ fn check_requests(tree: &Tree<'_>, document: &Document, findings: &mut Vec<Strin
 fn request(code: &str) -> Option<String> {
     let found = REQUEST.captures(code)?;
     let path = &found["path"];
-    Some(match found.name("method") {
+    Some(any(&match found.name("method") {
         Some(method) => format!("{} /{path}", method.as_str()),
         None => format!("POST /grpc.{path}"),
-    })
+    }))
 }
 
 /// A request with `*` for each part of its path that stands for any.

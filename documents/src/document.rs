@@ -20,7 +20,7 @@ pub const DEFAULT_LIMIT: Duration = Duration::from_secs(150);
 const NOT_OURS: [&str; 3] = ["target", ".git", "node_modules"];
 
 /// A document, and the blocks in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Document {
     /// Its path, from the repository's root.
     pub path: PathBuf,
@@ -120,15 +120,13 @@ impl Document {
             reader.element(element);
         }
         reader.separate();
-        reader.blocks.retain(|block| !block.not_run);
+        let mut document = reader.document;
+        document.blocks.retain(|block| !block.not_run);
         Self {
             path: path.to_owned(),
             text,
-            blocks: reader.blocks,
-            left_out: reader.left_out,
-            alone: reader.alone,
-            findings: reader.findings,
             elements,
+            ..document
         }
     }
 
@@ -195,24 +193,22 @@ struct Reader<'a> {
     comments: Vec<(usize, &'a str)>,
     /// Whether the last block can still get its output.
     open: bool,
-    blocks: Vec<Block>,
-    left_out: Vec<(usize, String)>,
-    alone: bool,
-    findings: Vec<(usize, String)>,
+    /// What was found so far.
+    document: Document,
 }
 
 impl<'a> Reader<'a> {
     fn element(&mut self, element: &'a Element) {
         let line = element.line;
         match &element.kind {
-            Kind::Comment(comment, _) if comment == "runs alone" => self.alone = true,
+            Kind::Comment(comment, _) if comment == "runs alone" => self.document.alone = true,
             Kind::Comment(comment, before) if before.is_empty() => {
                 self.comments.push((line, comment));
             }
             Kind::Block(info, code) if info == "sh" => {
                 let mut block = Block::new(line, code.clone());
                 block.not_run = self.leaves_out(line, &mut block);
-                self.blocks.push(block);
+                self.document.blocks.push(block);
                 self.open = true;
             }
             Kind::Block(info, text) if info == "text" => self.output(line, text),
@@ -222,7 +218,11 @@ impl<'a> Reader<'a> {
     }
 
     fn output(&mut self, line: usize, text: &str) {
-        let last = if self.open { self.blocks.pop() } else { None };
+        let last = if self.open {
+            self.document.blocks.pop()
+        } else {
+            None
+        };
         self.open = false;
         let follows = last.is_some();
         let mut block = last.unwrap_or_else(|| Block::new(line, String::new()));
@@ -231,11 +231,11 @@ impl<'a> Reader<'a> {
             block.output = Some((line, text.to_owned()));
         }
         if follows {
-            self.blocks.push(block);
+            self.document.blocks.push(block);
         } else if !left_out {
             let sentence = "This `text` block follows no `sh` block, so it isn't compared; say why above \
                             it: <!-- not run: reason -->.";
-            self.findings.push((line, sentence.to_owned()));
+            self.document.findings.push((line, sentence.to_owned()));
         }
     }
 
@@ -245,10 +245,12 @@ impl<'a> Reader<'a> {
         for (at, comment) in std::mem::take(&mut self.comments) {
             if let Some(reason) = comment.strip_prefix("not run:") {
                 leaves_out = true;
-                self.left_out.push((line, reason.trim().to_owned()));
+                self.document
+                    .left_out
+                    .push((line, reason.trim().to_owned()));
                 if reason.trim().is_empty() {
-                    self.findings
-                        .push((at, "`not run:` needs a reason.".to_owned()));
+                    let sentence = "`not run:` needs a reason.";
+                    self.document.findings.push((at, sentence.to_owned()));
                 }
                 continue;
             }
@@ -258,7 +260,7 @@ impl<'a> Reader<'a> {
                         "\"{part}\" is none of: exit N, within D, until D, any order, numbers within \
                          P%, numbers vary, not run: reason."
                     );
-                    self.findings.push((at, sentence));
+                    self.document.findings.push((at, sentence));
                 }
             }
         }
@@ -274,7 +276,7 @@ impl<'a> Reader<'a> {
             if comment.starts_with("not run:") || nobody.apply(first).is_some() {
                 let sentence =
                     format!("The comment \"{comment}\" isn't above an `sh` or `text` block.");
-                self.findings.push((line, sentence));
+                self.document.findings.push((line, sentence));
             }
         }
     }
@@ -298,24 +300,6 @@ mod tests {
             ("docs/states/pending.md", "states-pending"),
         ] {
             assert_eq!(Document::parse(Path::new(path), String::new()).name(), name);
-        }
-    }
-
-    #[test]
-    fn whatever_is_seen_between_them_separates_an_output_from_its_commands() {
-        for between in [
-            "A sentence.",
-            "## A heading",
-            "</details>",
-            "- an item",
-            "---",
-            "| a |\n| - |",
-            "```yaml\nb: c\n```",
-        ] {
-            let document = parse(&format!("```sh\na\n```\n\n{between}\n\n```text\nb\n```\n"));
-            assert_eq!(document.blocks.len(), 1, "{between}");
-            assert_eq!(document.blocks[0].output, None, "{between}");
-            assert_eq!(document.findings.len(), 1, "{between}");
         }
     }
 
@@ -367,7 +351,14 @@ mod tests {
 1 | isn't above an `sh` | <!-- exit 1 -->⏎⏎A sentence.⏎```sh⏎a⏎```
 1 | isn't above an `sh` | <!-- exit 1 -->⏎```yaml⏎a: b⏎```
 1 | `not run:` needs a reason. | <!-- not run: -->⏎```sh⏎a⏎```
-1 | follows no `sh` block | ```text⏎b⏎```";
+1 | follows no `sh` block | ```text⏎b⏎```
+7 | follows no `sh` block | ```sh⏎a⏎```⏎⏎A sentence.⏎⏎```text⏎b⏎```
+7 | follows no `sh` block | ```sh⏎a⏎```⏎⏎## A heading⏎⏎```text⏎b⏎```
+7 | follows no `sh` block | ```sh⏎a⏎```⏎⏎</details>⏎⏎```text⏎b⏎```
+7 | follows no `sh` block | ```sh⏎a⏎```⏎⏎- an item⏎⏎```text⏎b⏎```
+7 | follows no `sh` block | ```sh⏎a⏎```⏎⏎---⏎⏎```text⏎b⏎```
+8 | follows no `sh` block | ```sh⏎a⏎```⏎⏎| a |⏎| - |⏎⏎```text⏎b⏎```
+8 | follows no `sh` block | ```sh⏎a⏎```⏎```yaml⏎b: c⏎```⏎⏎```text⏎b⏎```";
 
     #[test]
     fn what_is_wrong_is_found_with_its_line() {

@@ -130,16 +130,17 @@ impl Reader<'_> {
 
     fn start(&mut self, tag: Tag<'_>, range: Range<usize>) {
         let begin = range.start;
-        match &tag {
-            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
-                return self.add(begin, Kind::Link(dest_url.to_string()));
-            }
-            Tag::Emphasis | Tag::Strong | Tag::Strikethrough => return,
-            _ => {}
+        if !matches!(
+            tag,
+            Tag::Link { .. } | Tag::Image { .. } | Tag::Emphasis | Tag::Strong | Tag::Strikethrough
+        ) {
+            self.words.clear();
+            self.cell = Cell::default();
         }
-        self.words.clear();
-        self.cell = Cell::default();
         match tag {
+            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
+                self.add(begin, Kind::Link(dest_url.to_string()));
+            }
             Tag::Paragraph => self.add(begin, Kind::Paragraph),
             Tag::Item => self.add(begin, Kind::Item),
             Tag::BlockQuote(_) => self.add(begin, Kind::Quote),

@@ -30,6 +30,7 @@ use signal_hook::{
 };
 
 /// A document, and what its runs have come to.
+#[derive(Default)]
 struct Row {
     document: Document,
     seconds: f64,
@@ -109,10 +110,7 @@ fn main() -> Result<ExitCode> {
             },
         );
     }
-    Ok(match summary(&rows, start.elapsed().as_secs_f64()) {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(summary(&rows, start.elapsed().as_secs_f64()))
 }
 
 /// The documents in English that have something to run, and whose names contain one of the words. What is
@@ -143,15 +141,13 @@ fn choose(root: &Path, words: &str) -> Result<Vec<Row>> {
     ensure!(right, "Nothing was run, because of the above.");
     let rows = chosen.into_iter().map(|document| Row {
         document,
-        seconds: 0.0,
-        report: None,
-        failures: Vec::new(),
+        ..Row::default()
     });
     Ok(rows.collect())
 }
 
-/// Prints the table; returns whether all is right.
-fn summary(rows: &[Row], seconds: f64) -> bool {
+/// Prints the table.
+fn summary(rows: &[Row], seconds: f64) -> ExitCode {
     println!(
         "\n{:<34} {:>4} {:>9} {:>8} {:>8}  result",
         "document", "run", "compared", "left out", "seconds"
@@ -190,5 +186,9 @@ fn summary(rows: &[Row], seconds: f64) -> bool {
         "{} documents, {failed} failed, {missed} not begun, in {seconds:.0} s",
         rows.len() - missed
     );
-    failed == 0 && missed == 0
+    if failed == 0 && missed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

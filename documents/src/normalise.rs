@@ -124,28 +124,22 @@ fn sorted(text: &str) -> String {
 
 /// What was seen, with those of its numbers that are close enough replaced by the expected ones.
 fn adopt(expected: &str, seen: &str, share: f64) -> String {
-    let mut expected = expected.lines();
-    let adopted = seen.lines().map(|seen| {
-        let expected = expected.next().unwrap_or_default();
-        if NUMBER.replace_all(seen, "#") != NUMBER.replace_all(expected, "#") {
-            return seen.to_owned();
+    if NUMBER.replace_all(seen, "#") != NUMBER.replace_all(expected, "#") {
+        return seen.to_owned();
+    }
+    let mut numbers = NUMBER.find_iter(expected);
+    let adopted = NUMBER.replace_all(seen, |captures: &Captures<'_>| {
+        let seen = &captures[0];
+        let expected = numbers.next().map_or(seen, |number| number.as_str());
+        let value = |text: &str| text.parse::<f64>().unwrap_or(f64::NAN);
+        let close = (value(seen) - value(expected)).abs() <= share * value(expected);
+        if close || share.is_infinite() {
+            expected.to_owned()
+        } else {
+            seen.to_owned()
         }
-        let mut numbers = NUMBER.find_iter(expected);
-        let adopted = NUMBER.replace_all(seen, |captures: &Captures<'_>| {
-            let seen = &captures[0];
-            let expected = numbers.next().map_or(seen, |number| number.as_str());
-            let value = |text: &str| text.parse::<f64>().unwrap_or(f64::NAN);
-            let close = (value(seen) - value(expected)).abs() <= share * value(expected);
-            if close || share.is_infinite() {
-                expected
-            } else {
-                seen
-            }
-            .to_owned()
-        });
-        adopted.into_owned()
     });
-    adopted.collect::<Vec<_>>().join("\n")
+    adopted.into_owned()
 }
 
 #[cfg(test)]

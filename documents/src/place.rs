@@ -44,7 +44,8 @@ static IMAGE: LazyLock<Regex> = LazyLock::new(|| {
 /// Where a document runs. What it made on the cluster is deleted when this is dropped.
 #[derive(Debug)]
 pub struct Place<'a> {
-    folder: TempDir,
+    /// What is deleted with it; a shell has its files there.
+    pub folder: TempDir,
     /// What is called what there.
     pub names: Names,
     cluster: &'a Cluster,
@@ -94,18 +95,13 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    /// The folder of the shell's own files.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// The repository's copy.
     fn tree(&self) -> PathBuf {
-        self.folder().join("repository")
+        self.folder.path().join("repository")
     }
 
     fn kubeconfig(&self) -> PathBuf {
-        self.folder().join("kubeconfig")
+        self.folder.path().join("kubeconfig")
     }
 
     /// A bash in the copy, which reaches the cluster.

@@ -59,11 +59,10 @@ impl Runner<'_> {
     /// Runs a document in namespaces with a suffix.
     pub fn run(&self, document: &Document, suffix: &str) -> Report {
         let mut report = Report::default();
-        if document.blocks.is_empty() {
-            return report; // which needs no namespace
-        }
-        if let Err(error) = self.run_in_place(document, suffix, &mut report) {
-            report.failure = Some(format!("{error:#}"));
+        // One of which nothing is run needs no namespace.
+        if !document.blocks.is_empty() {
+            let result = self.run_in_place(document, suffix, &mut report);
+            report.failure = result.err().map(|error| format!("{error:#}"));
         }
         report
     }
@@ -82,17 +81,17 @@ impl Runner<'_> {
                 left.is_empty(),
                 "{path}: At its end it leaves behind: {left}."
             );
-            bless::write(self.root, document, &report.blessed)
+            Ok(())
         });
-        let state = |error| {
+        bless::write(self.root, document, &report.blessed)?;
+        result.map_err(|error| {
             let state = place.state();
             anyhow!("{error:#}\nThe pods and events then:\n{state}")
-        };
-        result.map_err(state)
+        })
     }
 
     fn run_blocks(&self, document: &Document, place: &Place, report: &mut Report) -> Result<()> {
-        let mut shell = Shell::start(place.bash(), place.folder())?;
+        let mut shell = Shell::start(place.bash(), place.folder.path())?;
         let end = Instant::now() + DOCUMENT_LIMIT;
         for (index, block) in document.blocks.iter().enumerate() {
             let start = Instant::now();

@@ -72,13 +72,8 @@ fn compare(root: &Path, before: &str, steps: &str) -> Result<(), String> {
         .split_once('.')
         .map_or(0, |(_, decimals)| decimals.len());
     let rounded = format!("{:.digits$}", median * factor);
-    if rounded == number {
-        Ok(())
-    } else {
-        Err(format!(
-            "It says {number}, and {rounded} was measured ({file})."
-        ))
-    }
+    let wrong = || format!("It says {number}, and {rounded} was measured ({file}).");
+    (rounded == number).then_some(()).ok_or_else(wrong)
 }
 
 fn follow<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {

@@ -54,7 +54,14 @@ fn shapes(document: &Document) -> Vec<(usize, String)> {
     let mut shapes = Vec::new();
     let mut in_any_order = Vec::new();
     for Element { line, kind } in &document.elements {
-        shapes.extend(shape(kind).map(|shape| (*line, shape)));
+        let shape = shape(kind, document).map(|shape| (*line, shape));
+        match kind {
+            Kind::Link(_) => in_any_order.extend(shape),
+            Kind::Comment(comment, _) if comment.starts_with(figures::MARK) => {
+                in_any_order.extend(shape);
+            }
+            _ => shapes.extend(shape),
+        }
         // A diagram has words for readers.
         if let Kind::Block(info, code) = kind
             && info != "mermaid"
@@ -63,36 +70,13 @@ fn shapes(document: &Document) -> Vec<(usize, String)> {
                 shapes.push((line + 1 + index, format!("The line of code \"{code}\"")));
             }
         }
-        match kind {
-            Kind::Comment(comment, _) if comment.starts_with(figures::MARK) => {
-                in_any_order.push((*line, format!("The comment \"{comment}\"")));
-            }
-            Kind::Link(target) => {
-                let target = in_any_language(target.split('#').next().unwrap_or_default());
-                // The twins link to each other; that link is the same in neither.
-                let name = document.path.file_name().unwrap_or_default();
-                let name = in_any_language(&name.to_string_lossy());
-                if target.rsplit('/').next() != Some(&name) {
-                    in_any_order.push((*line, format!("A link to {target}")));
-                }
-            }
-            _ => {}
-        }
     }
     in_any_order.sort_by(|(_, first), (_, second)| first.cmp(second));
     shapes.extend(in_any_order);
     shapes
 }
 
-fn in_any_language(target: &str) -> String {
-    target
-        .replace(".zh-CN.md", ".md")
-        .replace("-zh.png", "-en.png")
-        // kubernetes.io has a page in each language.
-        .replace("://kubernetes.io/zh-cn/", "://kubernetes.io/")
-}
-
-fn shape(kind: &Kind) -> Option<String> {
+fn shape(kind: &Kind, document: &Document) -> Option<String> {
     Some(match kind {
         Kind::Heading(level, _) => format!("A heading of level {level}"),
         Kind::Item => "An item of a list".to_owned(),
@@ -110,9 +94,25 @@ fn shape(kind: &Kind) -> Option<String> {
             format!("A row with the code \"{}\"", cells.join(" | "))
         }
         Kind::Block(info, _) => format!("A code block ({info})"),
-        Kind::Comment(comment, _) if comment.starts_with(figures::MARK) => return None,
         Kind::Comment(comment, _) => format!("The comment \"{comment}\""),
         Kind::Html(tag) => format!("The tag {tag}"),
-        Kind::Paragraph | Kind::Code(_) | Kind::Link(_) => return None,
+        Kind::Link(target) => {
+            let target = in_any_language(target.split('#').next().unwrap_or_default());
+            let name = document.path.file_name().unwrap_or_default();
+            // The twins link to each other; that link is the same in neither.
+            if target.rsplit('/').next() == Some(&in_any_language(&name.to_string_lossy())) {
+                return None;
+            }
+            format!("A link to {target}")
+        }
+        Kind::Paragraph | Kind::Code(_) => return None,
     })
+}
+
+fn in_any_language(target: &str) -> String {
+    target
+        .replace(".zh-CN.md", ".md")
+        .replace("-zh.png", "-en.png")
+        // kubernetes.io has a page in each language.
+        .replace("://kubernetes.io/zh-cn/", "://kubernetes.io/")
 }

@@ -4,7 +4,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -335,6 +335,27 @@ fn a_low_soft_limit_of_files_keeps_no_probe_out() {
     drop(kept);
     program.signal("TERM");
     program.wait_for("exit");
+}
+
+/// Here and not beside the server's other tests: a task that never lets others work would hold up the test's
+/// own threads, too.
+#[test]
+fn a_client_that_breaks_off_in_the_preface_of_http2_holds_nobody_up() {
+    let program = Program::start(oneapi(&["--worker-threads", "1"]));
+    for part in ["P", "PRI * HTTP/2.0\r"] {
+        for gap in [Duration::ZERO, Duration::from_millis(20)] {
+            let mut client = TcpStream::connect(program.address).unwrap();
+            client.write_all(part.as_bytes()).unwrap();
+            std::thread::sleep(gap);
+            client.shutdown(Shutdown::Write).unwrap();
+            let in_time = Some(Duration::from_secs(5)); // half the time-out of headers
+            client.set_read_timeout(in_time).unwrap();
+            client.read_to_end(&mut Vec::new()).expect("it is closed");
+            let other = program.ask("/livez");
+            other.set_read_timeout(in_time).unwrap();
+            assert!(text(other).starts_with("HTTP/1.1 200"), "{part:?}");
+        }
+    }
 }
 
 #[test]

@@ -30,18 +30,6 @@ pub(super) async fn first_bytes(
     life: &Life,
     timeouts: &Timeouts,
 ) -> Option<Version> {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
-    // A part of it is as nothing: the next look is when there is more.
-    let look = stream.async_io(Interest::READABLE, || {
-        let mut first = [0; PREFACE.len()];
-        let (n, _) = rustix::net::recv(stream, &mut first, RecvFlags::PEEK)?;
-        match &first[..n] {
-            [] => Err(io::ErrorKind::UnexpectedEof.into()),
-            PREFACE => Ok(Version::Http2),
-            part if PREFACE.starts_with(part) => Err(io::ErrorKind::WouldBlock.into()),
-            _ => Ok(Version::Http1),
-        }
-    });
     let patience = match *life.phase().borrow() {
         Phase::Closing(_) => SENT_AGAIN,
         _ => timeouts.latecomer,
@@ -53,9 +41,34 @@ pub(super) async fn first_bytes(
     let in_time = async {
         tokio::select! {
             biased; // what has come counts, even if it is late
-            version = look => version.ok(),
+            version = look(stream) => version.ok(),
             () = closing => None,
         }
     };
     timeout(timeouts.header, in_time).await.ok().flatten()
+}
+
+async fn look(stream: &TcpStream) -> io::Result<Version> {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
+    loop {
+        let ready = stream.ready(Interest::READABLE).await?;
+        let version = stream.try_io(Interest::READABLE, || {
+            let mut first = [0; PREFACE.len()];
+            let (n, _) = rustix::net::recv(stream, &mut first, RecvFlags::PEEK)?;
+            match &first[..n] {
+                [] => Err(io::ErrorKind::UnexpectedEof.into()),
+                PREFACE => Ok(Version::Http2),
+                // A part of it is as nothing: the next look is when there is more. A client that has
+                // closed its sending side sends no more, and stays ready: looking again would never end.
+                part if PREFACE.starts_with(part) && !ready.is_read_closed() => {
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+                _ => Ok(Version::Http1),
+            }
+        });
+        match version {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            version => return version,
+        }
+    }
 }

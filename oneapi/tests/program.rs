@@ -337,6 +337,26 @@ fn a_low_soft_limit_of_files_keeps_no_probe_out() {
     program.wait_for("exit");
 }
 
+#[test]
+fn silent_clients_keep_no_probe_out_where_there_are_few_files() {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -n 256 && exec \"$0\"", PROGRAM]);
+    let program = Program::start(shell);
+    let silent: Vec<_> = (0..600)
+        .map(|_| TcpStream::connect(program.address).unwrap())
+        .collect();
+    let asked = Instant::now();
+    let livez = text(program.ask("/livez"));
+    assert!(livez.starts_with("HTTP/1.1 200"), "{livez}");
+    // After a second those that are too many would have been closed because they say nothing.
+    assert!(
+        asked.elapsed() < Duration::from_millis(900),
+        "{:?}",
+        asked.elapsed()
+    );
+    drop(silent);
+}
+
 /// Here and not beside the server's other tests: a task that never lets others work would hold up the test's
 /// own threads, too.
 #[test]

@@ -19,10 +19,6 @@ use tracing::warn;
 use super::warning_limit::WarningLimit;
 use crate::base::lock;
 
-/// How many surplus connections there are at once. The oldest goes for the newest, so that those who say
-/// nothing don't keep a probe out.
-const MAX_SURPLUS: usize = 128;
-
 /// Counts a server's connections, and gives each its place. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Census(Arc<Inner>);
@@ -30,6 +26,9 @@ pub struct Census(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     most: u32,
+    /// How many surplus connections there are at once. The oldest goes for the newest, so that those who
+    /// say nothing don't keep a probe out.
+    most_surplus: usize,
     places: Arc<Semaphore>,
     open: AtomicUsize,
     surplus: AtomicU64,
@@ -50,10 +49,11 @@ pub(super) struct Place {
 }
 
 impl Census {
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize, most_surplus: usize) -> Self {
         let most = u32::try_from(most.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
         Self(Arc::new(Inner {
             most,
+            most_surplus,
             places: Arc::new(Semaphore::new(most as usize)),
             open: AtomicUsize::new(0),
             surplus: AtomicU64::new(0),
@@ -93,7 +93,7 @@ impl Census {
         }
         surplus.open.retain(|other| !other.is_finished());
         surplus.open.push_back(connection);
-        if surplus.open.len() > MAX_SURPLUS
+        if surplus.open.len() > self.0.most_surplus
             && let Some(oldest) = surplus.open.pop_front()
         {
             oldest.abort();

@@ -94,7 +94,7 @@ impl Server {
     {
         let (connections, turnover) = (TaskTracker::new(), Turnover::default());
         let remaining = Remaining::default();
-        let census = Census::new(max_connections);
+        let census = Census::new(max_connections, settings::max_surplus());
         let serve = {
             let (connections, turnover) = (connections.clone(), turnover.clone());
             let census = census.clone();

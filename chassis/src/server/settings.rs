@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[group(skip)]
 pub struct Settings {
-    /// How many connections have a place; 128 more are let in, and get 503 unless they ask for a probe [default: by the memory limit and the file descriptors]
+    /// How many connections have a place; up to 128 more are let in, and get 503 unless they ask for a probe [default: by the memory limit and the file descriptors]
     // A million: what a process can have open at most on most machines.
     #[arg(long, env, value_parser = Reader(whole_number(1..=1_000_000_u32)))]
     pub max_connections: Option<u32>,
@@ -31,8 +31,8 @@ const MEMORY_OF_ONE: u64 = 16 << 10;
 /// How many there are if neither memory nor descriptors bound them: they take a quarter of a gigabyte.
 const MOST: u64 = 16_384;
 
-/// File descriptors that are for other things than connections: those beyond the bound, which may be
-/// probes (128), the calls of another service, the log, and the kernel's objects of the runtime.
+/// File descriptors that are for other things than connections with a place: half of them for those beyond
+/// the bound, which may be probes, and the others for the calls of another service, the log, and the kernel's objects of the runtime.
 /// Where there are few, half of them.
 const SPARE_FILES: u64 = 256;
 
@@ -53,6 +53,11 @@ fn most(memory: Option<u64>, files: u64) -> u64 {
 
 fn spare(files: u64) -> u64 {
     SPARE_FILES.min(files / 2)
+}
+
+/// How many connections beyond the bound are let in.
+pub(super) fn max_surplus() -> usize {
+    (spare(descriptors::limit()) / 2) as usize // 128 at most
 }
 
 impl CheckConflicts for Settings {

@@ -12,12 +12,15 @@ use humantime::parse_duration;
 
 use crate::elements::{Element, Kind, elements};
 
-/// How long a block may take unless it says `within`. Commands that wait have time-outs of their own, of
-/// two minutes at most; a block that takes longer hangs.
-pub const DEFAULT_LIMIT: Duration = Duration::from_secs(150);
-
 /// Folders that are large, or have nothing to do with what the documents say.
 const NOT_OURS: [&str; 3] = ["target", ".git", "node_modules"];
+
+/// What a comment can say, parted by commas.
+const DIRECTIVES: &str = "exit N, within D, until D, any order, numbers within P%, numbers vary, \
+                          not run: reason";
+
+/// What stands before the reason.
+const NOT_RUN: &str = "not run: ";
 
 /// A document, and the blocks in it.
 #[derive(Clone, Debug, Default)]
@@ -34,12 +37,12 @@ pub struct Document {
     pub left_out: Vec<(usize, String)>,
     /// Whether it measures, and so needs the cluster for itself: `<!-- runs alone -->`.
     pub alone: bool,
-    /// What is wrong with its blocks and comments: the line, and a sentence.
-    pub findings: Vec<(usize, String)>,
+    /// What is wrong with its blocks and comments, in sentences that begin with where it is.
+    pub findings: Vec<String>,
 }
 
 /// An `sh` block.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Block {
     /// The line of its fence, from 1.
     pub line: usize,
@@ -48,7 +51,7 @@ pub struct Block {
     /// The exit code that is expected: `<!-- exit 1 -->`.
     pub exit: i32,
     /// How long it may take: `<!-- within 60s -->`.
-    pub limit: Duration,
+    pub limit: Option<Duration>,
     /// Whether it is repeated until it is as expected, for at most `limit`: `<!-- until 60s -->`.
     pub repeated: bool,
     /// How its output is compared.
@@ -69,16 +72,11 @@ pub struct Rule {
 }
 
 impl Block {
-    fn new(line: usize, code: String) -> Self {
+    fn new(line: usize, code: &str) -> Self {
         Self {
             line,
-            code,
-            exit: 0,
-            limit: DEFAULT_LIMIT,
-            repeated: false,
-            rule: Rule::default(),
-            output: None,
-            not_run: false,
+            code: code.to_owned(),
+            ..Self::default()
         }
     }
 
@@ -87,9 +85,9 @@ impl Block {
         let words: Vec<&str> = directive.split_whitespace().collect();
         match words[..] {
             ["exit", code] => self.exit = code.parse().ok()?,
-            ["within", limit] => self.limit = parse_duration(limit).ok()?,
+            ["within", limit] => self.limit = Some(parse_duration(limit).ok()?),
             ["until", limit] => {
-                self.limit = parse_duration(limit).ok()?;
+                self.limit = Some(parse_duration(limit).ok()?);
                 self.repeated = true;
             }
             ["any", "order"] => self.rule.any_order = true,
@@ -116,18 +114,22 @@ impl Document {
     pub fn parse(path: &Path, text: String) -> Self {
         let elements = elements(&text);
         let mut reader = Reader::default();
+        reader.document.path = path.to_owned();
         for element in &elements {
             reader.element(element);
         }
         reader.separate();
-        let mut document = reader.document;
-        document.blocks.retain(|block| !block.not_run);
+        let document = reader.document;
         Self {
-            path: path.to_owned(),
             text,
             elements,
             ..document
         }
+    }
+
+    /// A finding in a line.
+    pub fn at(&self, line: usize, sentence: &str) -> String {
+        format!("{}:{line}: {sentence}", self.path.display())
     }
 
     /// The name by which it is chosen, which is also part of its namespaces' names:
@@ -146,9 +148,7 @@ pub fn files(root: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(root.join(&folder))
-            .with_context(|| format!("{} can't be read", root.join(&folder).display()))?;
-        for entry in entries {
+        for entry in fs::read_dir(root.join(&folder))? {
             let entry = entry?;
             let path = folder.join(entry.file_name());
             if !entry.file_type()?.is_dir() {
@@ -166,10 +166,8 @@ pub fn files(root: &Path) -> Result<Vec<PathBuf>> {
 pub fn documents(root: &Path) -> Result<Vec<Document>> {
     let mut files = files(root)?;
     files.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
-    files
-        .iter()
-        .map(|path| Document::read(root, path))
-        .collect()
+    let documents = files.iter().map(|path| Document::read(root, path));
+    documents.collect()
 }
 
 /// Whether a path is that of a document in Chinese.
@@ -191,8 +189,8 @@ pub fn twin(path: &Path) -> PathBuf {
 struct Reader<'a> {
     /// Comments for the next block, with their lines.
     comments: Vec<(usize, &'a str)>,
-    /// Whether the last block can still get its output.
-    open: bool,
+    /// The last block, while it can still get its output.
+    last: Option<Block>,
     /// What was found so far.
     document: Document,
 }
@@ -206,10 +204,10 @@ impl<'a> Reader<'a> {
                 self.comments.push((line, comment));
             }
             Kind::Block(info, code) if info == "sh" => {
-                let mut block = Block::new(line, code.clone());
+                let mut block = Block::new(line, code);
                 block.not_run = self.leaves_out(line, &mut block);
-                self.document.blocks.push(block);
-                self.open = true;
+                self.separate();
+                self.last = Some(block);
             }
             Kind::Block(info, text) if info == "text" => self.output(line, text),
             Kind::Comment(..) | Kind::Code(_) | Kind::Link(_) => {}
@@ -218,49 +216,32 @@ impl<'a> Reader<'a> {
     }
 
     fn output(&mut self, line: usize, text: &str) {
-        let last = if self.open {
-            self.document.blocks.pop()
-        } else {
-            None
-        };
-        self.open = false;
-        let follows = last.is_some();
-        let mut block = last.unwrap_or_else(|| Block::new(line, String::new()));
-        let left_out = self.leaves_out(line, &mut block);
-        if !left_out {
-            block.output = Some((line, text.to_owned()));
-        }
-        if follows {
-            self.document.blocks.push(block);
+        let mut last = self.last.take();
+        let mut nobody = Block::default();
+        let left_out = self.leaves_out(line, last.as_mut().unwrap_or(&mut nobody));
+        if let Some(block) = &mut last {
+            block.output = (!left_out).then(|| (line, text.to_owned()));
         } else if !left_out {
             let sentence = "This `text` block follows no `sh` block, so it isn't compared; say why above \
                             it: <!-- not run: reason -->.";
-            self.document.findings.push((line, sentence.to_owned()));
+            self.finding(line, sentence);
         }
+        self.last = last;
+        self.separate();
     }
 
     /// Takes what the comments above a line say; returns whether they say `not run`.
     fn leaves_out(&mut self, line: usize, block: &mut Block) -> bool {
         let mut leaves_out = false;
         for (at, comment) in std::mem::take(&mut self.comments) {
-            if let Some(reason) = comment.strip_prefix("not run:") {
+            if let Some(reason) = comment.strip_prefix(NOT_RUN) {
                 leaves_out = true;
-                self.document
-                    .left_out
-                    .push((line, reason.trim().to_owned()));
-                if reason.trim().is_empty() {
-                    let sentence = "`not run:` needs a reason.";
-                    self.document.findings.push((at, sentence.to_owned()));
-                }
+                self.document.left_out.push((line, reason.to_owned()));
                 continue;
             }
             for part in comment.split(',').map(str::trim) {
                 if block.apply(part).is_none() {
-                    let sentence = format!(
-                        "\"{part}\" is none of: exit N, within D, until D, any order, numbers within \
-                         P%, numbers vary, not run: reason."
-                    );
-                    self.document.findings.push((at, sentence));
+                    self.finding(at, &format!("\"{part}\" is none of: {DIRECTIVES}."));
                 }
             }
         }
@@ -269,16 +250,20 @@ impl<'a> Reader<'a> {
 
     /// What readers see, or the end: the last block gets no output, and comments above have no block.
     fn separate(&mut self) {
-        self.open = false;
+        let last = self.last.take().filter(|block| !block.not_run);
+        self.document.blocks.extend(last);
         for (line, comment) in std::mem::take(&mut self.comments) {
             let first = comment.split(',').next().unwrap_or_default();
-            let mut nobody = Block::new(line, String::new());
-            if comment.starts_with("not run:") || nobody.apply(first).is_some() {
-                let sentence =
-                    format!("The comment \"{comment}\" isn't above an `sh` or `text` block.");
-                self.document.findings.push((line, sentence));
+            if comment.starts_with(NOT_RUN) || Block::default().apply(first).is_some() {
+                let sentence = "isn't above an `sh` or `text` block.";
+                self.finding(line, &format!("The comment \"{comment}\" {sentence}"));
             }
         }
+    }
+
+    fn finding(&mut self, line: usize, sentence: &str) {
+        let finding = self.document.at(line, sentence);
+        self.document.findings.push(finding);
     }
 }
 
@@ -313,28 +298,27 @@ mod tests {
              <!-- not run: a build, which takes minutes -->\n```sh\nh\n```\n```text\n```\n\
              ```sh\ni\n```\n<!-- not run: a picture -->\n```text\nj\n```\n",
         );
-        assert_eq!(document.findings, []);
-        let block = |line, code: &str| Block::new(line, code.to_owned());
+        assert_eq!(document.findings, [""; 0]);
         let rule = |any_order, numbers| Rule { any_order, numbers };
         let expected = [
             Block {
                 exit: 3,
-                limit: Duration::from_secs(120),
-                ..block(2, "a\nb\n")
+                limit: Some(Duration::from_secs(120)),
+                ..Block::new(2, "a\nb\n")
             },
             Block {
-                limit: Duration::from_secs(5),
+                limit: Some(Duration::from_secs(5)),
                 repeated: true,
                 rule: rule(true, 0.2),
                 output: Some((20, "e\n".to_owned())),
-                ..block(13, "c\n  d\n")
+                ..Block::new(13, "c\n  d\n")
             },
             Block {
                 rule: rule(false, f64::INFINITY),
                 output: Some((33, String::new())),
-                ..block(28, "f\n  g\n")
+                ..Block::new(28, "f\n  g\n")
             },
-            block(42, "i\n"),
+            Block::new(42, "i\n"),
         ];
         assert_eq!(document.blocks, expected);
         let left_out = [(37, "a build, which takes minutes"), (46, "a picture")];
@@ -350,7 +334,7 @@ mod tests {
 1 | is none of: exit N | <!-- within soon -->⏎```sh⏎a⏎```
 1 | isn't above an `sh` | <!-- exit 1 -->⏎⏎A sentence.⏎```sh⏎a⏎```
 1 | isn't above an `sh` | <!-- exit 1 -->⏎```yaml⏎a: b⏎```
-1 | `not run:` needs a reason. | <!-- not run: -->⏎```sh⏎a⏎```
+1 | is none of: exit N | <!-- not run: -->⏎```sh⏎a⏎```
 1 | follows no `sh` block | ```text⏎b⏎```
 7 | follows no `sh` block | ```sh⏎a⏎```⏎⏎A sentence.⏎⏎```text⏎b⏎```
 7 | follows no `sh` block | ```sh⏎a⏎```⏎⏎## A heading⏎⏎```text⏎b⏎```
@@ -367,11 +351,10 @@ mod tests {
                 panic!("three parts: {case}");
             };
             let findings = parse(&text.replace('⏎', "\n")).findings;
-            let [(found, sentence)] = &findings[..] else {
-                panic!("{case}: {findings:?}");
-            };
-            assert_eq!(found.to_string(), line, "{case}");
-            assert!(sentence.contains(words), "{case}: {sentence}");
+            assert_eq!(findings.len(), 1, "{case}: {findings:?}");
+            let place = format!("docs/page.md:{line}: ");
+            assert!(findings[0].starts_with(&place), "{case}: {findings:?}");
+            assert!(findings[0].contains(words), "{case}: {findings:?}");
         }
     }
 }

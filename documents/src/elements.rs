@@ -49,6 +49,16 @@ pub struct Cell {
     pub code: Vec<String>,
 }
 
+impl Element {
+    /// The cells of a row of a table.
+    pub fn row(&self) -> Option<&[Cell]> {
+        match &self.kind {
+            Kind::Row(cells) => Some(cells),
+            _ => None,
+        }
+    }
+}
+
 /// A comment, or a tag with its attributes.
 static HTML: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"(?s)<!--(?<comment>.*?)-->|<(?<tag>/?[a-zA-Z][a-zA-Z0-9]*)(?<attributes>(?:[^<>"]|"[^"]*")*)>"#)
@@ -159,10 +169,8 @@ impl Reader<'_> {
                 self.add(begin, Kind::Comment(comment, self.words.clone()));
                 continue;
             }
-            self.add(
-                begin,
-                Kind::Html(format!("<{}>", found["tag"].to_lowercase())),
-            );
+            let tag = found["tag"].to_lowercase();
+            self.add(begin, Kind::Html(format!("<{tag}>")));
             for attribute in ATTRIBUTE.captures_iter(&found["attributes"]) {
                 self.add(begin, Kind::Link(attribute[1].to_owned()));
             }

@@ -40,13 +40,6 @@ struct Row {
     failures: Vec<String>,
 }
 
-impl Row {
-    fn is_right(&self) -> bool {
-        let report = self.report.as_ref();
-        report.is_some_and(|report| report.failure.is_none())
-    }
-}
-
 fn main() -> Result<ExitCode> {
     let root = env::args_os().nth(1).map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
@@ -87,8 +80,13 @@ fn main() -> Result<ExitCode> {
             1 => run.clone(),
             _ => format!("{run}{number}"),
         };
+        // Those that have not run, and those that have failed.
+        let left = |row: &&mut Row| match &row.report {
+            Some(report) => report.failure.is_some(),
+            None => true,
+        };
         side_by_side::run(
-            rows.iter_mut().filter(|row| !row.is_right()),
+            rows.iter_mut().filter(left),
             |row| number > 1 || row.document.alone,
             |row| {
                 if interrupted.load(Ordering::Relaxed) {
@@ -131,14 +129,13 @@ fn choose(root: &Path, words: &str) -> Result<Vec<Row>> {
         "No document's name contains any of: {words}. The documents: {}.",
         names.join(", ")
     );
-    let mut right = true;
-    for document in &chosen {
-        for (line, sentence) in &document.findings {
-            println!("{}:{line}: {sentence}", document.path.display());
-            right = false;
-        }
-    }
-    ensure!(right, "Nothing was run, because of the above.");
+    let findings = chosen.iter().flat_map(|document| document.findings.clone());
+    let findings: Vec<String> = findings.collect();
+    let wrong = findings.join("\n");
+    ensure!(
+        wrong.is_empty(),
+        "Nothing was run, because of this:\n{wrong}"
+    );
     let rows = chosen.into_iter().map(|document| Row {
         document,
         ..Row::default()

@@ -23,9 +23,13 @@ use crate::{
 /// How long to wait before a block is repeated: the API server shows a change within this.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a block may take unless it says otherwise. Commands that wait have time-outs of their own, of
+/// two minutes at most; a block that takes longer hangs.
+const BLOCK_LIMIT: Duration = Duration::from_secs(150);
+
 /// How long a document may take: twice what a reader should need to wait in all, since a machine that
 /// runs them side by side is slower.
-pub const DOCUMENT_LIMIT: Duration = Duration::from_secs(600);
+const DOCUMENT_LIMIT: Duration = Duration::from_secs(600);
 
 /// What all runs have in common.
 #[derive(Debug)]
@@ -92,14 +96,14 @@ impl Runner<'_> {
 
     fn run_blocks(&self, document: &Document, place: &Place, report: &mut Report) -> Result<()> {
         let mut shell = Shell::start(place.bash(), place.folder.path())?;
+        let name = document.name();
         let end = Instant::now() + DOCUMENT_LIMIT;
         for (index, block) in document.blocks.iter().enumerate() {
             let start = Instant::now();
-            let limit = block.limit.min(end.saturating_duration_since(start));
-            let (ran, problem) = self.attempt(&mut shell, block, &place.names, start + limit)?;
+            let deadline = end.min(start + block.limit.unwrap_or(BLOCK_LIMIT));
+            let (ran, problem) = self.attempt(&mut shell, block, &place.names, deadline)?;
             report.run += 1;
-            let (name, line, seconds) =
-                (document.name(), block.line, start.elapsed().as_secs_f64());
+            let (line, seconds) = (block.line, start.elapsed().as_secs_f64());
             let first = block.code.lines().next().unwrap_or_default();
             println!("{name}:{line:<4} {seconds:>5.1} s  {first}");
             match problem {
@@ -155,10 +159,9 @@ fn problem(block: &Block, ran: &Ran) -> Option<String> {
     }
     let (line, expected) = block.output.as_ref()?;
     let difference = difference(expected, &ran.output, block.rule)?;
-    let when = if block.repeated {
-        format!("For {} s the", block.limit.as_secs_f64())
-    } else {
-        "The".to_owned()
+    let when = match block.limit {
+        Some(limit) if block.repeated => format!("For {} s the", limit.as_secs_f64()),
+        _ => "The".to_owned(),
     };
     Some(format!(
         "{when} output is not the one in line {line}.\nThe difference, after normalisation:\n{difference}"

@@ -362,7 +362,7 @@ ls # all\ngrep '# b' a#b "c #d"
 ```\n```\nls
 :5: A code block says what is in it: `sh` for commands, which are run, `text` for their output.
 ```\n<!-- not run: -->\n```sh
-:5: `not run:` needs a reason.
+:5: "not run:" is none of: exit N, within D, until D, any order, numbers within P%, numbers vary, not run: reason.
 make -j2 test TAG="2 fly"\nA=make\necho make fly
 
 kubectl apply -f https://example.com/k8s/a.yaml

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test may
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use axum::{
     body::Body,
@@ -15,7 +15,11 @@ use chassis::{
     http::Routes,
 };
 use clap::{Args, Command};
-use documents::check::{self, Programs, tables};
+use documents::{
+    check::{self, Programs, tables},
+    document::Document,
+    elements::Element,
+};
 
 /// What a service answers, asked of the service itself: a method that no route has gets those that it
 /// has.
@@ -67,11 +71,8 @@ async fn the_documents_of_this_repository_have_no_findings() {
 #[tokio::test]
 async fn each_setting_has_a_flag_of_the_same_name() {
     for program in programs().await.commands {
-        let subcommands = program.get_subcommands();
-        for argument in std::iter::once(&program)
-            .chain(subcommands)
-            .flat_map(clap::Command::get_arguments)
-        {
+        let commands = std::iter::once(&program).chain(program.get_subcommands());
+        for argument in commands.flat_map(Command::get_arguments) {
             if let Some(variable) = argument.get_env() {
                 let flag = variable.to_string_lossy().to_lowercase().replace('_', "-");
                 assert_eq!(argument.get_long(), Some(flag.as_str()));
@@ -83,23 +84,18 @@ async fn each_setting_has_a_flag_of_the_same_name() {
 #[test]
 fn the_table_of_fault_switches_has_what_they_can_be_given() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let code = |cell: &str| -> Vec<String> {
-        let spans = cell.split('`').skip(1).step_by(2);
-        spans.map(str::to_owned).collect()
-    };
-    for document in ["docs/reference.md", "docs/reference.zh-CN.md"] {
-        let text = fs::read_to_string(root.join(document)).unwrap();
+    for path in ["docs/reference.md", "docs/reference.zh-CN.md"] {
+        let document = Document::read(&root, Path::new(path)).unwrap();
         for name in Name::ALL {
-            let rows = text.lines().map(|line| line.split('|').collect::<Vec<_>>());
-            let mut rows = rows.filter(|row| row.len() == 6);
-            let row = rows.find(|row| code(row[1]).iter().any(|word| word == name.as_str()));
-            let row = row.unwrap_or_else(|| panic!("{document} has no {name:?}"));
+            let mut rows = document.elements.iter().filter_map(Element::row);
+            let row = rows.find(|row| row[0].code.iter().any(|code| code == name.as_str()));
+            let row = row.unwrap_or_else(|| panic!("{path} has no {name:?}"));
             let words = name.parameters().flat_map(|shape| shape.split([',', ' ']));
             let words = words.filter(|word| !matches!(*word, "" | "or"));
-            let mut given = code(row[2]);
+            let mut given = row[1].code.clone();
             given.retain(|word| word != "0s"); // a default
-            assert_eq!(given, words.collect::<Vec<_>>(), "{document}: {name:?}");
-            assert_eq!(code(row[4]), name.ends(), "{document}: {name:?}");
+            assert_eq!(given, words.collect::<Vec<_>>(), "{path}: {name:?}");
+            assert_eq!(row[3].code, name.ends(), "{path}: {name:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::LazyLock};
 
 use regex::Regex;
 
-use super::tree::{Tree, at};
+use super::tree::Tree;
 use crate::elements::{Element, Kind};
 
 fn regex(expression: &str) -> Regex {
@@ -70,50 +70,44 @@ impl Makefile {
 pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
     let makefile = Makefile::read(tree.root);
     for document in &tree.documents {
-        for element in &document.elements {
-            for (line, sentence) in check_element(tree.root, &makefile, element) {
-                findings.push(at(document, line, &sentence));
+        for Element { line, kind } in &document.elements {
+            let (info, code, first) = match kind {
+                Kind::Code(code) => (None, code, *line),
+                Kind::Block(info, code) => (Some(info.as_str()), code, line + 1),
+                _ => continue,
+            };
+            if let Some("bash" | "shell" | "console" | "zsh" | "" | "indented") = info {
+                let sentence = "A code block says what is in it: `sh` for commands, which are run, \
+                                `text` for their output.";
+                findings.push(document.at(*line, sentence));
+            }
+            for (index, code) in code.lines().enumerate() {
+                let sentences = check_line(tree.root, &makefile, code, info == Some("sh"));
+                let found = sentences.iter().map(|it| document.at(first + index, it));
+                findings.extend(found);
             }
         }
     }
 }
 
-fn check_element(root: &Path, makefile: &Makefile, element: &Element) -> Vec<(usize, String)> {
-    let mut findings = Vec::new();
-    let (code, first) = match &element.kind {
-        Kind::Code(code) => (code, element.line),
-        Kind::Block(info, code) => {
-            if let "bash" | "shell" | "console" | "zsh" | "" | "indented" = info.as_str() {
-                let sentence = "A code block says what is in it: `sh` for commands, which are run, \
-                                `text` for their output.";
-                findings.push((element.line, sentence.to_owned()));
-            }
-            (code, element.line + 1)
-        }
-        _ => return findings,
-    };
-    for (index, line) in code.lines().enumerate() {
-        let line_number = first + index;
-        // What is in quotes is one word.
-        let unquoted = QUOTED.replace_all(line, "quoted");
-        if COMMENT.is_match(&unquoted)
-            && matches!(&element.kind, Kind::Block(info, _) if info == "sh")
-        {
-            let sentence = "An interactive zsh takes a comment for words of the command: say it above \
-                            the block.";
-            findings.push((line_number, sentence.to_owned()));
-        }
-        for path in PATH.captures_iter(&COMMENT.replace(line, "")) {
-            if !root.join(&path["path"]).exists() {
-                let sentence = format!("It names {}, which isn't there.", &path["path"]);
-                findings.push((line_number, sentence));
-            }
-        }
-        for call in MAKE.captures_iter(&COMMENT.replace(&unquoted, "")) {
-            let words = call["words"].split_whitespace();
-            let sentences = words.filter_map(|word| makefile.check(word));
-            findings.extend(sentences.map(|sentence| (line_number, sentence)));
+/// What is wrong in a line of code, which may be one that is run.
+fn check_line(root: &Path, makefile: &Makefile, line: &str, is_run: bool) -> Vec<String> {
+    let mut sentences = Vec::new();
+    // What is in quotes is one word.
+    let unquoted = QUOTED.replace_all(line, "quoted");
+    if is_run && COMMENT.is_match(&unquoted) {
+        let sentence = "An interactive zsh takes a comment for words of the command: say it above the \
+                        block.";
+        sentences.push(sentence.to_owned());
+    }
+    for path in PATH.captures_iter(&COMMENT.replace(line, "")) {
+        if !root.join(&path["path"]).exists() {
+            sentences.push(format!("It names {}, which isn't there.", &path["path"]));
         }
     }
-    findings
+    for call in MAKE.captures_iter(&COMMENT.replace(&unquoted, "")) {
+        let words = call["words"].split_whitespace();
+        sentences.extend(words.filter_map(|word| makefile.check(word)));
+    }
+    sentences
 }

@@ -14,7 +14,7 @@ use std::{fs, path::Path, sync::LazyLock};
 use regex::Regex;
 use serde_json::Value;
 
-use super::tree::{Tree, at};
+use super::tree::Tree;
 use crate::elements::Kind;
 
 /// What a comment of this kind begins with.
@@ -34,7 +34,7 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
                 && let Some(steps) = comment.strip_prefix(MARK)
                 && let Err(sentence) = compare(tree.root, before, steps)
             {
-                findings.push(at(document, element.line, &sentence));
+                findings.push(document.at(element.line, &sentence));
             }
         }
     }
@@ -68,9 +68,7 @@ fn compare(root: &Path, before: &str, steps: &str) -> Result<(), String> {
     let median = values
         .get(values.len() / 2)
         .ok_or_else(|| format!("There is no number in {file} where `measured` says."))?;
-    let digits = number
-        .split_once('.')
-        .map_or(0, |(_, decimals)| decimals.len());
+    let digits = number.split('.').nth(1).map_or(0, str::len);
     let rounded = format!("{:.digits$}", median * factor);
     let wrong = || format!("It says {number}, and {rounded} was measured ({file}).");
     (rounded == number).then_some(()).ok_or_else(wrong)

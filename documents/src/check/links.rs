@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::tree::{Tree, at};
+use super::tree::Tree;
 use crate::elements::{Element, Kind};
 
 pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
@@ -30,7 +30,7 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
                 }
                 Some(_) => continue,
             };
-            findings.push(at(document, element.line, &sentence));
+            findings.push(document.at(element.line, &sentence));
         }
     }
 }

@@ -25,7 +25,7 @@ pub mod tables;
 mod tree;
 
 pub use self::tree::Programs;
-use self::tree::{Tree, at};
+use self::tree::Tree;
 
 /// All that is wrong in the documents below a folder.
 pub fn check(root: &Path, programs: &Programs) -> Result<Vec<String>> {
@@ -40,9 +40,7 @@ pub fn check(root: &Path, programs: &Programs) -> Result<Vec<String>> {
         findings.push("There are no documents here.".to_owned());
     }
     for document in &tree.documents {
-        for (line, sentence) in &document.findings {
-            findings.push(at(document, *line, sentence));
-        }
+        findings.extend(document.findings.clone());
     }
     for check in [
         pairs::check,

@@ -4,10 +4,7 @@
 
 use std::path::Path;
 
-use super::{
-    figures,
-    tree::{Tree, at},
-};
+use super::{figures, tree::Tree};
 use crate::{
     document::{Document, is_chinese, twin},
     elements::{Element, Kind},
@@ -37,14 +34,12 @@ fn compare(english: &Document, chinese: &Document, findings: &mut Vec<String>) {
     let same = same.count();
     if same < first.len().max(second.len()) {
         let shape = |document: &Document, shape: Option<&(usize, String)>| match shape {
-            Some((line, shape)) => at(document, *line, shape),
+            Some((line, shape)) => document.at(*line, shape),
             None => format!("the end of {}", document.path.display()),
         };
+        let first = shape(english, first.get(same));
         let second = shape(chinese, second.get(same));
-        findings.push(format!(
-            "{} differs from {second}.",
-            shape(english, first.get(same))
-        ));
+        findings.push(format!("{first} differs from {second}."));
     }
 }
 

@@ -14,11 +14,11 @@ use regex::Regex;
 
 use super::{
     commands::Makefile,
-    tree::{Programs, Tree, at},
+    tree::{Programs, Tree},
 };
 use crate::{
     document::{Document, is_chinese, twin},
-    elements::{Cell, Kind},
+    elements::Cell,
 };
 
 /// The document that has the tables.
@@ -29,8 +29,7 @@ const PARTS_OF_THE_PAGE: &str = " /page/";
 
 /// A method and a path without its query, or a method of a gRPC service.
 static REQUEST: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^(?:(?<method>GET|PUT|POST|DELETE|HEAD|PATCH) /|(?<grpc>grpc\.))(?<path>[^?\s]*)")
-        .expect("it is tested")
+    Regex::new(r"^(?:(?<method>[A-Z]+) /|grpc\.)(?<path>[^?\s]*)").expect("it is tested")
 });
 /// A part of a path that stands for any.
 static ANY: LazyLock<Regex> =
@@ -147,10 +146,8 @@ impl Programs {
 pub fn write(root: &Path, programs: &Programs) -> Result<()> {
     for path in [REFERENCE.into(), twin(Path::new(REFERENCE))] {
         let document = Document::read(root, &path)?;
-        fs::write(
-            root.join(&path),
-            written(&document, programs, &mut Vec::new()),
-        )?;
+        let text = written(&document, programs, &mut Vec::new());
+        fs::write(root.join(&path), text)?;
     }
     Ok(())
 }
@@ -223,12 +220,9 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
 
 /// The first two cells of each row, with its line.
 fn rows(document: &Document) -> impl Iterator<Item = (usize, &Cell, &Cell)> {
-    let elements = document.elements.iter();
-    elements.filter_map(|element| match &element.kind {
-        Kind::Row(cells) => match &cells[..] {
-            [first, second, ..] => Some((element.line, first, second)),
-            _ => None,
-        },
+    let rows = document.elements.iter();
+    rows.filter_map(|element| match element.row() {
+        Some([first, second, ..]) => Some((element.line, first, second)),
         _ => None,
     })
 }
@@ -244,7 +238,7 @@ fn check_variables(tree: &Tree<'_>, document: &Document, findings: &mut Vec<Stri
             && !default.code.contains(value)
         {
             let sentence = format!("The default of {name} is {value}.");
-            findings.push(at(document, line, &sentence));
+            findings.push(document.at(line, &sentence));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is checked, and where a finding is.
+//! What is checked.
 
 use std::path::Path;
 
@@ -24,9 +24,4 @@ impl Tree<'_> {
     pub(super) fn document(&self, path: &Path) -> Option<&Document> {
         self.documents.iter().find(|document| document.path == path)
     }
-}
-
-/// A finding in a document.
-pub(super) fn at(document: &Document, line: usize, sentence: &str) -> String {
-    format!("{}:{line}: {sentence}", document.path.display())
 }

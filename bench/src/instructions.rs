@@ -4,27 +4,22 @@
 //! and starting and stopping cancel out.
 
 use std::{
+    env, fs,
     path::Path,
-    process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::{self, Command},
 };
 
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    client::Connection,
     machine,
-    program::{PAUSE, Program, free_authority},
+    program::{PAUSE, Program},
     shipped,
 };
 
 /// So many requests, and then twice as many: one that happens now and then, such as a timer's, is
 /// spread thin.
 const REQUESTS: u64 = 2000;
-
-/// Under valgrind, a start takes seconds.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is counted: paths of the services, and of the bare programs.
 pub const NAMES: [&str; 5] = [
@@ -40,14 +35,14 @@ pub fn run() -> Result<Vec<(String, u64)>> {
     // Tells if it isn't installed, before anything is built.
     shipped::output(Command::new("valgrind").arg("--version"))?;
     let (oneapi, twoapi) = (shipped::service("oneapi")?, shipped::service("twoapi")?);
-    let (server, caller) = (shipped::bare("bare-server")?, shipped::bare("bare-caller")?);
+    let bare = shipped::bare()?;
     // One CPU, and so one thread at a time: which of two comes first would change the count.
     machine::pin(&[0])?;
     // Not under valgrind: what it answers is all that counts.
     let called = Program::new("oneapi", &oneapi, &[], "/test").start(&[0], PAUSE)?;
     let ours = ["--oneapi-url", &called.url()];
     let theirs = ["--call", &called.authority];
-    let binaries = [&oneapi, &oneapi, &twoapi, &server, &caller];
+    let binaries = [&oneapi, &oneapi, &twoapi, &bare, &bare];
     let arguments = [&[][..], &[], &ours, &[], &theirs];
     let mut counts = Vec::new();
     for ((name, binary), arguments) in NAMES.into_iter().zip(binaries).zip(arguments) {
@@ -62,38 +57,25 @@ pub fn run() -> Result<Vec<(String, u64)>> {
 
 /// The instructions of a program, from exec to exit, with so many requests.
 fn count(binary: &Path, arguments: &[&str], path: &str, requests: u64) -> Result<u64> {
-    let authority = free_authority()?;
-    let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    valgrind.arg(binary).args(arguments);
-    valgrind.args(["--listen", &authority]).stdin(Stdio::null());
-    valgrind.stdout(Stdio::null()).stderr(Stdio::piped());
-    let valgrind = valgrind.spawn()?;
-    let asked = ask(&authority, path, requests);
-    let stopped = shipped::output(Command::new("kill").arg(valgrind.id().to_string()));
-    let ended = valgrind.wait_with_output()?;
-    let said = String::from_utf8_lossy(&ended.stderr);
-    let asked = asked.and(stopped);
-    asked.with_context(|| said.clone().into_owned())?;
+    let log = env::temp_dir().join(format!("callgrind-{}", process::id()));
+    let log_file = format!("--log-file={}", log.display());
+    let program = &*binary.to_string_lossy();
+    let callgrind = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
+    let arguments = [&callgrind[..], &[&log_file, program], arguments].concat();
+    let valgrind = Program::new(program, Path::new("valgrind"), &arguments, path);
+    let server = valgrind.start(&[0], PAUSE)?;
+    let mut connection = server.connect()?;
+    for _ in 0..requests {
+        connection.get(path)?;
+    }
+    let status = server.stop()?;
+    let said = fs::read_to_string(&log)?;
+    fs::remove_file(&log)?;
     // A bare program is ended by the signal; what valgrind has counted it says all the same.
-    let well = ended.status.success() || ended.status.code().is_none();
-    ensure!(well, "{}: {said}", binary.display());
+    let well = status.success() || status.code().is_none();
+    ensure!(well, "{program}: {said}");
     // `==12== Collected : 2187361`
     let collected = said.split_once("Collected :");
     let collected = collected.and_then(|(_, it)| it.split_whitespace().next()?.parse().ok());
     collected.with_context(|| format!("valgrind says: {said}"))
-}
-
-fn ask(authority: &str, path: &str, requests: u64) -> Result<()> {
-    let begun = Instant::now();
-    let mut connection = loop {
-        match Connection::open(authority) {
-            Err(_) if begun.elapsed() < START_TIMEOUT => thread::sleep(Duration::from_millis(50)),
-            opened => break opened?,
-        }
-    };
-    for _ in 0..requests {
-        connection.get(path)?;
-    }
-    Ok(())
 }

@@ -78,9 +78,9 @@ fn keep(how: &str, mut tables: Tables) -> Result<()> {
         Ok(text.trim().to_owned())
     };
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name"));
+    let mut lines = cpu.lines();
+    let cpu = lines.find_map(|line| line.strip_prefix("model name\t: "));
     let cpu = cpu.unwrap_or("unknown");
-    let cpu = cpu.trim_start_matches([' ', '\t', ':']);
     let (date, system) = (said("date", "+%Y-%m-%d")?, said("uname", "-sr")?);
     let (rustc, cpus) = (said("rustc", "--version")?, machine::cpus());
     let commit = set("COMMIT").unwrap_or_else(|| "unknown".to_owned());

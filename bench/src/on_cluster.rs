@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use cluster::{
-    Cluster, Namespace, SOON, deployment,
+    Cluster, Namespace, deployment,
     life::{self, Security},
 };
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ fn updates(namespace: &Namespace<'_>) -> Result<Table> {
     namespace.apply("k8s/deployment.yaml")?;
     let scale = format!("scale deployment chesterdeployment --replicas={REPLICAS}");
     namespace.kubectl(&scale)?;
-    deployment::rolled_out(namespace)?;
+    deployment::rolled_out(namespace, deployment::NAME)?;
     let (mut complete, mut drained) = (Vec::new(), Vec::new());
     // The first one, which isn't counted, has the node pull the next version's images.
     for number in 0..=ROUNDS {
@@ -89,7 +89,7 @@ fn updates(namespace: &Namespace<'_>) -> Result<Table> {
         let begun = Instant::now();
         deployment::update_to(namespace, if number % 2 == 0 { next } else { tag })?;
         let rolled_out = begun.elapsed().as_secs_f64();
-        namespace.until("the old pods are gone", SOON, || {
+        namespace.until("the old pods are gone", || {
             let pods = deployment::all_pods(namespace)?;
             Ok((pods.len() == REPLICAS).then_some(()))
         })?;

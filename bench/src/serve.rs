@@ -31,21 +31,17 @@ pub fn run(short: bool, oneapi: &Path, peers: Vec<Program>) -> Result<(Tables, S
         cpus >= 2 && machine::resident(own).is_ok(),
         "The measurements need Linux, and two CPUs: one for the server, one for the load."
     );
-    let twoapi = shipped::service("twoapi")?;
-    let (server, caller) = (shipped::bare("bare-server")?, shipped::bare("bare-caller")?);
-    let load: Vec<usize> = (SERVER.len()..cpus).collect();
-    let all = machine::pin(&load)?;
-    let plain = Program::new(REFERENCE, &server, &[], "/test");
+    let (twoapi, bare) = (shipped::service("twoapi")?, shipped::bare()?);
+    let rest: Vec<usize> = (SERVER.len()..cpus).collect();
+    let all = machine::pin(&rest)?;
+    let plain = Program::new(REFERENCE, &bare, &[], "/test");
     // Both callers call the same, on the CPUs of the load.
-    let called = plain.start(&load, PAUSE)?;
+    let called = plain.start(&rest, PAUSE)?;
     let path = "/test/calloneapi";
     let arguments = ["--oneapi-url", &called.url()];
     let ours = Program::new("twoapi", &twoapi, &arguments, path);
-    let reference = Program::new(REFERENCE, &caller, &["--call", &called.authority], path);
-    let mut callers = vec![ours, reference];
-    for caller in &mut callers {
-        caller.start_path = "/livez".to_owned();
-    }
+    let reference = Program::new(REFERENCE, &bare, &["--call", &called.authority], path);
+    let callers = vec![ours, reference];
     let oneapi = Program::new("oneapi", oneapi, &[], "/test");
     let plain = [vec![oneapi, plain], peers].concat();
 
@@ -166,8 +162,8 @@ fn found(text: &str) -> Option<[f64; 2]> {
 
 /// An open loop, in which each request counts from when it was due: a server that stops for a while
 /// can't hide it. Returns the 99th percentile of the latency in seconds.
-fn p99(load: &Path, server: &Server, seconds: usize) -> Result<f64> {
-    let mut load = Command::new(load);
+fn p99(twoapi: &Path, server: &Server, seconds: usize) -> Result<f64> {
+    let mut load = Command::new(twoapi);
     let how = format!("--json --for {seconds}s --rate {STEADY} --connections {CONNECTIONS}");
     load.arg("load").arg(server.url()).args(how.split(' '));
     load.args(["--timeout", "30s"]); // a busy machine is slow, and no reason to give up

@@ -2,7 +2,6 @@
 //! built with too. Builds the reference with the same flags.
 
 use std::{
-    env,
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
@@ -25,9 +24,9 @@ pub fn service(name: &str) -> Result<PathBuf> {
     }
 }
 
-/// A bare program.
-pub fn bare(name: &str) -> Result<PathBuf> {
-    build(&format!("--profile reference -p bench --bin {name}"), name)
+/// The bare program.
+pub fn bare() -> Result<PathBuf> {
+    build("--profile reference -p bench --bin bare", "bare")
 }
 
 fn build(what: &str, program: &str) -> Result<PathBuf> {
@@ -36,9 +35,8 @@ fn build(what: &str, program: &str) -> Result<PathBuf> {
     cargo.args(["--message-format", "json-render-diagnostics"]);
     // What the programs say they are doesn't matter here, and would build them anew.
     cargo.args(what.split(' ')).env_remove("COMMIT");
-    cargo
-        .current_dir(manifest::path(""))
-        .stderr(Stdio::inherit());
+    cargo.current_dir(manifest::path(""));
+    cargo.stderr(Stdio::inherit());
     let output = cargo.output().context("cargo can't be started")?;
     ensure!(output.status.success(), "{program} could not be built");
     let messages = String::from_utf8_lossy(&output.stdout);
@@ -47,16 +45,7 @@ fn build(what: &str, program: &str) -> Result<PathBuf> {
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter_map(|message| message["executable"].as_str().map(PathBuf::from));
     let built = built.find(|path| path.file_name() == Some(OsStr::new(program)));
-    let built = built.with_context(|| format!("cargo doesn't say where {program} is"))?;
-    // This program is target/PROFILE/bench. What it measures is kept in target/bench.
-    let itself = env::current_exe()?;
-    let target = itself.ancestors().nth(2).context("it is in a target")?;
-    let kept = target.join("bench").join(program);
-    fs::create_dir_all(target.join("bench"))?;
-    // A program that still runs keeps its file, which can't be written to: the name gets another one.
-    drop(fs::remove_file(&kept));
-    fs::copy(&built, &kept).with_context(|| format!("{} can't be written", kept.display()))?;
-    Ok(kept)
+    built.with_context(|| format!("cargo doesn't say where {program} is"))
 }
 
 /// The size of a binary, and of its gzip, in bytes.

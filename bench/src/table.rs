@@ -149,16 +149,11 @@ fn kept() -> Result<BTreeMap<String, Table>> {
     serde_json::from_str(&text).context(KEPT)
 }
 
-/// A line for each row.
+/// A line for each row and for the head of each table.
 fn json(tables: &BTreeMap<String, Table>) -> Result<String> {
-    let mut texts = Vec::new();
-    for (name, Table { on, columns, rows }) in tables {
-        let rows = rows.iter().map(serde_json::to_string);
-        let rows = rows.collect::<Result<Vec<_>, _>>()?.join(",\n");
-        let head = format!("\"on\": {on:?}, \"columns\": {columns:?}");
-        texts.push(format!("{name:?}: {{{head}, \"rows\": [\n{rows}\n]}}"));
-    }
-    Ok(format!("{{\n{}\n}}\n", texts.join(",\n")))
+    let text = serde_json::to_string(tables)?;
+    let text = text.replace("{\"what\":", "\n{\"what\":");
+    Ok(text.replace("},\"", "},\n\"") + "\n")
 }
 
 /// A page with these tables in the place of those that it has.

@@ -29,6 +29,16 @@ pub fn first_burn(namespace: &Namespace<'_>, pod: &str) -> Result<Value> {
     Ok(burns[0].clone())
 }
 
+/// What a pod's first burn has used so far, in CPU seconds, and how many seconds are left of its time: by the
+/// pod's own clock, since asking takes seconds on a node whose CPUs all burn. Waits until it burns.
+pub fn used_and_left(namespace: &Namespace<'_>, pod: &str) -> Result<(f64, f64)> {
+    namespace.until("it burns", || {
+        let burn = first_burn(namespace, pod)?;
+        let [used, left] = ["achieved_seconds", "left_seconds"].map(|it| burn[it].as_f64());
+        Ok(used.zip(left))
+    })
+}
+
 /// Ends all burns of a pod.
 pub fn end_burns(namespace: &Namespace<'_>, pod: &str) -> Result<()> {
     request(namespace, "delete", pod, 5000, "/burns").map(drop)

@@ -10,17 +10,19 @@ use crate::{
     wait::SOON,
 };
 
+/// Its name.
+pub const NAME: &str = "chesterdeployment";
+
 /// Its pods, by their label.
 const SELECTOR: &str = "app=chesterapi";
 
-/// Applies the shipped Deployment, its Service and its disruption budget; returns the pods when
-/// all of them are Ready.
-pub fn deploy(namespace: &Namespace<'_>) -> Result<Vec<Value>> {
+/// Applies the shipped Deployment, its Service and its disruption budget; waits until all pods are Ready.
+pub fn deploy(namespace: &Namespace<'_>) -> Result<()> {
     namespace.apply("k8s/deployment.yaml")?;
     namespace.apply("k8s/service.yaml")?;
     namespace.apply("k8s/pdb.yaml")?;
-    rolled_out(namespace)?;
-    ready_pods(namespace, 3)
+    rolled_out(namespace, NAME)?;
+    ready_pods(namespace, 3).map(drop)
 }
 
 /// Deletes the Deployment, if there is one, and creates it anew with these patches.
@@ -32,14 +34,7 @@ pub fn redeploy(namespace: &Namespace<'_>, patches: &[&str]) -> Result<()> {
     ))?;
     namespace.apply("k8s/deployment.yaml")?;
     patches.iter().try_for_each(|file| patch(namespace, file))?;
-    rolled_out(namespace)
-}
-
-/// The pods, without those that are stopping.
-pub fn pods(namespace: &Namespace<'_>) -> Result<Vec<Value>> {
-    let mut pods = all_pods(namespace)?;
-    pods.retain(|pod| !is_stopping(pod));
-    Ok(pods)
+    rolled_out(namespace, NAME)
 }
 
 /// The pods, with those that are stopping.
@@ -49,8 +44,9 @@ pub fn all_pods(namespace: &Namespace<'_>) -> Result<Vec<Value>> {
 
 /// Waits until there are exactly `count` pods that aren't stopping, all of them Ready.
 pub fn ready_pods(namespace: &Namespace<'_>, count: usize) -> Result<Vec<Value>> {
-    namespace.until(&format!("{count} pods are Ready"), SOON, || {
-        let pods = pods(namespace)?;
+    namespace.until(&format!("{count} pods are Ready"), || {
+        let mut pods = all_pods(namespace)?;
+        pods.retain(|pod| !is_stopping(pod));
         Ok((pods.len() == count && pods.iter().all(is_ready)).then_some(pods))
     })
 }
@@ -73,15 +69,14 @@ pub fn update_to(namespace: &Namespace<'_>, tag: &str) -> Result<()> {
     namespace.kubectl(&format!(
         "set image deployment/chesterdeployment oneapi={oneapi} twoapi={twoapi}"
     ))?;
-    rolled_out(namespace)
+    rolled_out(namespace, NAME)
 }
 
-/// Waits until the Deployment's rollout is complete.
-pub fn rolled_out(namespace: &Namespace<'_>) -> Result<()> {
+/// Waits until a Deployment's rollout is complete.
+pub fn rolled_out(namespace: &Namespace<'_>, name: &str) -> Result<()> {
     let timeout = SOON.as_secs();
-    let output = namespace.kubectl(&format!(
-        "rollout status deployment/chesterdeployment --timeout={timeout}s"
-    ))?;
+    let status = format!("rollout status deployment/{name} --timeout={timeout}s");
+    let output = namespace.kubectl(&status)?;
     let complete = output.contains("successfully rolled out");
     ensure!(complete, "rollout status says: {output}");
     Ok(())

@@ -1,7 +1,7 @@
 //! kubectl for one cluster: that of a kube context, or that of a kubeconfig.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     io::Write as _,
     path::Path,
     process::{Command, Output, Stdio},
@@ -21,33 +21,21 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 /// kubectl, and which cluster it talks to.
 #[derive(Clone, Debug)]
 pub struct Kubectl {
-    /// What stands before all other arguments.
-    arguments: Vec<OsString>,
-    /// For a sentence: `kube context kind-kind`.
-    which: String,
+    /// What stands before all other arguments, if anything.
+    choice: Option<String>,
 }
 
 impl Kubectl {
     /// For a kube context; empty: the current one.
     pub fn of_context(context: &str) -> Self {
-        match context {
-            "" => Self {
-                arguments: Vec::new(),
-                which: "current kube context".to_owned(),
-            },
-            _ => Self {
-                arguments: vec!["--context".into(), context.into()],
-                which: format!("kube context {context}"),
-            },
-        }
+        let choice = (!context.is_empty()).then(|| format!("--context={context}"));
+        Self { choice }
     }
 
     /// For the current context of a kubeconfig.
     pub fn of_file(kubeconfig: &Path) -> Self {
-        Self {
-            arguments: vec!["--kubeconfig".into(), kubeconfig.into()],
-            which: format!("kubeconfig {}", kubeconfig.display()),
-        }
+        let choice = Some(format!("--kubeconfig={}", kubeconfig.display()));
+        Self { choice }
     }
 
     /// The command, without arguments of its own so far.
@@ -55,7 +43,7 @@ impl Kubectl {
         let mut command = Command::new("kubectl");
         // A user's own defaults, such as `delete --interactive`, would have a test wait for an answer.
         command.env("KUBERC", "off");
-        command.args(&self.arguments);
+        command.args(&self.choice);
         command
     }
 
@@ -101,7 +89,11 @@ impl Kubectl {
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let last = said.lines().last().unwrap_or_default();
-            bail!("No cluster answers in the {}: {last}", self.which);
+            let choice = self
+                .choice
+                .as_deref()
+                .unwrap_or("in the current kube context");
+            bail!("No cluster answers kubectl {choice}: {last}");
         }
         Ok(())
     }
@@ -137,7 +129,7 @@ mod tests {
         let nowhere = Path::new("/nowhere/kubeconfig");
         let error = Kubectl::of_file(nowhere).check().unwrap_err().to_string();
         assert!(
-            error.starts_with("No cluster answers in the kubeconfig /nowhere/kubeconfig: ")
+            error.starts_with("No cluster answers kubectl --kubeconfig=/nowhere/kubeconfig: ")
                 || error == "kubectl can't be started: is it installed?",
             "{error}"
         );
@@ -145,12 +137,8 @@ mod tests {
 
     #[test]
     fn no_preferences_of_a_user_s_change_what_a_command_does() {
-        let off = |kubectl: Kubectl| {
-            let command = kubectl.command();
-            let mut set = command.get_envs();
-            set.any(|variable| variable == ("KUBERC".as_ref(), Some("off".as_ref())))
-        };
-        assert!(off(Kubectl::of_context("")));
-        assert!(off(Kubectl::of_file(Path::new("config"))));
+        let command = Kubectl::of_context("").command();
+        let off = ("KUBERC".as_ref(), Some("off".as_ref()));
+        assert!(command.get_envs().any(|variable| variable == off));
     }
 }

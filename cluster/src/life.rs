@@ -91,15 +91,6 @@ fn is_off(metrics: &str, gate: &str) -> bool {
     lines.any(|line| line.starts_with(&gate) && line.ends_with(" 0"))
 }
 
-/// The namespaces that other runs have left on the cluster, or are still using.
-pub fn namespaces_of_other_runs(cluster: &Cluster) -> Result<Vec<String>> {
-    let active = "--field-selector=status.phase=Active";
-    let get = ["get", "namespaces", "-l", LABEL, active, "--output=name"];
-    let names = cluster.kubectl.run(&get)?;
-    let names = names.lines().map(|it| it.trim_start_matches("namespace/"));
-    Ok(names.map(str::to_owned).collect())
-}
-
 fn create(namespace: &Namespace<'_>, security: Security) -> Result<()> {
     let (name, run) = (&namespace.name, &namespace.cluster.run);
     match security {
@@ -113,17 +104,10 @@ fn create(namespace: &Namespace<'_>, security: Security) -> Result<()> {
 fn report(namespace: &Namespace<'_>, error: &anyhow::Error) -> anyhow::Error {
     let transcript = namespace.take_transcript();
     let mut report = format!("{error:#}\n\n--- transcript\n{transcript}");
-    let mut commands = [
-        "get pods -o wide",
-        "get events --sort-by=.lastTimestamp",
-        "describe pods",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let all = "get pods -o wide|get events --sort-by=.lastTimestamp|describe pods".split('|');
     let pods = namespace.output("get pods -o name");
     let logs = |pod| format!("logs {pod} --all-containers --prefix --tail=50");
-    commands.extend(pods.lines().map(logs));
-    for words in commands {
+    for words in all.map(str::to_owned).chain(pods.lines().map(logs)) {
         let output = namespace.output(&words);
         writeln!(report, "\n--- kubectl {words}\n{output}").expect("a string takes it");
     }

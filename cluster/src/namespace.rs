@@ -5,13 +5,18 @@ use std::{
     fmt::Write as _,
     process::{Command, Output},
     sync::Mutex,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::{background::Background, images::Cluster, kubectl::printed, manifest, wait};
+use crate::{
+    images::Cluster,
+    kubectl::printed,
+    manifest,
+    wait::{self, SOON},
+};
 
 /// A namespace, and the transcript of what was done in it.
 #[derive(Debug)]
@@ -72,24 +77,11 @@ impl<'a> Namespace<'a> {
     }
 
     /// [Waits](wait::until), and notes how long it took.
-    pub fn until<T>(
-        &self,
-        what: &str,
-        timeout: Duration,
-        look: impl FnMut() -> Result<Option<T>>,
-    ) -> Result<T> {
+    pub fn until<T>(&self, what: &str, look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
         let start = Instant::now();
-        let found = wait::until(what, timeout, look)?;
+        let found = wait::until(what, SOON, look)?;
         self.note(&format!("# {what} (after {:.1?})", start.elapsed()));
         Ok(found)
-    }
-
-    /// Follows the log of a container. The log of a deleted pod is gone with it, so its last lines
-    /// have to be followed.
-    pub fn follow(&self, pod: &str, container: &str) -> Result<Background> {
-        let mut kubectl = self.command();
-        kubectl.args(["logs", "--follow", pod, "-c", container]);
-        Background::start(&mut kubectl)
     }
 
     /// kubectl in this namespace, for a process in the background.

@@ -3,7 +3,7 @@
 
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::{namespace::Namespace, wait::SOON};
@@ -37,31 +37,15 @@ fn find<'a>(list: &'a Value, key: &str, value: &str) -> Option<&'a Value> {
     list.as_array()?.iter().find(|it| it[key] == value)
 }
 
-/// What a container waits for: `CrashLoopBackOff`, `ImagePullBackOff`. Empty when it doesn't wait.
-pub fn waiting<'a>(pod: &'a Value, name: &str) -> &'a str {
-    let waiting = &container(pod, name)["state"]["waiting"];
-    waiting["reason"].as_str().unwrap_or_default()
-}
-
 /// How often a container was started again.
 pub fn restarts(pod: &Value, name: &str) -> u64 {
     container(pod, name)["restartCount"].as_u64().unwrap_or(0)
 }
 
-/// How a container last ended, whether it has been started again since or not.
-pub fn ended<'a>(pod: &'a Value, name: &str) -> Option<&'a Value> {
-    let status = container(pod, name);
-    let ends = ["state", "lastState"].map(|state| &status[state]["terminated"]);
-    ends.into_iter().find(|it| it.is_object())
-}
-
 /// The pods that a label selects.
 pub fn list(namespace: &Namespace<'_>, selector: &str) -> Result<Vec<Value>> {
     let mut list = namespace.json(&format!("get pods -l {selector}"))?;
-    match list["items"].take() {
-        Value::Array(pods) => Ok(pods),
-        other => bail!("a list has items, and not {other}"),
-    }
+    serde_json::from_value(list["items"].take()).context("a list has items")
 }
 
 /// The pod of that name.
@@ -95,7 +79,7 @@ pub fn seconds_between(earlier: &Value, later: &Value) -> Result<f64> {
 /// Waits until a container has been restarted; returns the pod.
 pub fn restarted(namespace: &Namespace<'_>, pod: &str, container: &str) -> Result<Value> {
     let what = format!("{container} of {pod} has been restarted");
-    namespace.until(&what, SOON, || {
+    namespace.until(&what, || {
         let pod = get(namespace, pod)?;
         Ok((restarts(&pod, container) > 0).then_some(pod))
     })
@@ -105,7 +89,7 @@ pub fn restarted(namespace: &Namespace<'_>, pod: &str, container: &str) -> Resul
 pub fn event(namespace: &Namespace<'_>, object: &str, reason: &str, words: &str) -> Result<String> {
     let what = format!("an event {reason} of {object} says \"{words}\"");
     let get = format!("get events --field-selector involvedObject.name={object},reason={reason}");
-    namespace.until(&what, SOON, || {
+    namespace.until(&what, || {
         let events = namespace.json(&get)?;
         let messages = events["items"].as_array().into_iter().flatten();
         Ok(messages

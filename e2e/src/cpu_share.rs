@@ -6,7 +6,7 @@
 //! kubelet's metrics have it.
 
 use anyhow::{Context, Result};
-use cluster::{Namespace, SOON, pods};
+use cluster::{Namespace, pods};
 
 /// How many times the CPU of the first pod the second one on the same node gets, requests being 1 to 3.
 pub fn ratio(namespace: &Namespace<'_>, pods: [&str; 2]) -> Result<f64> {
@@ -14,7 +14,7 @@ pub fn ratio(namespace: &Namespace<'_>, pods: [&str; 2]) -> Result<f64> {
     let node = pod["spec"]["nodeName"].as_str().context("it runs")?;
     let get = format!("get --raw /api/v1/nodes/{node}/proxy/metrics/cadvisor");
     let name = &namespace.name;
-    namespace.until("the kubelet's metrics have both pods", SOON, || {
+    namespace.until("the kubelet's metrics have both pods", || {
         let metrics = namespace.kubectl(&get)?;
         let [first, second] = pods.map(|pod| shares(&metrics, name, pod));
         Ok(first.zip(second).map(of_shares))
@@ -58,16 +58,19 @@ mod tests {
 
     #[test]
     fn a_pod_is_told_from_its_containers_and_from_others() {
-        let line = |container: &str, name: &str, pod: &str, shares: u32| {
+        let metrics = [
+            ("", "", "cpu-rest", 307),
+            ("oneapi", "1f", "cpu-third", 1),
+            ("", "2e", "cpu-third", 2),
+            ("", "", "cpu-third", 102),
+        ]
+        .map(|(container, name, pod, shares)| {
             format!(
                 "container_spec_cpu_shares{{container=\"{container}\",id=\"/kubepods\",image=\"\",\
                  name=\"{name}\",namespace=\"ns\",pod=\"{pod}\"}} {shares}\n"
             )
-        };
-        let metrics = line("", "", "cpu-rest", 307)
-            + &line("oneapi", "1f", "cpu-third", 1)
-            + &line("", "2e", "cpu-third", 2)
-            + &line("", "", "cpu-third", 102);
+        })
+        .concat();
         assert_eq!(shares(&metrics, "ns", "cpu-third"), Some(102.0));
         assert_eq!(shares(&metrics, "other", "cpu-third"), None);
     }

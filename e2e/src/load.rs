@@ -1,7 +1,7 @@
 //! The load Job of `k8s/lessons/load.yaml`, and what it counts. Its containers print a line each
 //! second; the lines between two moments belong to what was done between them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use cluster::{Namespace, SOON, background::Background, pods, wait::until};
@@ -15,9 +15,6 @@ const FILE: &str = "k8s/lessons/load.yaml";
 /// are four.
 const RATE: &str = "--rate=50";
 const SHORT: u32 = 4;
-
-/// A container prints each second; one that takes longer than this for what is to come has stopped.
-const LONGEST_SILENCE: Duration = Duration::from_secs(20);
 
 /// What was asked, and what came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,7 +92,7 @@ impl Load {
         let text = namespace.shipped(FILE)?;
         ensure!(text.contains(RATE), "{FILE} says {RATE}");
         namespace.apply_text(FILE, &text.replace(RATE, &each))?;
-        let pod = namespace.until("the load runs", SOON, || {
+        let pod = namespace.until("the load runs", || {
             let mut pods = pods::list(namespace, SELECTOR)?.into_iter();
             Ok(pods.find(|pod| pod["status"]["phase"] == "Running"))
         })?;
@@ -103,10 +100,12 @@ impl Load {
         let containers = pod["spec"]["containers"].as_array();
         for container in containers.context("it has containers")? {
             let name = container["name"].as_str().context("it has a name")?;
-            let lines = namespace.follow(pods::name(&pod), name)?;
+            // The log of a deleted pod is gone with it, so its last lines have to be followed.
+            let logs = ["logs", "--follow", pods::name(&pod), "-c", name];
+            let lines = Background::start(namespace.command().args(logs))?;
             load.0.push((name.to_owned(), lines));
         }
-        namespace.until("each container has had answers", SOON, || {
+        namespace.until("each container has had answers", || {
             let mut counts = load.0.iter().map(|(_, lines)| lines.so_far(Count::of));
             Ok(counts.all(|count| count.requests > 0).then_some(()))
         })?;
@@ -150,7 +149,7 @@ impl Load {
             lengths.collect::<Vec<_>>()
         };
         let before = lengths();
-        until("each container has printed more", LONGEST_SILENCE, || {
+        until("each container has printed more", SOON, || {
             let now = lengths();
             let mut both = now.iter().zip(&before);
             Ok(both

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use cluster::{
-    Namespace, SOON, deployment,
+    Namespace, deployment,
     pods::{self, is_ready, name},
 };
 
@@ -153,7 +153,7 @@ pub fn good(
     }
     done("rollback (rollout undo)", 3, &|| {
         namespace.kubectl("rollout undo deployment/chesterdeployment")?;
-        deployment::rolled_out(namespace)
+        deployment::rolled_out(namespace, deployment::NAME)
     })?;
     for (from, to) in [(3, 10), (10, 3)] {
         let scale = format!("scale deployment chesterdeployment --replicas={to}");
@@ -166,7 +166,7 @@ pub fn good(
     // With all else as it should be, what some twins need besides loses nothing.
     done("rolling update to pods slow to start", 3, &|| {
         deployment::patch(namespace, SLOW_START)?;
-        deployment::rolled_out(namespace)
+        deployment::rolled_out(namespace, deployment::NAME)
     })?;
     let counts = load.end(namespace)?;
     Ok((rows, counts))
@@ -218,7 +218,7 @@ fn measure(
 /// Waits until so many pods are ready and none is stopping any more.
 fn settled(namespace: &Namespace<'_>, count: usize) -> Result<()> {
     let what = format!("{count} pods are ready and no other is left");
-    namespace.until(&what, SOON, || {
+    namespace.until(&what, || {
         let all = deployment::all_pods(namespace)?;
         let settled = |pod| is_ready(pod) && !pods::is_stopping(pod);
         Ok((all.len() == count && all.iter().all(settled)).then_some(()))
@@ -232,7 +232,7 @@ fn update(namespace: &Namespace<'_>) -> Result<()> {
 /// As a node's drain does it: pod by pod, each when the budget allows.
 fn evict_all(namespace: &Namespace<'_>) -> Result<()> {
     for pod in &deployment::ready_pods(namespace, 3)? {
-        namespace.until(&format!("{} may be evicted", name(pod)), SOON, || {
+        namespace.until(&format!("{} may be evicted", name(pod)), || {
             Ok(deployment::evict(namespace, name(pod)).ok())
         })?;
     }

@@ -62,18 +62,12 @@ fn run_all(stories: Vec<Story>, words: &str) -> Result<bool> {
     let cluster = Cluster::from_environment()?;
     let [oneapi, twoapi] = ["oneapi", "twoapi"].map(|it| cluster.image(it, &cluster.tag));
     println!(
-        "{} stories in namespaces named chester-*-{}, with {oneapi} and {twoapi}",
+        "{} stories in namespaces named chester-*-{}, with {oneapi} and {twoapi}. If this is killed, \
+         kubectl delete namespaces -l {} deletes what is left, of all runs.",
         stories.len(),
-        cluster.run
+        cluster.run,
+        life::LABEL
     );
-    let others = life::namespaces_of_other_runs(&cluster)?.join(", ");
-    if !others.is_empty() {
-        println!(
-            "Other runs have namespaces here: {others}. When those runs are over, this deletes them: \
-             kubectl delete namespaces -l {}",
-            life::LABEL
-        );
-    }
     let start = Instant::now();
     let ends = Mutex::new(Vec::new());
     side_by_side::run(

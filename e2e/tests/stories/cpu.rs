@@ -7,10 +7,11 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use cluster::{
-    Namespace, SOON, ask, deployment,
+    Namespace, ask, deployment,
     pods::{self, name, restarts},
 };
 use e2e::cpu_share;
+use serde_json::Value;
 
 /// Below the limit nothing is throttled, at the limit the kernel does it; `/info` shows it. Neither
 /// restarts the container, although its liveness probe would notice within the time of a burn.
@@ -19,34 +20,31 @@ pub fn limit(namespace: &Namespace<'_>) -> Result<()> {
     deployment::patch(namespace, "k8s/lessons/eager-liveness.patch.yaml")?;
     // So that the process can be halted below.
     deployment::patch(namespace, "k8s/lessons/shared-processes.patch.yaml")?;
-    deployment::rolled_out(namespace)?;
-    deployment::ready_pods(namespace, 3)?;
-    let pod = name(&deployment::pods(namespace)?[0]).to_owned();
+    deployment::rolled_out(namespace, deployment::NAME)?;
+    let pod = name(&deployment::ready_pods(namespace, 3)?[0]).to_owned();
 
+    let number = |report: &Value, key: &str| {
+        let number = report[key].as_f64();
+        number.with_context(|| format!("{key} is a number: {report}"))
+    };
     let kept = ask::burn(namespace, &pod, "minutes=0.2&millicores=1000")?;
-    ensure!(
-        kept["granted_millicores"] == 475,
-        "5 % below the limit of 500: {kept}"
-    );
-    let share = kept["throttled_share"]
-        .as_f64()
-        .context("there is a limit")?;
+    let granted = number(&kept, "granted_millicores")?;
+    ensure!(granted == 475.0, "5 % below the limit of 500: {kept}");
     // A few hundredths on a quiet machine; on a busy one what was held back is made up for.
     ensure!(
-        share < 0.2,
+        number(&kept, "throttled_share")? < 0.2,
         "so the kernel has next to nothing to throttle: {kept}"
     );
 
     let forced = ask::burn(namespace, &pod, "minutes=0.2&millicores=1000&force=true")?;
-    ensure!(forced["granted_millicores"] == 1000, "as asked: {forced}");
-    let share = forced["throttled_share"]
-        .as_f64()
-        .context("there is a limit")?;
+    let granted = number(&forced, "granted_millicores")?;
+    ensure!(granted == 1000.0, "as asked: {forced}");
+    let share = number(&forced, "throttled_share")?;
     ensure!(share > 0.8, "nearly every period is throttled: {forced}");
-    let achieved = forced["achieved_seconds"].as_f64().unwrap_or(0.0);
-    let wall = forced["wall_seconds"].as_f64().unwrap_or(f64::MAX);
+    let wall = number(&forced, "wall_seconds")?;
+    let achieved = number(&forced, "achieved_seconds")? / wall;
     ensure!(
-        (0.45..0.52).contains(&(achieved / wall)),
+        (0.45..0.52).contains(&achieved),
         "the limit holds, at half a core: {forced}"
     );
 
@@ -104,20 +102,11 @@ pub fn requests(namespace: &Namespace<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The CPUs that each of the two uses. The clock is the pods' own: on a node whose CPUs all burn, asking
-/// takes seconds.
+/// The CPUs that each of the two uses.
 fn while_both_burn(namespace: &Namespace<'_>, pods: [&str; 2]) -> Result<[f64; 2]> {
-    let used_and_left = |pod| {
-        namespace.until("it burns", SOON, || {
-            let burn = ask::first_burn(namespace, pod)?;
-            let left = burn["left_seconds"].as_f64();
-            Ok(burn["achieved_seconds"].as_f64().zip(left))
-        })
-    };
-    let both = || {
-        pods.map(used_and_left)
-            .into_iter()
-            .collect::<Result<Vec<_>>>()
+    let both = || -> Result<Vec<_>> {
+        let both = pods.map(|pod| ask::used_and_left(namespace, pod));
+        both.into_iter().collect()
     };
     both()?;
     let before = both()?;

@@ -4,27 +4,23 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use cluster::{Namespace, life, manifest};
+use serde_json::Value;
 
 /// In a namespace that exists, deploy changes nothing but its own objects, and undeploy deletes
 /// nothing else.
 pub fn into_a_namespace_that_exists(namespace: &Namespace<'_>) -> Result<()> {
     let name = &namespace.name;
     namespace.kubectl("create configmap foreign --from-literal=key=value")?;
-    let labels = namespace.json(&format!("get namespace {name}"))?["metadata"]["labels"].clone();
+    let labels = || labels(namespace, name);
+    let before = labels()?;
 
     make(namespace, "deploy", name)?;
     namespace.kubectl("rollout status deployment/chesterdeployment --timeout=120s")?;
-    let after = &namespace.json(&format!("get namespace {name}"))?["metadata"]["labels"];
-    ensure!(
-        *after == labels,
-        "deploy doesn't label it: {labels} and then {after}"
-    );
+    ensure!(labels()? == before, "deploy doesn't label it: {before}");
 
-    let output = make(namespace, "undeploy", name)?;
-    ensure!(
-        output.contains("was not made by deploy and stays"),
-        "undeploy says that it stays: {output}"
-    );
+    let said = make(namespace, "undeploy", name)?;
+    let stays = said.contains("was not made by deploy and stays");
+    ensure!(stays, "undeploy says that it stays: {said}");
     namespace.kubectl("get configmap foreign")?;
     let own = "deployments,replicasets,pods,services,poddisruptionbudgets";
     let left = namespace.kubectl(&format!("get {own} -o name"))?;
@@ -34,17 +30,12 @@ pub fn into_a_namespace_that_exists(namespace: &Namespace<'_>) -> Result<()> {
     let Err(refused) = make(namespace, "deploy", name) else {
         bail!("deploy took over a Service of somebody else's");
     };
-    ensure!(
-        refused
-            .to_string()
-            .contains("Somebody else has made service/chesterservice"),
-        "it says why it doesn't: {refused}"
-    );
+    let why = "Somebody else has made service/chesterservice";
+    let says_why = refused.to_string().contains(why);
+    ensure!(says_why, "it says why it doesn't: {refused}");
     let service = namespace.json("get service chesterservice")?;
-    ensure!(
-        service["spec"]["ports"][0]["port"] == 80,
-        "it is as it was: {service}"
-    );
+    let port = &service["spec"]["ports"][0]["port"];
+    ensure!(*port == 80, "it is as it was: {service}");
     Ok(())
 }
 
@@ -64,30 +55,28 @@ fn made_by_deploy(namespace: &Namespace<'_>, name: &str) -> Result<()> {
     make(namespace, "deploy", name)?;
     let (label, run) = (life::LABEL, &namespace.cluster.run);
     namespace.kubectl(&format!("label namespace {name} {label}={run}"))?;
-    let made = namespace.json(&format!("get namespace {name}"))?;
-    ensure!(
-        made["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted",
-        "it is as k8s/ns.yaml has it: {made}"
-    );
+    let made = labels(namespace, name)?;
+    let enforced = &made["pod-security.kubernetes.io/enforce"];
+    ensure!(*enforced == "restricted", "as k8s/ns.yaml has it: {made}");
     let elsewhere = Namespace::new(namespace.cluster, name);
     elsewhere.kubectl("create configmap foreign --from-literal=key=value")?;
 
-    let output = make(namespace, "undeploy", name)?;
-    ensure!(
-        output.contains("stays") && output.contains("ConfigMap/foreign"),
-        "undeploy says what keeps it: {output}"
-    );
+    let said = make(namespace, "undeploy", name)?;
+    let says_why = said.contains("stays") && said.contains("ConfigMap/foreign");
+    ensure!(says_why, "undeploy says what keeps it: {said}");
     elsewhere.kubectl("get configmap foreign")?;
 
     elsewhere.kubectl("delete configmap foreign")?;
     make(namespace, "undeploy", name)?;
     let left = namespace.kubectl(&format!("get namespace {name} --ignore-not-found"))?;
-    ensure!(
-        left.is_empty(),
-        "nothing of anybody else's was in it: {left}"
-    );
+    ensure!(left.is_empty(), "nobody else had anything in it: {left}");
     make(namespace, "undeploy", name).context("once more, there is nothing to do")?;
     Ok(())
+}
+
+fn labels(namespace: &Namespace<'_>, name: &str) -> Result<Value> {
+    let mut found = namespace.json(&format!("get namespace {name}"))?;
+    Ok(found["metadata"]["labels"].take())
 }
 
 /// The output of a verb of the Makefile, for a namespace.
@@ -96,10 +85,8 @@ fn make(namespace: &Namespace<'_>, verb: &str, name: &str) -> Result<String> {
     let output = Command::new("make")
         .current_dir(manifest::path(""))
         .args([verb, &format!("NAMESPACE={name}")])
-        .args([
-            &format!("REGISTRY={}", cluster.registry),
-            &format!("TAG={}", cluster.tag),
-        ])
+        .arg(format!("REGISTRY={}", cluster.registry))
+        .arg(format!("TAG={}", cluster.tag))
         // Those of the `make e2e` that runs this are not meant for this one.
         .env_remove("MAKEFLAGS")
         .env_remove("MAKELEVEL")

@@ -5,10 +5,10 @@
 //!
 //! It needs Node and Chromium here, and is skipped where they are missing.
 
-use std::{env, path::PathBuf, process::Command};
+use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, ensure};
-use cluster::{Namespace, SOON, background::Background, deployment, life::Skipped, manifest, pods};
+use cluster::{Namespace, background::Background, deployment, life::Skipped, manifest, pods, set};
 use e2e::load::Load;
 use serde_json::Value;
 
@@ -25,14 +25,12 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     let (tag, next) = (&namespace.cluster.tag, &namespace.cluster.next);
     deployment::deploy(namespace)?;
     namespace.apply("k8s/lessons/side-by-side.yaml")?;
-    twin_rolled_out(namespace)?;
+    deployment::rolled_out(namespace, "chestertwin")?;
     pods::ready(namespace, "chesterpage")?;
     let load = Load::start(namespace, RATE)?;
 
-    let kubectl = |words: &str| Background::start(namespace.command().args(words.split(' ')));
-    let forward = kubectl("port-forward pod/chesterpage :5001")?;
-    let proxy = kubectl("proxy --port=0")?;
-    let (forward_at, proxy_at) = (address(namespace, &forward)?, address(namespace, &proxy)?);
+    let (_forward, forward_at) = listening(namespace, "port-forward pod/chesterpage :5001")?;
+    let (_proxy, proxy_at) = listening(namespace, "proxy --port=0")?;
     let service = "services/chesterservice:twoapi/proxy/";
     let viewers = Background::start(
         Command::new("node")
@@ -96,7 +94,7 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
             "the twin without a drain lost nothing in {MAX_REPLACEMENTS} replacements"
         );
         namespace.kubectl("rollout restart deployment/chestertwin")?;
-        twin_rolled_out(namespace)?;
+        deployment::rolled_out(namespace, "chestertwin")?;
         let report = report(namespace, &viewers, "beside", 1, replacement)?;
         let verdict = &report["verdict"];
         let said = format!("the viewer says of the twin: {report}");
@@ -115,50 +113,34 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     load.end(namespace).map(drop)
 }
 
-fn twin_rolled_out(namespace: &Namespace<'_>) -> Result<()> {
-    let timeout = SOON.as_secs();
-    let status = format!("rollout status deployment/chestertwin --timeout={timeout}s");
-    namespace.kubectl(&status).map(drop)
-}
-
 fn nothing_to_complain_of(report: &Value) -> Result<()> {
-    let none = |what: &str| report[what].as_array().is_some_and(Vec::is_empty);
-    ensure!(
-        none("complaints"),
-        "no error in the console, and no request to somewhere else: {}",
-        report["complaints"]
-    );
-    ensure!(none("axe"), "axe-core finds nothing: {}", report["axe"]);
+    // An error in the console, or a request to somewhere else; and what axe-core finds.
+    for complaints in ["complaints", "axe"] {
+        let found = &report[complaints];
+        ensure!(*found == Value::Array(Vec::new()), "{complaints}: {found}");
+    }
     Ok(())
 }
 
 /// The browser, if all is here that the viewers need.
 fn browser() -> Result<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let on_path = |names: &[&str]| {
-        let mut folders = env::split_paths(&path);
-        let within = |folder: PathBuf| {
-            names
-                .iter()
-                .map(|it| folder.join(it))
-                .find(|it| it.exists())
-        };
-        folders.find_map(within)
+    let which = |names: &[&str]| {
+        let found = Command::new("which").args(names).output().ok()?;
+        let found = String::from_utf8_lossy(&found.stdout);
+        found.lines().next().map(PathBuf::from)
     };
-    let missing = |what: &str, mended: &str| {
-        let why = format!("There is no {what} here, which the viewers of the page need{mended}.");
+    let missing = |what| {
+        let why = format!("There is no {what}, which the viewers of the page need.");
         Skipped(why)
     };
-    on_path(&["node"]).ok_or_else(|| missing("node", ""))?;
+    which(&["node"]).ok_or_else(|| missing("node here"))?;
     let playwright = manifest::path(TESTS).join("node_modules/playwright-core");
     if !playwright.exists() {
-        return Err(missing("playwright-core", ": make test-page installs it").into());
+        return Err(missing("playwright-core here (make test-page installs it)").into());
     }
-    let named = env::var_os("CHROMIUM").filter(|name| !name.is_empty());
-    let named = named.map(PathBuf::from);
-    let found = named.or_else(|| on_path(&["chromium", "chromium-browser", "google-chrome"]));
-    let mended = ": CHROMIUM names one that isn't on the PATH";
-    Ok(found.ok_or_else(|| missing("Chromium", mended))?)
+    let named = set("CHROMIUM").map(PathBuf::from);
+    let found = named.or_else(|| which(&["chromium", "chromium-browser", "google-chrome"]));
+    Ok(found.ok_or_else(|| missing("Chromium on the PATH or named by CHROMIUM"))?)
 }
 
 /// Waits for a line of a process.
@@ -168,7 +150,7 @@ fn line<T>(
     what: &str,
     wanted: impl Fn(&str) -> Option<T>,
 ) -> Result<T> {
-    let found = namespace.until(what, SOON, || {
+    let found = namespace.until(what, || {
         Ok(process.so_far(|lines| lines.iter().find_map(|line| wanted(line))))
     });
     found.with_context(|| {
@@ -177,13 +159,15 @@ fn line<T>(
     })
 }
 
-/// Where kubectl listens, as it prints it.
-fn address(namespace: &Namespace<'_>, kubectl: &Background) -> Result<String> {
-    line(namespace, kubectl, "kubectl listens", |line| {
+/// kubectl with these arguments, and where it listens, as it prints it.
+fn listening(namespace: &Namespace<'_>, words: &str) -> Result<(Background, String)> {
+    let kubectl = Background::start(namespace.command().args(words.split(' ')))?;
+    let address = line(namespace, &kubectl, "kubectl listens", |line| {
         let mut words = line.split_whitespace();
         let address = words.find(|word| word.starts_with("127.0.0.1:"))?;
         Some(address.to_owned())
-    })
+    })?;
+    Ok((kubectl, address))
 }
 
 /// What a viewer says of a Service's change number so and so.
@@ -195,13 +179,12 @@ fn report(
     number: usize,
 ) -> Result<Value> {
     let what = format!("the viewer {viewer} has its verdict on the service {service}");
-    namespace.until(&what, SOON, || {
+    namespace.until(&what, || {
         let of_viewer =
             |report: &Value| report["viewer"] == viewer && report["verdict"]["service"] == service;
         Ok(viewers.so_far(|lines| {
-            let reports = lines
-                .iter()
-                .filter_map(|line| serde_json::from_str(line).ok());
+            let lines = lines.iter();
+            let reports = lines.filter_map(|line| serde_json::from_str(line).ok());
             reports.filter(of_viewer).nth(number)
         }))
     })

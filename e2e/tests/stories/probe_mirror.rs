@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use cluster::{
-    Namespace, SOON, ask,
+    Namespace, ask,
     pods::{self, condition, is_ready, seconds_between},
 };
 use e2e::probes::{self, Probe, Probes};
@@ -16,7 +16,7 @@ const TOLERANCE: f64 = 1.0;
 pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     namespace.apply("k8s/lessons/switches.yaml")?;
     pods::ready(namespace, POD)?;
-    let seen = namespace.until("the kubelet has asked each kind a few times", SOON, || {
+    let seen = namespace.until("the kubelet has asked each kind a few times", || {
         let seen = probes::of(namespace, POD)?;
         let enough = seen["liveness"].len() >= 4 && seen["readiness"].len() >= 8;
         Ok(enough.then_some(seen))
@@ -25,7 +25,7 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     startup_first(&seen)?;
 
     ask::set_fault(namespace, POD, "readiness?mode=fail&count=2")?;
-    let asked = namespace.until("two readiness probes have failed", SOON, || {
+    let asked = namespace.until("two readiness probes have failed", || {
         let asked = readiness(namespace)?;
         let statuses: Vec<u16> = asked.iter().map(|probe| probe.status).collect();
         // On a busy cluster there have been more when it is asked.
@@ -40,7 +40,7 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     );
 
     ask::set_fault(namespace, POD, "readiness?mode=fail&for=ever")?;
-    let pod = namespace.until("it is not ready", SOON, || {
+    let pod = namespace.until("it is not ready", || {
         Ok(Some(pods::get(namespace, POD)?).filter(|pod| !is_ready(pod)))
     })?;
     let since = &condition(&pod, "Ready")["lastTransitionTime"];

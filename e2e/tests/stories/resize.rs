@@ -6,9 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use cluster::{
-    Namespace, SOON, ask, life,
+    Namespace, ask, life,
     pods::{self, container, restarts},
 };
 use serde_json::Value;
@@ -19,6 +19,11 @@ const POD: &str = "resize";
 /// four times a second.
 const FOLLOWED_WITHIN: Duration = Duration::from_millis(1500);
 
+/// For how long each limit is looked at, and what may be missing then: 5 % of what both allow, in CPU seconds.
+/// On a busy node burns get less, since they have the lowest priority; they say for how long they waited.
+const MEASURED: Duration = Duration::from_secs(5);
+const TOLERANCE: f64 = 0.05 * 5.0 * (0.57 + 0.18);
+
 pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     life::needs(namespace, "InPlacePodVerticalScaling")?;
     namespace.apply("k8s/lessons/resize.yaml")?;
@@ -27,18 +32,22 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
         let burn =
             scope.spawn(|| ask::burn(namespace, POD, "minutes=2&millicores=1000&caller=resize"));
         let followed = namespace
-            .until("it burns what 200m allow", SOON, || {
+            .until("it burns what 200m allow", || {
                 ensure!(!burn.is_finished(), "the burn is over already");
                 Ok((granted(namespace)? == Some(180)).then_some(()))
             })
-            .and_then(|()| resized(namespace, 600, 570))
-            .and_then(|()| resized(namespace, 200, 180));
+            .and_then(|()| Ok([resized(namespace, 600, 570)?, resized(namespace, 200, 180)?]));
         ask::end_burns(namespace, POD)?;
         let report = burn.join().expect("asking doesn't panic")?;
-        followed?;
+        let lacked: f64 = followed?.iter().sum();
         ensure!(
             report["granted_millicores"] == 180,
             "the least of the time is what the answer says: {report}"
+        );
+        let starved = report["starved_seconds"].as_f64().unwrap_or_default();
+        ensure!(
+            lacked < starved + TOLERANCE,
+            "it lacked {lacked:.2} CPU seconds, and not because others had the CPUs: {report}"
         );
         Ok(())
     })?;
@@ -49,20 +58,21 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Changes the limit, and waits until the burn gets what that allows, and uses no more.
-fn resized(namespace: &Namespace<'_>, limit: u64, allowed: u64) -> Result<()> {
+/// Changes the limit, and waits until the burn gets what that allows, and uses no more. Returns the CPU
+/// seconds by which it used less.
+fn resized(namespace: &Namespace<'_>, limit: u64, allowed: u64) -> Result<f64> {
     let patch = format!(
         r#"{{"spec":{{"containers":[{{"name":"oneapi","resources":{{"limits":{{"cpu":"{limit}m"}}}}}}]}}}}"#
     );
     namespace.kubectl(&format!(
         "patch pod {POD} --subresource resize --patch {patch}"
     ))?;
-    namespace.until("the cgroup has the new limit", SOON, || {
+    namespace.until("the cgroup has the new limit", || {
         let info = ask::json(namespace, POD, 5000, "/info")?;
         Ok((info["limits"]["cpu_millicores"] == limit).then_some(()))
     })?;
     let changed = Instant::now();
-    namespace.until("the burn follows", SOON, || {
+    namespace.until("the burn follows", || {
         Ok((granted(namespace)? == Some(allowed)).then_some(()))
     })?;
     let took = changed.elapsed();
@@ -73,35 +83,20 @@ fn resized(namespace: &Namespace<'_>, limit: u64, allowed: u64) -> Result<()> {
     );
 
     // The kubelet reports it a moment later than it does it.
-    namespace.until("the pod's status shows the new limit", SOON, || {
+    namespace.until("the pod's status shows the new limit", || {
         let pod = pods::get(namespace, POD)?;
         let shown = &container(&pod, "oneapi")["resources"]["limits"]["cpu"];
         Ok((*shown == format!("{limit}m")).then_some(()))
     })?;
-    uses(namespace, allowed)
-}
 
-/// What it has used in 5 s agrees with what it is granted. On a busy node burns get less, since
-/// they have the lowest priority; more they never get.
-fn uses(namespace: &Namespace<'_>, allowed: u64) -> Result<()> {
-    let achieved = || {
-        ask::first_burn(namespace, POD)?["achieved_seconds"]
-            .as_f64()
-            .context("it burns")
-    };
-    let (from, start) = (achieved()?, Instant::now());
-    thread::sleep(Duration::from_secs(5));
-    let used = (achieved()? - from) / start.elapsed().as_secs_f64() * 1000.0;
-    namespace.note(&format!("of {allowed}m it used {used:.0}m"));
-    ensure!(
-        used < allowed as f64 * 1.05,
-        "it used {used:.0}m of {allowed}m"
-    );
-    ensure!(
-        used > allowed as f64 * 0.5,
-        "it used only {used:.0}m of {allowed}m"
-    );
-    Ok(())
+    let (used_before, left_before) = ask::used_and_left(namespace, POD)?;
+    thread::sleep(MEASURED);
+    let (used, left) = ask::used_and_left(namespace, POD)?;
+    let due = (left_before - left) * allowed as f64 / 1000.0;
+    let used = used - used_before;
+    namespace.note(&format!("of {allowed}m it used {used:.2} s of {due:.2}"));
+    ensure!(used < due * 1.05, "it used {used:.2} s of {due:.2}");
+    Ok(due - used)
 }
 
 fn granted(namespace: &Namespace<'_>) -> Result<Option<u64>> {

@@ -41,7 +41,7 @@ export KUBERC = off
 .NOTPARALLEL:
 
 .PHONY: help run test test-metrics test-grpc test-cgroup2 test-page screenshots lint use registry image push load \
-  deploy undeploy doctor e2e docs prove bench size instructions bench-cluster clean need-names
+  deploy undeploy doctor e2e docs prove bench size instructions bench-cluster clean
 
 help: ## lists the verbs and the variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -51,9 +51,6 @@ help: ## lists the verbs and the variables
 # What a verb needs, as a prerequisite: one line says what is missing.
 need-%:
 	@scripts/doctor.sh need $*
-
-need-names:
-	@scripts/use.sh check
 
 run: need-cargo ## builds both services, starts them on this machine and prints their URLs; Ctrl-C stops both
 	@COMMIT='$(COMMIT)' scripts/run.sh

@@ -11,58 +11,45 @@
 
 . "$(dirname "$0")/common.sh"
 
-namespace='' method=GET
+namespace='' method=get
+if [[ ${1:-} = -n || ${1:-} = --namespace ]]; then
+  namespace=${2:-}
+  [ -n "$namespace" ] || unusable "$1 needs the name of a namespace."
+  shift 2
+fi
+# As kubectl has them.
 case ${1:-} in
-  -n | --namespace)
-    namespace=${2:-}
-    [ -n "$namespace" ] || unusable "$1 needs the name of a namespace."
-    shift 2
-    ;;
-esac
-case ${1:-} in
-  GET | POST | PUT | DELETE)
-    method=$1
-    shift
-    ;;
+  GET) shift ;;
+  POST) method='create -f -' && shift ;;
+  PUT) method='replace -f -' && shift ;;
+  DELETE) method=delete && shift ;;
 esac
 [ $# -eq 1 ] || unusable "There is one thing to ask for, not $#."
 asked=$1
 [[ $asked =~ ^(pod|service)s?/([^:/]+:[0-9]+)/(.*)$ ]] ||
   unusable "\"$asked\" is neither pods/NAME:PORT/PATH nor services/NAME:PORT/PATH."
-url=${BASH_REMATCH[1]}s/${BASH_REMATCH[2]}/proxy/${BASH_REMATCH[3]}
+path=${BASH_REMATCH[1]}s/${BASH_REMATCH[2]}/proxy/${BASH_REMATCH[3]}
 
 scripts/doctor.sh need kubectl || exit 1
 [ -n "$namespace" ] || namespace=$(kubectl config view --minify --output 'jsonpath={..namespace}' 2>/dev/null)
 namespace=${namespace:-default}
-url=/api/v1/namespaces/$namespace/$url
-
+url=/api/v1/namespaces/$namespace/$path
 errors=$(mktemp) || exit 1
 # shellcheck disable=SC2064 # the value of now
 trap "rm -f '$errors'" EXIT
 # At its usual level kubectl keeps to itself what the pod said in an error: 4 shows it.
-case $method in
-  GET) body=$(kubectl get -v=4 --raw "$url" 2>"$errors") ;;
-  POST) body=$(kubectl create -v=4 -f - --raw "$url" 2>"$errors" </dev/null) ;;
-  PUT) body=$(kubectl replace -v=4 -f - --raw "$url" 2>"$errors" </dev/null) ;;
-  DELETE) body=$(kubectl delete -v=4 --raw "$url" 2>"$errors") ;;
-esac && {
+if body=$(kubectl $method -v=4 --raw "$url" 2>"$errors" </dev/null); then
   # A body may end with a newline or not; what is printed does.
   printf '%s\n' "$body"
   exit
-}
+fi
 
 # What kubectl shows is JSON, a member a line.
 status=$(sed -n 's/^ *"code": \([0-9]*\).*/\1/p' "$errors" | tail -n 1)
 said=$(sed -n '/"reason": "UnexpectedServerResponse"/{
 n
 s/^ *"message": "\(.*\)".*$/\1/
-s/\\"/"/g
-s/\\u003c/</g
-s/\\u003e/>/g
-s/\\u0026/\&/g
-s/\\n$//
-s/\\n/ /g
-s/\\\\/\\/g
+s/\\"/"/g; s/\\u003c/</g; s/\\u003e/>/g; s/\\u0026/\&/g; s/\\n$//; s/\\n/ /g; s/\\\\/\\/g
 p
 }' "$errors")
 [ -z "$said" ] || fail "$asked answered $status: $said"

@@ -30,25 +30,16 @@ case ${1:-} in
 esac
 cd "$(dirname "$0")/.." || exit 1
 
-# A part of the name of oneapi's image in the deployment: \1 the registry, \2 the tag.
-written() {
-  sed -n -E -e "/^[ -]*image: +[^ ]+\/oneapi:/{
-    s/^[ -]*image: +([^ ]+)\/oneapi:([^ @]+).*/$1/p
-    q
-  }" k8s/deployment.yaml
-}
+# A part of the name of oneapi's image in the deployment: 1, the registry, or 2, the tag.
+written() { sed -n -E "s/^[ -]*image: +([^ ]+)\/oneapi:([^ @]+).*/\\$1/p" k8s/deployment.yaml; }
 
 # What make gives, for whoever calls a script without it.
-: "${NAMESPACE=chesterns}" "${REGISTRY=$(written '\1')}" "${TAG=$(written '\2')}"
+: "${NAMESPACE=chesterns}" "${REGISTRY=$(written 1)}" "${TAG=$(written 2)}"
 
-kubectl() {
-  command kubectl ${CONTEXT:+--context "$CONTEXT"} "$@"
-}
+kubectl() { command kubectl ${CONTEXT:+--context "$CONTEXT"} "$@"; }
 
 # The last line of an error, which is the one that says what is wrong.
-last_line() {
-  printf '%s\n' "$1" | grep . | tail -n 1
-}
+last_line() { printf '%s\n' "$1" | grep . | tail -n 1; }
 
 # The folder that cargo builds into.
 built() {

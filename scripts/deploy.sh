@@ -22,9 +22,7 @@ kinds=deployments,services,poddisruptionbudgets,horizontalpodautoscalers,jobs
   fail "NAMESPACE can't be \"$NAMESPACE\": a namespace's name has 1 to 63 lower-case letters, digits and hyphens, with no hyphen at its start or end."
 
 # The namespace's name if it exists, and has the label if one is given.
-namespace() {
-  kubectl get namespaces --field-selector "metadata.name=$NAMESPACE" --output name "$@"
-}
+namespace() { kubectl get namespaces --field-selector "metadata.name=$NAMESPACE" --output name "$@"; }
 
 existing=$(namespace) || exit 1
 
@@ -35,7 +33,7 @@ apply() {
   [ -z "$foreign" ] ||
     fail "Somebody else has made ${foreign//$'\n'/ } in the namespace $NAMESPACE: choose another one with NAMESPACE."
   # As the files name them, which `make use` may have changed.
-  written=$(scripts/use.sh registry) || exit 1
+  written=$(written 1)
   # Inside the tree, since kustomize takes no absolute path; a folder for each run, since two may
   # run at once.
   mkdir -p target && overlay=$(mktemp -d target/deploy.XXXXXX) || exit 1
@@ -75,7 +73,7 @@ contents() {
 }
 
 delete() {
-  local own others all="With all that is in it, this deletes it: kubectl delete namespace $NAMESPACE"
+  local own others='' all="With all that is in it, this deletes it: kubectl delete namespace $NAMESPACE"
   if [ -z "$existing" ]; then
     echo "There is no namespace $NAMESPACE."
     return
@@ -83,17 +81,15 @@ delete() {
   # In the foreground: it returns when the pods are gone, too.
   kubectl delete "$kinds" --namespace "$NAMESPACE" --selector "$label" --cascade=foreground || exit 1
   own=$(namespace --selector "$label") || exit 1
+  [ -z "$own" ] || others=$(contents) || fail "What else is in the namespace $NAMESPACE can't be seen, so it stays. $all"
   if [ -z "$own" ]; then
     echo "The namespace $NAMESPACE was not made by deploy and stays."
-    return
-  fi
-  others=$(contents) || fail "What else is in the namespace $NAMESPACE can't be seen, so it stays. $all"
-  if [ -n "$others" ]; then
+  elif [ -n "$others" ]; then
     echo "The namespace $NAMESPACE stays, since there is more in it than was deployed: ${others//$'\n'/ }"
     echo "$all"
-    return
+  else
+    kubectl delete namespace "$NAMESPACE"
   fi
-  kubectl delete namespace "$NAMESPACE"
 }
 
 "$1"

@@ -39,36 +39,33 @@ finding() { # KIND SECTION SENTENCE [COMMAND…]
   return 1
 }
 
-kubectl() {
-  command kubectl ${CONTEXT:+--context "$CONTEXT"} --request-timeout=10s "$@" # less than a user's patience
-}
+kubectl() { command kubectl ${CONTEXT:+--context "$CONTEXT"} --request-timeout=10s "$@"; } # less than a user's patience
 
-by_system() { # ON_MACOS ON_LINUX
-  if [ "$(uname -s)" = Darwin ]; then echo "$1"; else echo "$2"; fi
-}
+# ON_MACOS ON_LINUX
+by_system() { if [ "$(uname -s)" = Darwin ]; then echo "$1"; else echo "$2"; fi; }
 
 check_installed() { # PROGRAM COMMAND [URL]
   type -P "$1" >/dev/null && say ok "$1 is installed." && return # -P: not the function kubectl
   finding warning tools "$1 is not installed${3:+; see $3}." ${2:+"$2"}
 }
 
-check_image() { # SERVICE
-  docker image inspect "$REGISTRY/$1:$TAG" >/dev/null 2>&1 ||
-    finding warning tools "There is no image $REGISTRY/$1:$TAG on this machine." "make image REGISTRY=$REGISTRY TAG=$TAG"
+check_images() {
+  local image
+  for image in "$REGISTRY/oneapi:$TAG" "$REGISTRY/twoapi:$TAG"; do
+    docker image inspect "$image" >/dev/null 2>&1 ||
+      finding warning tools "There is no image $image on this machine." "make image REGISTRY=$REGISTRY TAG=$TAG"
+  done
 }
 
 engine= # the architecture of the docker engine, if it answers
 check_docker() {
   local said mend
   check_installed docker "$(by_system 'brew install --cask docker-desktop' 'curl -fsSL https://get.docker.com | sh')" || return
-  if said=$(docker version --format '{{.Server.Arch}}' 2>&1); then
-    engine=$(last_line "$said")
-    say ok "The docker engine answers."
-  else
-    mend=$(by_system 'open -a Docker' 'sudo systemctl start docker')
-    [[ $said != *'permission denied'* ]] || mend="sudo usermod -aG docker \"\$USER\""
-    finding warning tools "The docker engine doesn't answer: $(last_line "$said")" "$mend"
-  fi
+  said=$(docker version --format '{{.Server.Arch}}' 2>&1) && engine=$(last_line "$said") &&
+    say ok "The docker engine answers." && return
+  mend=$(by_system 'open -a Docker' 'sudo systemctl start docker')
+  [[ $said != *'permission denied'* ]] || mend="sudo usermod -aG docker \"\$USER\""
+  finding warning tools "The docker engine doesn't answer: $(last_line "$said")" "$mend"
 }
 
 check_cluster() {
@@ -86,7 +83,8 @@ check_cluster() {
 
 check() { # WHAT
   case $1 in
-    docker | cluster) "check_$1" ;;
+    names) scripts/use.sh check || exit ;;
+    docker | images | cluster) "check_$1" ;;
     cargo) check_installed cargo "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" ;;
     curl) check_installed curl '' https://curl.se ;;
     npm) check_installed npm '' https://nodejs.org ;;
@@ -94,7 +92,6 @@ check() { # WHAT
     prometheus) check_installed prometheus '' https://prometheus.io/download && check_installed promtool '' https://prometheus.io/download ;;
     busybox) check_installed busybox 'sudo apt-get install busybox-static' ;;
     qemu) check_installed qemu-system-x86_64 '' https://www.qemu.org/download ;;
-    images) check_image oneapi && check_image twoapi ;;
     kubectl) check_installed kubectl "$(by_system 'brew install kubectl' 'sudo snap install kubectl --classic')" ;;
     *) unusable "There is no $1 to need." ;;
   esac
@@ -103,7 +100,7 @@ check() { # WHAT
 nodes=                     # those that take pods, one a line: name|architecture
 to_nodes='make image push' # how images that are built here get there
 check_nodes() {
-  local said name arch runtime state id minikube metrics hidden='' why
+  local said name arch runtime state id minikube metrics hidden=''
   said=$(kubectl get nodes --selector kubernetes.io/os=linux --output 'jsonpath={range .items[*]}{.metadata.name}|{.status.nodeInfo.architecture}|{.status.nodeInfo.containerRuntimeVersion}|{.status.conditions[?(@.type=="Ready")].status} {.spec.unschedulable} {.spec.taints[*].effect}|{.spec.providerID}|{.metadata.labels.minikube\.k8s\.io/name}{"\n"}{end}' 2>&1) ||
     unseen "The nodes" "$said" || return
   while IFS='|' read -r name arch runtime state id minikube; do
@@ -116,10 +113,13 @@ check_nodes() {
     case $metrics in
       *_version' 1') finding warning old-nodes "The node $name has cgroup v1, which kubelets refuse by default since Kubernetes 1.35." ;;
       *_version' '*) ;;
-      *) hidden="The cgroup version of the node $name" why=${metrics:-no kubelet_cgroup_version in its metrics} ;;
+      *)
+        # Once, since it is the same for all of them.
+        [ -n "$hidden" ] || unseen "The cgroup version of the node $name" "${metrics:-no kubelet_cgroup_version in its metrics}"
+        hidden=yes
+        ;;
     esac
   done <<<"$said"
-  [ -z "$hidden" ] || unseen "$hidden" "$why"
   nodes=${nodes%$'\n'}
   [ -n "$nodes" ] && say ok "$(grep -c . <<<"$nodes") of the cluster's nodes take pods." && return
   finding problem pending "No node takes pods: each one is not Ready, is cordoned or has a taint." 'kubectl describe nodes'
@@ -129,12 +129,10 @@ check_architecture() {
   local name arch built
   [ -n "$engine" ] || return
   built=$(docker image inspect --format '{{.Architecture}}' "$REGISTRY/oneapi:$TAG" 2>/dev/null) || built=$engine
-  if IFS='|' read -r name arch < <(grep -v "|$built\$" <<<"$nodes"); then
-    finding problem exec-format-error "The node $name is $arch, and images that are built here are $built." \
-      "$to_nodes DOCKER_BUILD_FLAGS=--platform=linux/$arch"
-  else
-    say ok "The nodes are $built, as images that are built here are."
-  fi
+  IFS='|' read -r name arch < <(grep -v "|$built\$" <<<"$nodes") ||
+    { say ok "The nodes are $built, as images that are built here are." && return; }
+  finding problem exec-format-error "The node $name is $arch, and images that are built here are $built." \
+    "$to_nodes DOCKER_BUILD_FLAGS=--platform=linux/$arch"
 }
 
 # The tutorial's pod with the images in use.
@@ -150,7 +148,7 @@ refused() { # NAMESPACE WHY
 
 # Has each node that takes pods run one of the node's name, in a namespace of the doctor's own.
 own= # that namespace, once it is made
-check_images() {
+check_pods() {
   local name=chester-doctor-$RANDOM said node container reason message until=$((SECONDS + timeout)) section=crashloopbackoff seen=0 found=''
   local template='{{range $pod := .items}}{{range .status.containerStatuses}}{{$pod.spec.nodeName}}|{{.name}}|{{with .state.waiting}}{{.reason}}|{{.message}}{{end}}{{with .state.terminated}}{{.reason}}{{end}}{{"\n"}}{{end}}{{end}}'
   said=$(sed "s|^  name: .*|  name: $name|" k8s/ns.yaml | kubectl create --filename - 2>&1) ||
@@ -158,10 +156,7 @@ check_images() {
   own=$name
   while IFS='|' read -r node _; do
     said=$(pod "$node" | sed "s|^spec:|&\\
-  nodeName: $node|" | kubectl create --namespace "$own" --filename - 2>&1) || {
-      refused "$own" "$said"
-      return
-    }
+  nodeName: $node|" | kubectl create --namespace "$own" --filename - 2>&1) || { refused "$own" "$said" || return; }
   done <<<"$nodes"
   # Seen twice, since a program that can't be executed runs for a moment.
   while [ "$seen" -lt 2 ] && [ "$SECONDS" -lt "$until" ]; do
@@ -200,13 +195,10 @@ check_admission() {
 
 check_metrics() {
   local said mend='kubectl logs --namespace kube-system deployment/metrics-server --tail=5'
-  if said=$(kubectl top nodes 2>&1); then
-    say ok "metrics-server has figures."
-  else
-    [[ $said != *'Metrics API not available'* ]] ||
-      mend='kubectl apply -f https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml'
-    finding warning no-metrics-server "kubectl top and autoscalers have no figures: $(last_line "$said")" "$mend"
-  fi
+  said=$(kubectl top nodes 2>&1) && say ok "metrics-server has figures." && return
+  [[ $said != *'Metrics API not available'* ]] ||
+    mend='kubectl apply -f https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml'
+  finding warning no-metrics-server "kubectl top and autoscalers have no figures: $(last_line "$said")" "$mend"
 }
 
 check_autoscalers() {
@@ -237,7 +229,7 @@ if check kubectl && check cluster; then
   [[ $said != *'WARNING: version difference'* ]] || finding warning tools "kubectl says: $(grep WARNING: <<<"$said")"
   if check_nodes; then
     check_architecture
-    check_images
+    check_pods
   fi
   check_admission
   check_metrics

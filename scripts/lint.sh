@@ -22,10 +22,9 @@ check "shell scripts" "Debian's package shellcheck has it." \
 page=twoapi/tests/page
 check "the types of the page's scripts" "'make test-page' installs it." \
   "$page/node_modules/.bin/tsc" -p "$page"
-check "licences" "'cargo install --locked cargo-deny' installs it." \
+deny="'cargo install --locked cargo-deny' installs it."
+check licences "$deny" \
   cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 # Where all checkers have to be there, the database of advisories may not be: it comes from GitHub.
-if [ -z "${STRICT:-}" ] && command -v cargo-deny >/dev/null; then
-  cargo-deny --locked check advisories || failed=1
-fi
+[ -n "${STRICT:-}" ] || check advisories "$deny" cargo-deny --locked check advisories
 exit "$failed"

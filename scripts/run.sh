@@ -22,8 +22,7 @@ for port in "ONEAPI_PORT=$oneapi_port" "TWOAPI_PORT=$twoapi_port"; do
   # Before the build, which may take a minute. Whoever accepts a connection has the port.
   for host in 127.0.0.1 ::1; do
     if (: <"/dev/tcp/$host/$number") 2>/dev/null; then
-      another=$((number < 65436 ? number + 100 : number - 100))
-      fail "Port $number is taken by another program (on macOS, 5000 is often AirPlay Receiver's): end that program, or choose another port, such as make run ${port%%=*}=$another"
+      fail "Port $number is taken by another program (on macOS, 5000 is often AirPlay Receiver's): end that program, or choose another port, such as make run ${port%%=*}=$((number < 65436 ? number + 100 : number - 100))"
     fi
   done
 done

@@ -24,8 +24,7 @@ curl -s "http://$twoapi/nothing" >/dev/null
 
 for address in "$oneapi" "$twoapi"; do
   curl -sf "http://$address/metrics" >"$folder/page" || fail "$address has no metrics."
-  lint=$(promtool check metrics <"$folder/page" 2>&1) || fail "promtool on $address: $lint"
-  [ -z "$lint" ] || fail "promtool on $address: $lint"
+  lint=$(promtool check metrics <"$folder/page" 2>&1) && [ -z "$lint" ] || fail "promtool on $address: $lint"
 done
 
 cat >"$folder/prometheus.yml" <<END
@@ -40,14 +39,12 @@ prometheus --config.file="$folder/prometheus.yml" --storage.tsdb.path="$folder/d
   --web.listen-address="127.0.0.1:$port" >"$folder/prometheus.log" 2>&1 &
 pids+=($!)
 
-# The value of a query, or nothing.
+# The value of a query, or nothing; and whether it is this one.
 query() {
   curl -sG "http://127.0.0.1:$port/api/v1/query" --data-urlencode "query=$1" |
     sed -n 's/.*"value":\[[0-9.]*,"\([^"]*\)"\].*/\1/p'
 }
-says() { # QUERY VALUE
-  [ "$(query "$1")" = "$2" ]
-}
+says() { [ "$(query "$1")" = "$2" ]; }
 
 if ! within 30 says 'sum(up)' 2; then
   curl -s "http://127.0.0.1:$port/api/v1/targets" | grep -o '"lastError":"[^"]*"' >&2
@@ -57,11 +54,11 @@ fi
 within 10 says 'count(build_info)' 2 || fail "Prometheus knows $(query 'count(build_info)') builds, not 2."
 
 # Between the bounds of the bucket that half a second and a little is in.
-quantile=$(query 'histogram_quantile(0.5, http_request_duration_seconds_bucket{route="/test/highcpu",status="200"})')
+buckets='http_request_duration_seconds_bucket{route="/test/highcpu",status="200"'
+quantile=$(query "histogram_quantile(0.5, $buckets})")
 awk -v quantile="$quantile" 'BEGIN { exit !(quantile > 0.5 && quantile < 1) }' ||
   fail "half of the requests took $quantile s as Prometheus computes it, not 0.5 to 1 s."
-inf=$(query 'http_request_duration_seconds_bucket{route="/test/highcpu",status="200",le="+Inf"}')
-[ "$inf" = 10 ] || fail "the last bucket has $inf requests, not 10."
+says "$buckets,le=\"+Inf\"}" 10 || fail "the last bucket doesn't have 10 requests."
 
 # Which of the formats Prometheus was given, its own logs don't say.
 accept='application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5'

@@ -8,7 +8,7 @@
 #   scripts/use.sh tag        prints their tag
 #
 # The version "none" keeps its tag: it belongs to the lesson in which an image can't be pulled.
-# It keeps to the options of sed that BSD has, too, so there is no -i.
+# BSD's sed, too, has -i with a suffix.
 
 . "$(dirname "$0")/common.sh"
 takes '|check|registry|tag' "$@"
@@ -22,29 +22,23 @@ check() {
   local version='^[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}$'
   [[ $REGISTRY =~ $name ]] ||
     fail "REGISTRY can't be \"$REGISTRY\": it is a host with an optional port and an optional lower-case path, such as localhost:5005 or registry.example.com:5000/team, without https:// and without a slash at its end."
-  [[ $TAG =~ $version ]] ||
-    fail "TAG can't be \"$TAG\": an image's tag has 1 to 128 letters, digits, underscores, full stops and hyphens, and begins with none of the last two."
-  [ "$TAG" != none ] ||
-    fail "TAG can't be \"none\": that is the version that nobody builds, for the lesson in which an image can't be pulled."
+  [[ $TAG =~ $version && $TAG != none ]] ||
+    fail "TAG can't be \"$TAG\": an image's tag has 1 to 128 letters, digits, underscores, full stops and hyphens, begins with none of the last two, and is not none, the version that nobody builds."
 }
 
 use() {
-  local work file line='^([ -]*image: +)[^ ]+/(oneapi|twoapi)'
+  local file line='^([ -]*image: +)[^ ]+/(oneapi|twoapi)'
   check
-  work=$(mktemp "${TMPDIR:-/tmp}/use.XXXXXX") || exit 1
-  # shellcheck disable=SC2064 # the value of now
-  trap "rm -f '$work'" EXIT
-  while IFS= read -r file; do
-        sed -E -e "s#$line:none( .*)?\$#\\1$REGISTRY/\\2:none\\3#" -e t \
-      -e "s#$line([:@][^ ]*)?( .*)?\$#\\1$REGISTRY/\\2:$TAG\\4#" "$file" >"$work" || exit 1
-    cat "$work" >"$file" || exit 1 # and not mv, which would change its mode
-  done < <(grep -rlE --include='*.yaml' "$line" k8s)
+  for file in $(grep -rlE --include='*.yaml' "$line" k8s); do
+    sed -E -i.old -e "s#$line:none( .*)?\$#\\1$REGISTRY/\\2:none\\3#" -e t \
+      -e "s#$line([:@][^ ]*)?( .*)?\$#\\1$REGISTRY/\\2:$TAG\\4#" "$file" && rm "$file.old" || exit 1
+  done
   echo "The files in k8s name $REGISTRY/oneapi:$TAG and $REGISTRY/twoapi:$TAG now."
 }
 
 case ${1:-} in
   check) check ;;
-  registry) written '\1' ;;
-  tag) written '\2' ;;
+  registry) written 1 ;;
+  tag) written 2 ;;
   *) use ;;
 esac

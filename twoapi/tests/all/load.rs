@@ -1,8 +1,6 @@
 //! The real program's `load`, against servers that answer, refuse, stall, break off and hang, each
 //! failure counted by its kind; and the arguments that it refuses.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
@@ -313,7 +311,7 @@ async fn each_failure_is_counted_by_its_kind() {
     ] {
         for fresh in ["", "--fresh"] {
             let server = Server::start(act).await;
-            let line = format!("--rate 20 --for 500ms --timeout 300ms {fresh}");
+            let line = format!("--rate 20 --for 500ms --timeout 1s {fresh}");
             let told = load(server.address, &line).await;
             assert_eq!(told.counts(), (1, 10, 0), "{kind} {fresh}: {told:#?}");
             assert_eq!(told.failed(), [(kind, 10)].into(), "{fresh}: {told:#?}");

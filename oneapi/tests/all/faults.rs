@@ -1,7 +1,6 @@
 //! The fault switches that end the real program, or make it take what a process can take.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)] // a test may
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -1,8 +1,6 @@
 //! The bodies of requests: how long they may be, how long they may take, and that one that nobody
 //! wants holds nothing up.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{
     convert::Infallible,
     net::SocketAddr,

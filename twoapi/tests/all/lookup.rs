@@ -3,7 +3,6 @@
 //! its own. Where there can be none, the test says so, and is passed.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)] // a test may
 
 use std::{
     collections::HashSet,

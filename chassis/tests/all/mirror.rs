@@ -1,7 +1,5 @@
 //! The probe mirror, over a real server.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::net::SocketAddr;
 
 use chassis::{

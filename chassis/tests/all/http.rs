@@ -1,7 +1,5 @@
 //! The stack of layers round every route, over a real server.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{
     net::SocketAddr,
     sync::Arc,

@@ -1,7 +1,5 @@
 //! The stop sequence over real sockets: what each kind of client sees of it, and how long it takes.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{
     io::{ErrorKind, Read, Write},
     process::ExitCode,
@@ -31,7 +29,7 @@ use tokio::{
 /// Long enough to never be waited for when all is well.
 const LONG: Duration = Duration::from_secs(20);
 /// What nobody should have to wait for: well below any delay set here, well above scheduling.
-const SOON: Duration = Duration::from_millis(100);
+const SOON: Duration = Duration::from_millis(300);
 const DRAIN: Duration = Duration::from_millis(400);
 
 const BUILD: Build = Build::new("service", "1.0", None, None);

@@ -1,8 +1,6 @@
 //! One rule for all settings of both services and their subcommands: an empty variable is one that isn't
 //! set, and an empty flag is refused. All are found in the command lines, so that a new one is tested too.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{
     collections::BTreeSet,
     ffi::OsString,
@@ -90,7 +88,12 @@ fn prints_the_settings() {
 fn settings_with<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child
-        .args(["--ignored", "--exact", "prints_the_settings", "--nocapture"])
+        .args([
+            "--ignored",
+            "--exact",
+            "settings::prints_the_settings",
+            "--nocapture",
+        ])
         .env_clear()
         .envs(variables);
     let Output { stdout, status, .. } = child.output().unwrap();

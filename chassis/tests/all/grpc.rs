@@ -1,7 +1,5 @@
 //! `grpc.health.v1.Health`, asked with hyper's client for HTTP/2.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},

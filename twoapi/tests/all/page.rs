@@ -1,8 +1,6 @@
 //! The live page against the real services: what a viewer is sent, what it costs the pods, what is
 //! refused, and how the stream ends. What a browser makes of it is tested in `tests/page`.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},

@@ -1,7 +1,5 @@
 //! Every row of oneapi's contract and its refusals, over the app.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::time::Duration;
 
 use axum::{

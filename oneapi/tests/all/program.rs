@@ -1,7 +1,5 @@
 //! The real program: its start, its refusals to start, its exit codes, and real signals.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -205,7 +203,11 @@ fn a_signal_stops_it_cleanly_and_the_log_tells_each_moment() {
             .collect();
         assert!(moments.is_sorted(), "in the order of time: {moments:?}");
         let closed = moments[3];
-        assert!((200..300).contains(&closed), "the drain delay: {closed} ms");
+        // Not when the time-out of the stop is over: a busy machine is late.
+        assert!(
+            (200..2000).contains(&closed),
+            "the drain delay: {closed} ms"
+        );
         assert_eq!(events[0]["signal"], format!("SIG{name}"));
     }
 }

@@ -1,7 +1,5 @@
 //! What an answer repeats of a request can be printed on any terminal, and is short.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{fs, net::SocketAddr, path::Path};
 
 use chassis::{

@@ -2,8 +2,6 @@
 //! whatever others: a `mod.rs` that uses its children has nothing that a child uses. In this crate the
 //! folders import only from those below them, as `lib.rs` has it, and some keep foreign crates out.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

@@ -1,8 +1,6 @@
 //! What the server leaves to nobody else: time-outs, clients that leave or half-close, and the end
 //! of a connection. The time-outs are short here, so that the tests are.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{
     convert::Infallible,
     net::SocketAddr,

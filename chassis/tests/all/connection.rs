@@ -1,7 +1,5 @@
 //! What a connection may and may not do while the service runs.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},

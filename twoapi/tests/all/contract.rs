@@ -1,8 +1,6 @@
 //! Every row of twoapi's contract and its refusals, against upstreams that are real sockets:
 //! one that says yes, one that says 500, one that hangs, one that breaks off, one that is not there.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{
     net::SocketAddr,
     sync::{

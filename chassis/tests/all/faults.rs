@@ -1,7 +1,5 @@
 //! The fault switches, as a client sees them.
 
-#![allow(clippy::unwrap_used)] // a test may
-
 use std::{
     net::SocketAddr,
     sync::Arc,

@@ -30,9 +30,8 @@ COMMIT ?= $(shell git describe --always --dirty --exclude='*' 2>/dev/null || ech
 
 # What has a default here; make itself exports what a caller has set.
 export REGISTRY TAG NEXT NAMESPACE RATE UPDATES ONEAPI_PORT TWOAPI_PORT
-# A docker engine from before 2023 has BuildKit switched off. kubectl reads a user's own defaults from a file.
+# A docker engine from before 2023 has BuildKit switched off.
 export DOCKER_BUILDKIT = 1
-export KUBERC = off
 
 # A user's own defaults for kubectl, such as `delete --interactive`, would have a script wait for an answer.
 export KUBERC = off

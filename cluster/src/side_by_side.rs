@@ -1,14 +1,37 @@
 //! Runs jobs side by side. On a cluster they mostly wait for kubelets, so there may be more of them
 //! than this machine has cores.
 
-use std::{sync::Mutex, thread};
+use std::{
+    env,
+    fs::{File, OpenOptions},
+    io,
+    path::Path,
+    sync::Mutex,
+    thread,
+};
 
 /// How many stories or documents run at once. With more, the pods of one wait for those of others.
 pub const SIDE_BY_SIDE: usize = 4;
 
 /// Runs `work` for each item: first for those that are not to be `alone`, side by side, then for
-/// the others, one by one.
+/// the others, one by one. Another program on this machine that runs jobs so may run at the same time:
+/// what is to be alone waits for its jobs too.
 pub fn run<T: Send>(
+    items: impl IntoIterator<Item = T>,
+    alone: impl Fn(&T) -> bool,
+    work: impl Fn(T) + Sync,
+) {
+    run_with(
+        &env::temp_dir().join("chesterapi-turns.lock"),
+        items,
+        alone,
+        work,
+    );
+}
+
+/// With the file that all such programs lock.
+fn run_with<T: Send>(
+    turns: &Path,
     items: impl IntoIterator<Item = T>,
     alone: impl Fn(&T) -> bool,
     work: impl Fn(T) + Sync,
@@ -21,6 +44,9 @@ pub fn run<T: Send>(
             for _ in 0..threads {
                 scope.spawn(|| {
                     while let Some(item) = next() {
+                        // A turn that can't be had, as with a file of another user, only has measurements
+                        // disturbed.
+                        let _turn = turn(turns, threads == 1);
                         work(item);
                     }
                 });
@@ -29,25 +55,65 @@ pub fn run<T: Send>(
     }
 }
 
+/// Waits until a job may run: until none that is alone runs, or if it is `alone` itself, until none runs.
+/// The turn ends with the file that is returned.
+fn turn(turns: &Path, alone: bool) -> io::Result<File> {
+    let file = OpenOptions::new().append(true).create(true).open(turns)?;
+    if alone {
+        file.lock()?;
+    } else {
+        file.lock_shared()?;
+    }
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::{
+        fs,
+        path::PathBuf,
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
 
     use super::*;
+
+    fn file(name: &str) -> PathBuf {
+        env::temp_dir().join(format!("turns-{name}-{}", std::process::id()))
+    }
 
     #[test]
     fn each_item_has_its_turn_and_those_alone_come_last() {
         let (running, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let is_odd = |item: &i32| item % 2 == 1;
-        run(0..20, is_odd, |item| {
+        let turns = file("each");
+        run_with(&turns, 0..20, is_odd, |item| {
             let before = running.fetch_add(1, Ordering::SeqCst);
             assert!(before == 0 || (!is_odd(&item) && before < SIDE_BY_SIDE));
             done.lock().unwrap().push(item);
             running.fetch_sub(1, Ordering::SeqCst);
         });
+        fs::remove_file(turns).unwrap();
         let done = done.into_inner().unwrap();
         assert_eq!(done.len(), 20);
         assert!(!done[..10].iter().any(is_odd), "{done:?}");
         assert!(done[10..].is_sorted(), "{done:?}");
+    }
+
+    #[test]
+    fn a_job_that_is_alone_waits_for_those_of_other_programs() {
+        let turns = file("alone");
+        let [one, another] = [turn(&turns, false).unwrap(), turn(&turns, false).unwrap()];
+        thread::scope(|scope| {
+            let alone = scope.spawn(|| turn(&turns, true).unwrap());
+            drop(one);
+            thread::sleep(Duration::from_millis(50));
+            assert!(!alone.is_finished(), "another one still runs");
+            drop(another);
+            let alone = alone.join().unwrap();
+            assert!(File::open(&turns).unwrap().try_lock_shared().is_err());
+            drop(alone);
+        });
+        fs::remove_file(turns).unwrap();
     }
 }

@@ -31,6 +31,7 @@ impl Tree {
     fn new(documents: &[(&str, &str)]) -> Self {
         let root = TempDir::new().unwrap();
         fs::create_dir(root.path().join("programs")).unwrap();
+        fs::create_dir(root.path().join("target")).unwrap();
         let kubectl = root.path().join("programs/kubectl");
         fs::write(&kubectl, KUBECTL).unwrap();
         fs::set_permissions(&kubectl, fs::Permissions::from_mode(0o755)).unwrap();
@@ -59,6 +60,8 @@ impl Tree {
             .arg(self.0.path())
             .env("PATH", format!("{}:{path}", programs.display()))
             .env("CALLS", self.calls())
+            // It waits for no run on a real cluster. What is in `target` is no part of the tree.
+            .env("TMPDIR", self.0.path().join("target"))
             .envs(["DOCUMENTS", "BLESS", "CONTEXT", "TRIES"].map(|name| (name, "")))
             .env("REGISTRY", "registry.example.com")
             .envs(variables.iter().copied())

@@ -774,6 +774,36 @@ fn has_answer(client: &mut TcpStream) -> bool {
     answered
 }
 
+/// By this figure `MAX_CONNECTIONS` is by default 1024 under a limit of 64 MiB: with the 128 beyond it, these
+/// then take 54 MiB at most, and large answers 8 MiB.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_that_asks_and_reads_no_answer_takes_no_more_memory_than_there_is_for_it() {
+    const CLIENTS: u64 = 100;
+    let program = Program::start(oneapi(&[]));
+    assert!(text(program.ask("/test")).starts_with("HTTP/1.1 200"));
+    let before = program.resident_kib();
+    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(250));
+    let asked = long.repeat(2000);
+    let held: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let mut client = TcpStream::connect(program.address).unwrap();
+            client.set_nonblocking(true).unwrap();
+            let taken = client.write(asked.as_bytes()).unwrap();
+            assert!(taken > 64 << 10, "{taken} bytes");
+            client
+        })
+        .collect();
+    let mut loaded = 0;
+    while loaded < program.resident_kib() {
+        loaded = program.resident_kib();
+        std::thread::sleep(Duration::from_secs(1)); // until each of them has all that it gets
+    }
+    let each = (loaded - before) / CLIENTS;
+    assert!((16..48).contains(&each), "{each} KiB each");
+    drop(held);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_that_thousands_of_connections_took_is_given_back() {

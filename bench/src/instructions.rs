@@ -35,14 +35,14 @@ pub fn run() -> Result<Vec<(String, u64)>> {
     // Tells if it isn't installed, before anything is built.
     shipped::output(Command::new("valgrind").arg("--version"))?;
     let (oneapi, twoapi) = (shipped::service("oneapi")?, shipped::service("twoapi")?);
-    let bare = shipped::bare()?;
+    let (server, caller) = (shipped::bare("bare-server")?, shipped::bare("bare-caller")?);
     // One CPU, and so one thread at a time: which of two comes first would change the count.
     machine::pin(&[0])?;
     // Not under valgrind: what it answers is all that counts.
     let called = Program::new("oneapi", &oneapi, &[], "/test").start(&[0], PAUSE)?;
     let ours = ["--oneapi-url", &called.url()];
     let theirs = ["--call", &called.authority];
-    let binaries = [&oneapi, &oneapi, &twoapi, &bare, &bare];
+    let binaries = [&oneapi, &oneapi, &twoapi, &server, &caller];
     let arguments = [&[][..], &[], &ours, &[], &theirs];
     let mut counts = Vec::new();
     for ((name, binary), arguments) in NAMES.into_iter().zip(binaries).zip(arguments) {

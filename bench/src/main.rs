@@ -33,7 +33,7 @@ use self::{program::Program, table::Tables};
 fn main() -> ExitCode {
     exit_code(match &*env::args().nth(1).unwrap_or_default() {
         "" => bench(),
-        "cluster" => cluster(),
+        "cluster" => on_cluster::run().and_then(|(tables, of)| keep(&of, tables)),
         "size" => recorded::compare("bytes", shipped::sizes),
         "instructions" => recorded::compare("instructions", instructions::run),
         other => Err(anyhow::anyhow!("there is no {other}")),
@@ -64,18 +64,16 @@ fn bench() -> Result<bool> {
     Ok(held || short)
 }
 
-fn cluster() -> Result<bool> {
-    let (tables, of) = on_cluster::run()?;
-    keep(&of, tables)?;
-    Ok(true)
-}
-
 /// Notes when, of which commit, on what and how they were measured, in words of no language.
-fn keep(how: &str, mut tables: Tables) -> Result<()> {
+fn keep(how: &str, mut tables: Tables) -> Result<bool> {
     let said = |program: &str, argument: &str| -> Result<String> {
         let text = shipped::output(Command::new(program).arg(argument))?;
-        let text = text.split(" (").next().unwrap_or_default();
-        Ok(text.trim().to_owned())
+        Ok(text
+            .split(" (")
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned())
     };
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let mut lines = cpu.lines();
@@ -87,5 +85,6 @@ fn keep(how: &str, mut tables: Tables) -> Result<()> {
     for (_, table) in &mut tables {
         table.on = format!("{date} · `{commit}` · {cpus} × {cpu} · {system} · {rustc} · {how}");
     }
-    table::keep(tables)
+    table::keep(tables)?;
+    Ok(true)
 }

@@ -31,16 +31,17 @@ pub fn run(short: bool, oneapi: &Path, peers: Vec<Program>) -> Result<(Tables, S
         cpus >= 2 && machine::resident(own).is_ok(),
         "The measurements need Linux, and two CPUs: one for the server, one for the load."
     );
-    let (twoapi, bare) = (shipped::service("twoapi")?, shipped::bare()?);
+    let twoapi = shipped::service("twoapi")?;
+    let (server, caller) = (shipped::bare("bare-server")?, shipped::bare("bare-caller")?);
     let rest: Vec<usize> = (SERVER.len()..cpus).collect();
     let all = machine::pin(&rest)?;
-    let plain = Program::new(REFERENCE, &bare, &[], "/test");
+    let plain = Program::new(REFERENCE, &server, &[], "/test");
     // Both callers call the same, on the CPUs of the load.
     let called = plain.start(&rest, PAUSE)?;
     let path = "/test/calloneapi";
     let arguments = ["--oneapi-url", &called.url()];
     let ours = Program::new("twoapi", &twoapi, &arguments, path);
-    let reference = Program::new(REFERENCE, &bare, &["--call", &called.authority], path);
+    let reference = Program::new(REFERENCE, &caller, &["--call", &called.authority], path);
     let callers = vec![ours, reference];
     let oneapi = Program::new("oneapi", oneapi, &[], "/test");
     let plain = [vec![oneapi, plain], peers].concat();

@@ -24,9 +24,9 @@ pub fn service(name: &str) -> Result<PathBuf> {
     }
 }
 
-/// The bare program.
-pub fn bare() -> Result<PathBuf> {
-    build("--profile reference -p bench --bin bare", "bare")
+/// A bare program.
+pub fn bare(name: &str) -> Result<PathBuf> {
+    build(&format!("--profile reference -p bench --bin {name}"), name)
 }
 
 fn build(what: &str, program: &str) -> Result<PathBuf> {
@@ -58,20 +58,12 @@ pub fn size(program: &Path) -> Result<[u64; 2]> {
 }
 
 /// Of each service its binary, and the gzip of it.
-pub const SIZES: [[&str; 2]; 2] = [
-    ["oneapi", "oneapi after gzip"],
-    ["twoapi", "twoapi after gzip"],
-];
+pub const SIZES: [&str; 4] = ["oneapi", "oneapi after gzip", "twoapi", "twoapi after gzip"];
 
 /// The sizes of both services, by name.
 pub fn sizes() -> Result<Vec<(String, u64)>> {
-    let mut sizes = Vec::new();
-    for names in SIZES {
-        let names = names.map(str::to_owned);
-        let size = size(&service(&names[0])?)?;
-        sizes.extend(names.into_iter().zip(size));
-    }
-    Ok(sizes)
+    let sizes = [size(&service("oneapi")?)?, size(&service("twoapi")?)?].concat();
+    Ok(SIZES.map(str::to_owned).into_iter().zip(sizes).collect())
 }
 
 /// What a program prints.

@@ -27,11 +27,9 @@ pub fn deploy(namespace: &Namespace<'_>) -> Result<()> {
 
 /// Deletes the Deployment, if there is one, and creates it anew with these patches.
 pub fn redeploy(namespace: &Namespace<'_>, patches: &[&str]) -> Result<()> {
-    let timeout = SOON.as_secs();
-    namespace.kubectl("delete deployment chesterdeployment --ignore-not-found")?;
-    namespace.kubectl(&format!(
-        "wait --for=delete pod -l {SELECTOR} --timeout={timeout}s"
-    ))?;
+    // It is gone when its pods are.
+    let delete = "delete deployment chesterdeployment --cascade=foreground --ignore-not-found";
+    namespace.kubectl(delete)?;
     namespace.apply("k8s/deployment.yaml")?;
     patches.iter().try_for_each(|file| patch(namespace, file))?;
     rolled_out(namespace, NAME)
@@ -92,7 +90,6 @@ pub fn evict(namespace: &Namespace<'_>, pod: &str) -> Result<()> {
         "metadata": { "name": pod, "namespace": name },
     });
     let create = format!("create --raw /api/v1/namespaces/{name}/pods/{pod}/eviction -f -");
-    namespace
-        .kubectl_with(&create, &eviction.to_string())
-        .map(drop)
+    namespace.kubectl_with(&create, &eviction.to_string())?;
+    Ok(())
 }

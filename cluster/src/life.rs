@@ -63,10 +63,7 @@ pub fn run<T>(
     let deleted = namespace.kubectl(&format!(
         "delete namespace {name} --ignore-not-found --wait=false"
     ));
-    match (result, deleted) {
-        (Ok(_), Err(error)) => Err(error),
-        (result, _) => result,
-    }
+    result.and_then(|value| deleted.map(|_| value))
 }
 
 /// Skips a test if a feature gate is off in the API server or in a kubelet. Their metrics tell of each gate

@@ -33,12 +33,11 @@ fn shares(metrics: &str, namespace: &str, pod: &str) -> Option<f64> {
 fn of_shares((first, second): (f64, f64)) -> f64 {
     // On v1 they are there as they were asked for. On v2 the metrics show weights as the shares that older
     // kubelets would have made them of.
-    let as_asked = (first, second) == (102.0, 307.0);
-    let weight = |shares: f64| (1.0 + (shares - 2.0) * 9999.0 / 262_142.0).round();
-    match as_asked {
-        true => second / first,
-        false => weight(second) / weight(first),
+    if (first, second) == (102.0, 307.0) {
+        return second / first;
     }
+    let weight = |shares: f64| (1.0 + (shares - 2.0) * 9999.0 / 262_142.0).round();
+    weight(second) / weight(first)
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ need-%:
 run: need-cargo ## builds both services, starts them on this machine and prints their URLs; Ctrl-C stops both
 	@COMMIT='$(COMMIT)' scripts/run.sh
 
-test: need-cargo ## all tests that need neither a cluster nor docker
+test: need-cargo ## all tests that need Rust alone
 	@# More tests at once than there are cores, since they mostly wait.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --locked --workspace --exclude e2e
 	cargo test --locked -p e2e --lib --test scripts

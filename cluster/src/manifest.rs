@@ -147,6 +147,21 @@ mod tests {
     }
 
     #[test]
+    fn a_patch_names_containers_that_there_are() {
+        let mut patches = manifests(&path("k8s"));
+        patches.retain(|(file, _)| file.ends_with(".patch.yaml"));
+        for (file, text) in patches {
+            let names = text
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("- name: "));
+            for name in names {
+                // Another name would add a container, without an image.
+                assert!(["oneapi", "twoapi"].contains(&name), "{file}: {name}");
+            }
+        }
+    }
+
+    #[test]
     fn fault_switches_are_allowed_in_the_manifests_of_lessons_only() {
         let mut all = manifests(&path("k8s"));
         all.retain(|(_, text)| text.contains("FAULTS"));

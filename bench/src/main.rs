@@ -1,13 +1,7 @@
 //! Measures the two services: `make bench`, `make size`, `make instructions`, `make bench-cluster`. What
 //! is measured are the binaries that are shipped, from outside; this program links neither. What is
-//! measured, and how much of it, comes from the environment, so that it is the Makefile that decides:
-//!
-//! - `ONEAPI`, `TWOAPI`: binaries to measure, such as an image's; else they are built as shipped.
-//! - `PEERS`: other programs, as `name=command|url …`.
-//! - `RESOURCE_CONSUMER`: the binary of Kubernetes' resource-consumer.
-//! - `BENCH=short`: all of it in less than a minute, to see that it works.
-//! - `BLESS=1`: records sizes, or instruction counts.
-//! - `DOCS=1`: writes the figures into the documents.
+//! measured, and how much of it, comes from the environment, so that it is the Makefile that decides: `make`
+//! alone lists the variables.
 
 #![allow(clippy::print_stdout)] // the tables are what it is for
 #![allow(unreachable_pub)] // nothing of a program can be reached

@@ -5,7 +5,6 @@ use std::{
     env,
     fs::{File, OpenOptions},
     io,
-    path::Path,
     sync::Mutex,
     thread,
 };
@@ -21,21 +20,6 @@ pub fn run<T: Send>(
     alone: impl Fn(&T) -> bool,
     work: impl Fn(T) + Sync,
 ) {
-    run_with(
-        &env::temp_dir().join("chesterapi-turns.lock"),
-        items,
-        alone,
-        work,
-    );
-}
-
-/// With the file that all such programs lock.
-fn run_with<T: Send>(
-    turns: &Path,
-    items: impl IntoIterator<Item = T>,
-    alone: impl Fn(&T) -> bool,
-    work: impl Fn(T) + Sync,
-) {
     let (alone, together): (Vec<T>, Vec<T>) = items.into_iter().partition(alone);
     for (items, threads) in [(together, SIDE_BY_SIDE), (alone, 1)] {
         let waiting = Mutex::new(items.into_iter());
@@ -46,7 +30,7 @@ fn run_with<T: Send>(
                     while let Some(item) = next() {
                         // A turn that can't be had, as with a file of another user, only has measurements
                         // disturbed.
-                        let _turn = turn(turns, threads == 1);
+                        let _turn = turn(threads == 1);
                         work(item);
                     }
                 });
@@ -57,8 +41,11 @@ fn run_with<T: Send>(
 
 /// Waits until a job may run: until none that is alone runs, or if it is `alone` itself, until none runs.
 /// The turn ends with the file that is returned.
-fn turn(turns: &Path, alone: bool) -> io::Result<File> {
-    let file = OpenOptions::new().append(true).create(true).open(turns)?;
+fn turn(alone: bool) -> io::Result<File> {
+    // The tests wait for no run on this machine.
+    let name = if cfg!(test) { "tests" } else { "turns" };
+    let path = env::temp_dir().join(format!("chesterapi-{name}.lock"));
+    let file = OpenOptions::new().append(true).create(true).open(path)?;
     if alone {
         file.lock()?;
     } else {
@@ -70,30 +57,22 @@ fn turn(turns: &Path, alone: bool) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use std::{
-        fs,
-        path::PathBuf,
         sync::atomic::{AtomicUsize, Ordering},
         time::Duration,
     };
 
     use super::*;
 
-    fn file(name: &str) -> PathBuf {
-        env::temp_dir().join(format!("turns-{name}-{}", std::process::id()))
-    }
-
     #[test]
     fn each_item_has_its_turn_and_those_alone_come_last() {
         let (running, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let is_odd = |item: &i32| item % 2 == 1;
-        let turns = file("each");
-        run_with(&turns, 0..20, is_odd, |item| {
+        run(0..20, is_odd, |item| {
             let before = running.fetch_add(1, Ordering::SeqCst);
             assert!(before == 0 || (!is_odd(&item) && before < SIDE_BY_SIDE));
             done.lock().unwrap().push(item);
             running.fetch_sub(1, Ordering::SeqCst);
         });
-        fs::remove_file(turns).unwrap();
         let done = done.into_inner().unwrap();
         assert_eq!(done.len(), 20);
         assert!(!done[..10].iter().any(is_odd), "{done:?}");
@@ -102,18 +81,19 @@ mod tests {
 
     #[test]
     fn a_job_that_is_alone_waits_for_those_of_other_programs() {
-        let turns = file("alone");
-        let [one, another] = [turn(&turns, false).unwrap(), turn(&turns, false).unwrap()];
+        let [one, another] = [false, false].map(|alone| turn(alone).unwrap());
         thread::scope(|scope| {
-            let alone = scope.spawn(|| turn(&turns, true).unwrap());
+            let alone = scope.spawn(|| turn(true).unwrap());
             drop(one);
             thread::sleep(Duration::from_millis(50));
             assert!(!alone.is_finished(), "another one still runs");
             drop(another);
             let alone = alone.join().unwrap();
-            assert!(File::open(&turns).unwrap().try_lock_shared().is_err());
+            let next = scope.spawn(|| turn(false).unwrap());
+            thread::sleep(Duration::from_millis(50));
+            assert!(!next.is_finished(), "it is alone");
             drop(alone);
+            drop(next.join().unwrap());
         });
-        fs::remove_file(turns).unwrap();
     }
 }

@@ -57,20 +57,13 @@ mod tests {
 
     #[test]
     fn a_pod_is_told_from_its_containers_and_from_others() {
-        let metrics = [
-            ("", "", "cpu-rest", 307),
-            ("oneapi", "1f", "cpu-third", 1),
-            ("", "2e", "cpu-third", 2),
-            ("", "", "cpu-third", 102),
-        ]
-        .map(|(container, name, pod, shares)| {
-            format!(
-                "container_spec_cpu_shares{{container=\"{container}\",id=\"/kubepods\",image=\"\",\
-                 name=\"{name}\",namespace=\"ns\",pod=\"{pod}\"}} {shares}\n"
-            )
-        })
-        .concat();
-        assert_eq!(shares(&metrics, "ns", "cpu-third"), Some(102.0));
-        assert_eq!(shares(&metrics, "other", "cpu-third"), None);
+        let metrics = r#"
+container_spec_cpu_shares{container="",id="/a",image="",name="",namespace="ns",pod="cpu-rest"} 307
+container_spec_cpu_shares{container="oneapi",id="/b/c",image="i",name="1f",namespace="ns",pod="cpu-third"} 1
+container_spec_cpu_shares{container="",id="/b/d",image="p",name="2e",namespace="ns",pod="cpu-third"} 2
+container_spec_cpu_shares{container="",id="/b",image="",name="",namespace="ns",pod="cpu-third"} 102
+"#;
+        assert_eq!(shares(metrics, "ns", "cpu-third"), Some(102.0));
+        assert_eq!(shares(metrics, "other", "cpu-third"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! A request to a pod or a Service through the API server's proxy, which works wherever the cluster
+//! A request to a pod through the API server's proxy, which works wherever the cluster
 //! is: on most laptops only the cluster reaches a pod's IP. The proxy passes no headers on. An answer
 //! with another status than 2xx is an error, with the status and the body.
 

@@ -7,7 +7,7 @@ use std::{
     hash::{BuildHasher as _, RandomState},
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{kubectl::Kubectl, manifest};
 
@@ -58,6 +58,15 @@ impl Cluster {
 /// A variable of the environment, unless it is empty.
 pub fn set(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The same for a whole number from 1.
+pub fn number(name: &str, default: u32) -> Result<u32> {
+    let Some(value) = set(name) else {
+        return Ok(default);
+    };
+    let number = value.parse().ok().filter(|number| *number > 0);
+    number.with_context(|| format!("{name} is a whole number from 1, and not \"{value}\"."))
 }
 
 /// Five letters and digits that another run won't have.

@@ -89,10 +89,8 @@ impl Kubectl {
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let last = said.lines().last().unwrap_or_default();
-            let choice = self
-                .choice
-                .as_deref()
-                .unwrap_or("in the current kube context");
+            let choice = self.choice.as_deref();
+            let choice = choice.unwrap_or("in the current kube context");
             bail!("No cluster answers kubectl {choice}: {last}");
         }
         Ok(())

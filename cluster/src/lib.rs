@@ -15,7 +15,7 @@
 //! | `images` | the cluster of the environment, its registry, and the versions |
 //! | `namespace` | kubectl in one namespace, with a transcript |
 //! | `life` | makes a namespace for a test, reports a failure, deletes the namespace |
-//! | `ask` | a request to a pod or a Service |
+//! | `ask` | a request to a pod |
 //! | `pods` | reads a pod's JSON; waits for one pod |
 //! | `deployment` | the shipped Deployment: up, changed, rolled out |
 
@@ -31,18 +31,17 @@ pub mod pods;
 pub mod side_by_side;
 pub mod wait;
 
-pub use images::{Cluster, set};
+pub use images::{Cluster, number, set};
 pub use namespace::Namespace;
 pub use wait::SOON;
 
 use std::process::ExitCode;
 
-/// How a program ends that has found all well or not. An error is said on the standard error.
+/// The exit code of a program that has found all to be `well` or not. An error is printed, and is a failure.
 pub fn exit_code(well: anyhow::Result<bool>) -> ExitCode {
-    match well {
-        Ok(true) => return ExitCode::SUCCESS,
-        Ok(false) => {}
-        Err(error) => eprintln!("{error:#}"),
-    }
-    ExitCode::FAILURE
+    let well = well.unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        false
+    });
+    ExitCode::from(u8::from(!well))
 }

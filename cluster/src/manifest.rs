@@ -8,8 +8,9 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// As the files have it: the Makefile's default.
-const NAMESPACE: &str = "chesterns";
+/// The namespace that the files and the documents name: the Makefile's default. Names of objects outside of
+/// namespaces begin with it.
+pub const NAMESPACE: &str = "chesterns";
 /// A version that nobody builds, for the lesson in which an image can't be pulled.
 const MISSING: &str = "none";
 
@@ -60,7 +61,7 @@ pub fn read(file: &str, registry: &str, tag: &str, namespace: &str) -> Result<St
 }
 
 /// The text with the images of this registry and tag, whatever it names.
-fn with_images(text: &str, registry: &str, tag: &str) -> String {
+pub fn with_images(text: &str, registry: &str, tag: &str) -> String {
     let lines = text.split_inclusive('\n').map(|line| match parts(line) {
         Some([before, _, service, written]) => {
             let tag = if written == MISSING { MISSING } else { tag };

@@ -105,10 +105,9 @@ impl<'a> Namespace<'a> {
         let arguments = arguments.chain(words.split_whitespace());
         let output = self.cluster.kubectl.output(arguments, input)?;
         let [said, errors] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
-        let said = if said.len() > 2000 {
-            "…"
-        } else {
-            said.trim()
+        let said = match said.len() {
+            0..=2000 => said.trim(),
+            _ => "…",
         };
         self.note(&format!("$ kubectl {words}\n{said}{errors}"));
         Ok(output)

@@ -91,10 +91,9 @@ pub fn event(namespace: &Namespace<'_>, object: &str, reason: &str, words: &str)
     let get = format!("get events --field-selector involvedObject.name={object},reason={reason}");
     namespace.until(&what, || {
         let events = namespace.json(&get)?;
-        let messages = events["items"].as_array().into_iter().flatten();
-        Ok(messages
-            .filter_map(|event| event["message"].as_str())
-            .find(|message| message.contains(words))
-            .map(str::to_owned))
+        let events = events["items"].as_array().into_iter().flatten();
+        let mut messages = events.filter_map(|event| event["message"].as_str());
+        let message = messages.find(|message| message.contains(words));
+        Ok(message.map(str::to_owned))
     })
 }

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Result, ensure};
 
-use crate::document::{Document, twin};
+use crate::document::{Document, counterpart};
 
 /// Writes outputs, by the index of their block, into a document and its counterpart in Chinese, and prints
 /// where.
@@ -13,9 +13,9 @@ pub fn write(root: &Path, document: &Document, outputs: &[(usize, String)]) -> R
         return Ok(());
     }
     let mut documents = vec![document.clone()];
-    let twin = twin(&document.path);
-    if root.join(&twin).exists() {
-        documents.push(Document::read(root, &twin)?);
+    let counterpart = counterpart(&document.path);
+    if root.join(&counterpart).exists() {
+        documents.push(Document::read(root, &counterpart)?);
     }
     for other in &documents {
         let (ours, theirs) = (document.blocks.iter(), other.blocks.iter());

@@ -176,7 +176,7 @@ pub fn is_chinese(path: &Path) -> bool {
 }
 
 /// The counterpart in the other language.
-pub fn twin(path: &Path) -> PathBuf {
+pub fn counterpart(path: &Path) -> PathBuf {
     if is_chinese(path) {
         path.with_extension("").with_extension("md")
     } else {

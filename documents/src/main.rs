@@ -17,8 +17,8 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result, ensure};
-use cluster::{Cluster, side_by_side};
+use anyhow::{Result, ensure};
+use cluster::{Cluster, exit_code, number, set, side_by_side};
 use documents::{
     document::{Document, documents, is_chinese},
     place::LABEL,
@@ -40,18 +40,18 @@ struct Row {
     failures: Vec<String>,
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    exit_code(run())
+}
+
+fn run() -> Result<bool> {
     let root = env::args_os().nth(1).map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
         PathBuf::from,
     );
     let root = root.canonicalize()?;
-    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-    let tries = variable("TRIES").unwrap_or("1".to_owned());
-    let tries: u32 = tries
-        .parse()
-        .with_context(|| format!("TRIES is a number, and not \"{tries}\"."))?;
-    let mut rows = choose(&root, &variable("DOCUMENTS").unwrap_or_default())?;
+    let tries = number("TRIES", 1)?;
+    let mut rows = choose(&root, &set("DOCUMENTS").unwrap_or_default())?;
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         flag::register(signal, Arc::clone(&interrupted))?;
@@ -64,7 +64,7 @@ fn main() -> Result<ExitCode> {
         root: &root,
         cluster: &cluster,
         nodes: &nodes,
-        bless: variable("BLESS").is_some(),
+        bless: set("BLESS").is_some(),
         interrupted: &interrupted,
     };
     let Cluster { registry, run, .. } = &cluster;
@@ -81,10 +81,8 @@ fn main() -> Result<ExitCode> {
             _ => format!("{run}{number}"),
         };
         // Those that have not run, and those that have failed.
-        let left = |row: &&mut Row| match &row.report {
-            Some(report) => report.failure.is_some(),
-            None => true,
-        };
+        let failed = |report: &Report| report.failure.is_some();
+        let left = |row: &&mut Row| row.report.as_ref().is_none_or(failed);
         side_by_side::run(
             rows.iter_mut().filter(left),
             |row| number > 1 || row.document.alone,
@@ -129,9 +127,8 @@ fn choose(root: &Path, words: &str) -> Result<Vec<Row>> {
         "No document's name contains any of: {words}. The documents: {}.",
         names.join(", ")
     );
-    let findings = chosen.iter().flat_map(|document| document.findings.clone());
-    let findings: Vec<String> = findings.collect();
-    let wrong = findings.join("\n");
+    let wrong: Vec<_> = chosen.iter().flat_map(|it| it.findings.clone()).collect();
+    let wrong = wrong.join("\n");
     ensure!(
         wrong.is_empty(),
         "Nothing was run, because of this:\n{wrong}"
@@ -143,8 +140,8 @@ fn choose(root: &Path, words: &str) -> Result<Vec<Row>> {
     Ok(rows.collect())
 }
 
-/// Prints the table.
-fn summary(rows: &[Row], seconds: f64) -> ExitCode {
+/// Prints the table; returns whether all documents are right.
+fn summary(rows: &[Row], seconds: f64) -> bool {
     println!(
         "\n{:<34} {:>4} {:>9} {:>8} {:>8}  result",
         "document", "run", "compared", "left out", "seconds"
@@ -183,9 +180,5 @@ fn summary(rows: &[Row], seconds: f64) -> ExitCode {
         "{} documents, {failed} failed, {missed} not begun, in {seconds:.0} s",
         rows.len() - missed
     );
-    if failed == 0 && missed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    failed == 0 && missed == 0
 }

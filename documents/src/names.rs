@@ -4,13 +4,10 @@
 
 use std::sync::LazyLock;
 
+use cluster::manifest::NAMESPACE;
 use regex::{Captures, Regex};
 
-/// The namespace that the documents name, and with which the names of all begin that isn't in a
-/// namespace.
-pub const NAMESPACE: &str = "chesterns";
-
-/// The registry in the manifests and in the outputs.
+/// The registry that the outputs in the documents name.
 pub const REGISTRY: &str = "localhost:5005";
 
 /// A cell of a table, or a line that isn't one: what no two spaces are in.

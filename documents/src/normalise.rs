@@ -9,8 +9,8 @@ use snapbox::{Data, Redactions, report};
 
 use crate::document::Rule;
 
-/// A placeholder, and the expression of what it replaces, or of what `redacted` in it is, in the order in
-/// which they are applied: what is longer and more special comes first.
+/// Each line is a placeholder, and an expression. The placeholder replaces what the expression finds, or only
+/// its group `redacted` if it has one. They are applied in this order, so the more special ones come first.
 const REDACTIONS: &str = r#"
 # Times. RFC 3339, as in manifests and logs; RFC 1123, as in `kubectl describe` and HTTP.
 [TIME] \b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})

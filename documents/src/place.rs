@@ -5,12 +5,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::LazyLock,
 };
 
 use anyhow::Result;
-use cluster::{Cluster, Namespace, kubectl::Kubectl};
-use regex::Regex;
+use cluster::{Cluster, Namespace, kubectl::Kubectl, manifest};
 use tempfile::TempDir;
 
 use crate::{document::files, names::Names};
@@ -20,6 +18,9 @@ pub const LABEL: &str = "chesterapi-document";
 
 /// Folders and files of the copy that get the names of the run.
 const RENAMED: [&str; 3] = ["k8s", "scripts", "Makefile"];
+
+/// The version that the documents begin with, whichever `make use` has written into the files.
+const TAG: &str = "1.0";
 
 /// The kinds of objects that a document may make, and has to delete.
 const KINDS: &str = "pods,deployments,replicasets,statefulsets,daemonsets,jobs,cronjobs,services,\
@@ -35,11 +36,6 @@ const OBJECTS: &str = "go-template={{range .items}}{{if not .metadata.deletionTi
 /// to a reader's `make`.
 const KEPT_FROM_A_SHELL: &str = "MAKEFLAGS MAKEOVERRIDES MAKELEVEL MFLAGS REGISTRY TAG NEXT NAMESPACE \
                                  CONTEXT DOCUMENTS TRIES BLESS DOCS COMMIT BASH_ENV ENV";
-
-/// An image of this project, as `make use` finds it.
-static IMAGE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?<before>image: +)\S+/(?<service>oneapi|twoapi):").expect("it is tested")
-});
 
 /// Where a document runs. What it made on the cluster is deleted when this is dropped.
 #[derive(Debug)]
@@ -82,8 +78,7 @@ impl<'a> Place<'a> {
             if RENAMED.iter().any(|renamed| path.starts_with(renamed))
                 && let Ok(text) = fs::read_to_string(&copy)
             {
-                let image = format!("${{before}}{}/$service:", self.names.registry);
-                let text = IMAGE.replace_all(&text, image);
+                let text = manifest::with_images(&text, &self.names.registry, TAG);
                 let mut text = self.names.of_run(&text);
                 if path == Path::new("k8s/ns.yaml") {
                     let labels = "\n  labels:\n";

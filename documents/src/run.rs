@@ -23,8 +23,8 @@ use crate::{
 /// How long to wait before a block is repeated: the API server shows a change within this.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a block may take unless it says otherwise. Commands that wait have time-outs of their own, of
-/// two minutes at most; a block that takes longer hangs.
+/// How long a block may take unless it says otherwise: more than the two minutes that most `kubectl wait`s
+/// are given, so that their own error is what is seen.
 const BLOCK_LIMIT: Duration = Duration::from_secs(150);
 
 /// How long a document may take: twice what a reader should need to wait in all, since a machine that

@@ -128,7 +128,7 @@ impl Tree {
                 .replace("both", "两者")
                 .replace("looked up", "自动查找")
                 .replace("The namespace", "命名空间");
-            tree.write(&twin(path), &chinese);
+            tree.write(&counterpart(path), &chinese);
         }
         tree
     }
@@ -156,7 +156,7 @@ impl Tree {
     }
 }
 
-fn twin(path: &str) -> String {
+fn counterpart(path: &str) -> String {
     path.replace(".md", ".zh-CN.md")
 }
 
@@ -177,7 +177,7 @@ fn a_tree_in_which_nothing_is_wrong_has_no_findings() {
     for folder in ["target", "node_modules", ".git"] {
         tree.write(&format!("{folder}/a.md"), "[a](none.md)\n");
     }
-    tree.write("CHANGELOG.md", "# It has no twin\n");
+    tree.write("CHANGELOG.md", "# It has no counterpart\n");
     assert_eq!(tree.findings(), [""; 0]);
 }
 
@@ -195,8 +195,8 @@ fn missing_documents_are_found() {
     tree.write("docs/more/new.md", "# New\n");
     tree.write("docs/old.zh-CN.md", "# 旧\n");
     let expected = [
-        "docs/more/new.md has no twin docs/more/new.zh-CN.md.",
-        "docs/old.zh-CN.md has no twin docs/old.md.",
+        "docs/more/new.md has no counterpart docs/more/new.zh-CN.md.",
+        "docs/old.zh-CN.md has no counterpart docs/old.md.",
     ];
     assert_eq!(tree.findings(), expected);
 }
@@ -305,15 +305,15 @@ docs/reference.md: | twoapi | `GET /` ⇒ | twoapi | `GET /`, `grpc.health.v1.He
 #[test]
 fn what_is_wrong_in_both_languages_is_found_in_both() {
     for [path, from, to, finding] in cases(IN_BOTH) {
-        let twin = twin(&path);
+        let counterpart = counterpart(&path);
         let tree = Tree::new().change(&path, &from, &to);
-        let findings = tree.change(&twin, &from, &to).findings();
+        let findings = tree.change(&counterpart, &from, &to).findings();
         // The words of a row that is lost are lost too.
         let findings = findings
             .iter()
             .filter(|finding| !finding.contains("It doesn't say what"));
         let expected =
-            [&path, &twin].map(|path| format!("{path}{}", finding.replace("PATH", path)));
+            [&path, &counterpart].map(|path| format!("{path}{}", finding.replace("PATH", path)));
         assert!(findings.eq(&expected), "{from}: {expected:?}");
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! | module | what it finds |
 //! | --- | --- |
-//! | `pairs` | what one language says and the other doesn't |
+//! | `languages` | what one language says and the other doesn't |
 //! | `links` | links to files and headings that aren't there |
 //! | `commands` | verbs and variables of `make`, and files that aren't there; blocks that nothing runs |
 //! | `tables` | tables of the reference that aren't what the programs and the Makefile say |
@@ -19,8 +19,8 @@ use crate::document::documents;
 
 mod commands;
 mod figures;
+mod languages;
 mod links;
-mod pairs;
 pub mod tables;
 mod tree;
 
@@ -43,7 +43,7 @@ pub fn check(root: &Path, programs: &Programs) -> Result<Vec<String>> {
         findings.extend(document.findings.clone());
     }
     for check in [
-        pairs::check,
+        languages::check,
         links::check,
         commands::check,
         tables::check,

@@ -17,7 +17,7 @@ use super::{
     tree::{Programs, Tree},
 };
 use crate::{
-    document::{Document, is_chinese, twin},
+    document::{Document, counterpart, is_chinese},
     elements::Cell,
 };
 
@@ -144,7 +144,7 @@ impl Programs {
 
 /// Writes the tables into the reference in both languages.
 pub fn write(root: &Path, programs: &Programs) -> Result<()> {
-    for path in [REFERENCE.into(), twin(Path::new(REFERENCE))] {
+    for path in [REFERENCE.into(), counterpart(Path::new(REFERENCE))] {
         let document = Document::read(root, &path)?;
         let text = written(&document, programs, &mut Vec::new());
         fs::write(root.join(&path), text)?;
@@ -200,7 +200,7 @@ fn written(document: &Document, programs: &Programs, findings: &mut Vec<String>)
 }
 
 pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
-    for path in [REFERENCE.into(), twin(Path::new(REFERENCE))] {
+    for path in [REFERENCE.into(), counterpart(Path::new(REFERENCE))] {
         let Some(document) = tree.document(&path) else {
             let path = path.display();
             findings.push(format!("There is no {path}, which has the tables."));

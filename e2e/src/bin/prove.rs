@@ -7,11 +7,11 @@
 
 use std::{fs, process::ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use cluster::{
     Cluster, Namespace, exit_code,
     life::{self, Security},
-    manifest, set,
+    manifest, number, set,
 };
 use e2e::prove::{self, HEADER, Plan, Row, TWINS};
 use serde_json::{Value, json};
@@ -89,12 +89,4 @@ fn counted(row: &Row) -> Value {
         "requests": row.count.requests,
         "failed": row.count.failures(),
     })
-}
-
-fn number(name: &str, default: u32) -> Result<u32> {
-    let Some(value) = set(name) else {
-        return Ok(default);
-    };
-    let number = value.parse().ok().filter(|number| *number > 0);
-    number.with_context(|| format!("{name} is a whole number from 1, and not \"{value}\""))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{figures, tree::Tree};
 use crate::{
-    document::{Document, is_chinese, twin},
+    document::{Document, counterpart, is_chinese},
     elements::{Element, Kind},
 };
 
@@ -16,13 +16,13 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
         if !is_chinese(path) && path != Path::new("README.md") && !path.starts_with("docs") {
             continue;
         }
-        let twin = twin(path);
-        match tree.document(&twin) {
+        let counterpart = counterpart(path);
+        match tree.document(&counterpart) {
             Some(chinese) if !is_chinese(path) => compare(document, chinese, findings),
             Some(_) => {}
             None => {
-                let (path, twin) = (path.display(), twin.display());
-                findings.push(format!("{path} has no twin {twin}."));
+                let (path, counterpart) = (path.display(), counterpart.display());
+                findings.push(format!("{path} has no counterpart {counterpart}."));
             }
         }
     }
@@ -94,7 +94,7 @@ fn shape(kind: &Kind, document: &Document) -> Option<String> {
         Kind::Link(target) => {
             let target = in_any_language(target.split('#').next().unwrap_or_default());
             let name = document.path.file_name().unwrap_or_default();
-            // The twins link to each other; that link is the same in neither.
+            // The two link to each other; that link is the same in neither.
             if target.rsplit('/').next() == Some(&in_any_language(&name.to_string_lossy())) {
                 return None;
             }

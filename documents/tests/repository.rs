@@ -17,7 +17,7 @@ use chassis::{
 use clap::{Args, Command};
 use documents::{
     check::{self, Programs, tables},
-    document::Document,
+    document::{Document, documents},
     elements::Element,
 };
 
@@ -66,6 +66,17 @@ async fn the_documents_of_this_repository_have_no_findings() {
     }
     let findings = check::check(&root, &programs).unwrap();
     assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
+}
+
+#[test]
+fn each_manifest_of_the_lessons_is_in_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let documents = documents(&root).unwrap();
+    for manifest in std::fs::read_dir(root.join("k8s/lessons")).unwrap() {
+        let name = manifest.unwrap().file_name().into_string().unwrap();
+        let mut lessons = documents.iter().filter(|it| it.path.starts_with("docs"));
+        assert!(lessons.any(|it| it.text.contains(&name)), "{name}");
+    }
 }
 
 #[tokio::test]

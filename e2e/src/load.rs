@@ -46,10 +46,8 @@ impl Count {
     /// How they failed, as text: `12 refused, 3 status 503`.
     pub fn kinds(&self) -> String {
         let kinds = self.failed.iter();
-        let kinds: Vec<_> = kinds
-            .map(|(kind, count)| format!("{count} {kind}"))
-            .collect();
-        kinds.join(", ")
+        let kinds = kinds.map(|(kind, count)| format!("{count} {kind}"));
+        kinds.collect::<Vec<_>>().join(", ")
     }
 
     /// What one container has printed.
@@ -62,9 +60,8 @@ impl Count {
     /// Adds what another container has printed.
     fn add(&mut self, lines: &[String]) {
         let mut bad_seconds = 0;
-        let lines = lines
-            .iter()
-            .filter_map(|line| serde_json::from_str(line).ok());
+        let lines = lines.iter();
+        let lines = lines.filter_map(|line| serde_json::from_str(line).ok());
         for mut second in lines.filter(|line: &Line| line.kind == "second") {
             let not_sent: u64 = second.not_sent.values().sum();
             if not_sent > 0 {
@@ -143,18 +140,16 @@ impl Load {
 
     /// How many lines each container has printed, once it has printed so many more.
     fn after(&self, more: usize) -> Result<Vec<usize>> {
-        let lengths = || {
-            let lines = self.0.iter().map(|(_, lines)| lines);
-            let lengths = lines.map(|lines| lines.so_far(<[String]>::len));
-            lengths.collect::<Vec<_>>()
+        let lengths = || -> Vec<usize> {
+            let lengths = self.0.iter().map(|(_, it)| it.so_far(<[String]>::len));
+            lengths.collect()
         };
         let before = lengths();
         until("each container has printed more", SOON, || {
             let now = lengths();
             let mut both = now.iter().zip(&before);
-            Ok(both
-                .all(|(now, before)| *now >= before + more)
-                .then_some(now))
+            let all = both.all(|(now, before)| *now >= before + more);
+            Ok(all.then_some(now))
         })
     }
 }

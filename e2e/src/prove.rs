@@ -1,6 +1,6 @@
 //! What `make prove` proves: under load, rolling updates, a rollback, scaling and evictions lose no
-//! request; and each twin of the Deployment, which lacks one thing, does. The story
-//! `nobody_notices` and those of the twins are a shorter run of the same.
+//! request; and each twin of the Deployment, which differs in one thing, does, or may if that is a race.
+//! The story `nobody_notices` and those of the twins are a shorter run of the same.
 
 use std::{
     fmt,
@@ -61,10 +61,9 @@ pub const HEADER: &str = "action                                         took  r
 pub struct Twin {
     /// The story of it.
     pub story: &'static str,
-    /// What it lacks.
+    /// In what it differs from the shipped one.
     pub name: &'static str,
-    /// The patch that takes it away, after those that alone lose nothing, and without which the loss
-    /// would not show.
+    /// The last one makes the difference. Those before it alone lose nothing, and let the loss show.
     patches: &'static [&'static str],
     /// What makes it lose requests: an update, or all processes' death.
     act: fn(&Namespace<'_>) -> Result<()>,
@@ -74,7 +73,7 @@ pub struct Twin {
 }
 
 /// Pods that take 3 s to start, as many do. Ours start in milliseconds, which would hide the loss.
-const SLOW_START: &str = "k8s/lessons/slow-start.patch.yaml";
+const SLOW_START: &str = "e2e/patches/slow-start.yaml";
 
 /// All twins. Each reason explains the kinds of failure that are printed beside it.
 pub const TWINS: &[Twin] = &[

@@ -1,6 +1,5 @@
 //! Runs stories side by side, and prints how long each took. One that the cluster lacks something for
-//! is printed as skipped, with the reason. Arguments choose those whose names contain one of them;
-//! `--list` prints all names.
+//! is printed as skipped, with the reason. Arguments choose those whose names contain one of them.
 
 use std::{env, process::ExitCode, sync::Mutex, time::Instant};
 
@@ -44,12 +43,9 @@ impl Story {
 /// Runs the stories that the arguments choose: first those that may run side by side, then those
 /// that need the cluster for themselves.
 pub fn run(mut stories: Vec<Story>) -> ExitCode {
-    let (flags, words): (Vec<_>, Vec<_>) =
-        env::args().skip(1).partition(|word| word.starts_with('-'));
-    if flags.iter().any(|flag| flag == "--list") {
-        stories.iter().for_each(|story| println!("{}", story.name));
-        return ExitCode::SUCCESS;
-    }
+    // Flags are cargo's, such as `--quiet`.
+    let words = env::args().skip(1).filter(|word| !word.starts_with('-'));
+    let words: Vec<_> = words.collect();
     stories.retain(|story| words.is_empty() || words.iter().any(|it| story.name.contains(it)));
     exit_code(run_all(stories, &words.join(" ")))
 }

@@ -17,7 +17,7 @@ use serde_json::Value;
 /// restarts the container, although its liveness probe would notice within the time of a burn.
 pub fn limit(namespace: &Namespace<'_>) -> Result<()> {
     deployment::deploy(namespace)?;
-    deployment::patch(namespace, "k8s/lessons/eager-liveness.patch.yaml")?;
+    deployment::patch(namespace, "e2e/patches/eager-liveness.yaml")?;
     // So that the process can be halted below.
     deployment::patch(namespace, "k8s/lessons/shared-processes.patch.yaml")?;
     deployment::rolled_out(namespace, deployment::NAME)?;

@@ -46,11 +46,6 @@ fn main() -> ExitCode {
         alone: true,
         ..story
     });
-    runner::run(
-        beside_others
-            .into_iter()
-            .chain(twins)
-            .chain(alone)
-            .collect(),
-    )
+    let stories = beside_others.into_iter().chain(twins).chain(alone);
+    runner::run(stories.collect())
 }

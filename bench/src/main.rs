@@ -19,7 +19,7 @@ mod table;
 
 use std::{env, fs, process::Command, process::ExitCode};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use cluster::{exit_code, set};
 
 use self::{program::Program, table::Tables};
@@ -30,7 +30,9 @@ fn main() -> ExitCode {
         "cluster" => on_cluster::run().and_then(|(tables, of)| keep(&of, tables)),
         "size" => recorded::compare("bytes", shipped::sizes),
         "instructions" => recorded::compare("instructions", instructions::run),
-        other => Err(anyhow::anyhow!("there is no {other}")),
+        other => Err(anyhow!(
+            "There is no \"{other}\" to measure: it is cluster, size or instructions, or none for the rest."
+        )),
     })
 }
 
@@ -58,7 +60,7 @@ fn bench() -> Result<bool> {
     Ok(held || short)
 }
 
-/// Notes when, of which commit, on what and how they were measured, in words of no language.
+/// Notes when, of which commit, on what and how they were measured. Both languages have the same words.
 fn keep(how: &str, mut tables: Tables) -> Result<bool> {
     let said = |program: &str, argument: &str| -> Result<String> {
         let text = shipped::output(Command::new(program).arg(argument))?;

@@ -32,9 +32,9 @@ const MEMORY_OF_ONE: u64 = 32 << 10;
 /// How many there are if neither memory nor descriptors bound them: they take half a gigabyte.
 const MOST: u64 = 16_384;
 
-/// File descriptors that are for other things than connections with a place: half of them for those beyond
-/// the bound, which may be probes, and the others for the calls of another service, the log, and the kernel's objects of the runtime.
-/// Where there are few, half of them.
+/// File descriptors that no connection with a place may take; where there are few, half of all. Half of these
+/// are for connections beyond the bound, which may be probes. The rest is for calls of another service, the
+/// log, and the kernel's objects of the runtime.
 const SPARE_FILES: u64 = 256;
 
 impl Settings {

@@ -115,7 +115,7 @@ docs: need-cargo need-kubectl need-cluster ## runs the commands in the documents
 	@cargo run -q --locked -p documents
 
 prove: need-cargo need-kubectl need-cluster ## measures on the cluster what the documents promise, with the images at TAG and NEXT
-	cargo run -q --locked -p e2e --bin prove
+	@COMMIT='$(COMMIT)' cargo run -q --locked -p e2e --bin prove
 
 bench: need-cargo ## measures what serving costs and how exactly oneapi burns, beside bare hyper programs and PEERS
 	@COMMIT='$(COMMIT)' cargo run -q --locked -p bench --bin bench

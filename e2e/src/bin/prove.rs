@@ -5,7 +5,10 @@
 
 #![allow(clippy::print_stdout)] // the tables are what it is for
 
-use std::{fs, process::ExitCode};
+use std::{
+    fs,
+    process::{Command, ExitCode},
+};
 
 use anyhow::Result;
 use cluster::{
@@ -56,9 +59,17 @@ fn prove(namespace: &Namespace<'_>, plan: Plan) -> Result<bool> {
         twins.push(row);
     }
     if set("DOCS").is_some() {
-        let version = namespace.cluster.version()?;
+        let Cluster { kubectl, .. } = &namespace.cluster;
+        let nodes = kubectl.run(&["get", "nodes", "-o", "name"])?;
+        let date = Command::new("date").arg("+%Y-%m-%d").output()?.stdout;
         let counted = json!({
-            "on": { "version": version, "rate": plan.rate },
+            "on": {
+                "commit": set("COMMIT"),
+                "date": String::from_utf8(date)?.trim(),
+                "nodes": nodes.lines().count(),
+                "rate": plan.rate,
+                "version": namespace.cluster.version()?,
+            },
             "updates": updates(&rows[..plan.updates as usize]),
             "shipped": rows.iter().map(counted).collect::<Vec<_>>(),
             "twins": twins.iter().map(counted).collect::<Vec<_>>(),

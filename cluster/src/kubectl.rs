@@ -112,7 +112,8 @@ impl Kubectl {
 pub(crate) fn printed(words: &str, output: &Output) -> Result<String> {
     ensure!(
         output.status.success(),
-        "kubectl {words}: {}",
+        "kubectl {words} ends with {}: {}",
+        output.status,
         String::from_utf8_lossy(&output.stderr).trim()
     );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

@@ -131,7 +131,7 @@ export class Cards {
     within(item, ".spark path").setAttribute("d", points.join(""));
     const cpu = pod.cpu === null ? "–" : `${pod.cpu}m`;
     write(within(item, ".cpu"), `${t("cpu")} ${pod.limit ? t("of", { n: cpu, limit: pod.limit }) : cpu}`);
-    const probes = pod.probes.map((probe) => `${probe.kind} ${probe.status}`);
+    const probes = pod.probes.map((probe) => Object.values(probe).join(" "));
     write(within(item, ".probes"), probes.length ? `${t("probes")}: ${[...new Set(probes)].join(t("comma"))}` : "");
   }
 

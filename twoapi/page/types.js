@@ -6,7 +6,7 @@
  *   started: (string | null)[], began: number | null, restarts: number, cpu: number | null, limit: number | null,
  *   stop: { since_signal_seconds: number, drain_seconds: number, deadline_seconds: number } | null,
  *   burns: { id: number, millicores: number, left: number }[],
- *   probes: { kind: string, status: number }[],
+ *   probes: { kind: string, protocol?: string, status: number }[],
  *   faults: { container: string, name: string, left: number | null }[],
  *   allows_faults: string[] | null }} Pod
  * @typedef {{ t: number, took: number, service: number, lane: number, outcome: string,

@@ -46,6 +46,8 @@ struct Shown {
     /// The status of HTTP. For gRPC the one that its code stands for, and 200 or 503 for a service that is
     /// serving or not.
     status: u16,
+    /// `HTTP/1.1`, `HTTP/2` or `gRPC`.
+    protocol: &'static str,
     /// The gRPC service that was asked for. `None` over HTTP, and if there is no such service.
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<&'static str>,
@@ -62,6 +64,7 @@ impl From<&Entry> for Shown {
         Self {
             at: humantime::format_rfc3339_millis(entry.arrival.at).to_string(),
             status: entry.status,
+            protocol: entry.protocol.name(),
             service: entry.service,
             took_seconds: seconds(entry.took),
             since_last_seconds: entry.arrival.since_last.map(seconds),
@@ -91,7 +94,15 @@ fn table(mirror: &Mirror) -> String {
                 None
             }
         };
-        let heads = ["at", "status", "took", "since last", "from", "agent"];
+        let heads = [
+            "at",
+            "status",
+            "took",
+            "since last",
+            "from",
+            "protocol",
+            "agent",
+        ];
         row(&mut text, heads, service("service"));
         for entry in &entries {
             let shown = Shown::from(entry);
@@ -101,18 +112,27 @@ fn table(mirror: &Mirror) -> String {
             };
             let took = format!("{:.3} ms", shown.took_seconds * 1e3);
             let (status, from) = (shown.status.to_string(), shown.from.to_string());
-            let cells = [&shown.at, &status, &took, &since_last, &from, &shown.agent];
+            let cells = [
+                &shown.at,
+                &status,
+                &took,
+                &since_last,
+                &from,
+                shown.protocol,
+                &shown.agent,
+            ];
             let asked = service(shown.service.unwrap_or("-"));
-            row(&mut text, cells.map(String::as_str), asked);
+            row(&mut text, cells, asked);
         }
         text.push('\n');
     }
     text
 }
 
-fn row(text: &mut String, cells: [&str; 6], service: Option<&str>) {
-    let [at, status, took, since_last, from, agent] = cells;
-    let mut row = format!("{at:<24}  {status:>6}  {took:>13}  {since_last:>11}  {from:<15}  ");
+fn row(text: &mut String, cells: [&str; 7], service: Option<&str>) {
+    let [at, status, took, since_last, from, protocol, agent] = cells;
+    let mut row =
+        format!("{at:<24}  {status:>6}  {took:>13}  {since_last:>11}  {from:<15}  {protocol:<8}  ");
     if let Some(service) = service {
         row.push_str(&format!("{service:<9}  "));
     }

@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use axum::http::Version;
+
 use super::kind::Probe;
 use crate::{base::lock, text::shown};
 
@@ -43,10 +45,30 @@ pub(crate) struct Entry {
     /// Until the answer was there.
     pub(crate) took: Duration,
     pub(crate) status: u16,
+    pub(crate) protocol: Protocol,
     /// The gRPC service that was asked for. `None` over HTTP, and if there is no such service.
     pub(crate) service: Option<&'static str>,
     pub(crate) from: IpAddr,
     pub(crate) agent: Agent,
+}
+
+/// What a probe spoke. It isn't always what its Pod asks for: a kubelet without the feature gate
+/// `H2CContainerProbe` asks over HTTP/1.1, and tells nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http(Version),
+    Grpc,
+}
+
+impl Protocol {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "gRPC",
+            Self::Http(Version::HTTP_2) => "HTTP/2",
+            Self::Http(Version::HTTP_10) => "HTTP/1.0",
+            Self::Http(_) => "HTTP/1.1",
+        }
+    }
 }
 
 /// The beginning of a user agent.
@@ -129,6 +151,7 @@ mod tests {
             arrival,
             took: arrival.elapsed(),
             status,
+            protocol: Protocol::Http(Version::HTTP_11),
             service: None,
             from: Ipv4Addr::LOCALHOST.into(),
             agent: Agent::new(b"a test"),

@@ -22,6 +22,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::mpsc::{self, UnboundedSender},
     task::JoinHandle,
@@ -358,6 +359,58 @@ async fn the_mirror_shows_them_by_the_status_that_http_would_have() {
     );
     assert_eq!(entries[0]["agent"], "kube-probe/1.35 grpc-go/1.72.2");
     assert_eq!(entries[0]["from"], "127.0.0.1");
+}
+
+/// What one port answers to each protocol, and what the mirror says of it.
+#[tokio::test]
+async fn the_mirror_says_which_protocol_each_probe_spoke() {
+    let server = start(Duration::ZERO).await;
+    for version in ["HTTP/1.1", "HTTP/1.0"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let request = format!("GET /livez {version}\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains(" 200 OK\r\n"), "{version}: {answer}");
+    }
+    let (status, _) = server.http("GET", "/livez").await;
+    assert_eq!(status, StatusCode::OK, "over HTTP/2");
+    assert_eq!(server.check("liveness").await.message, SERVING);
+    assert_eq!(server.check("nothing").await.code, "5");
+    // Of the path of gRPC alone, a request isn't of gRPC.
+    let (status, _) = server.http("POST", "/grpc.health.v1.Health/Check").await;
+    assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    server.set("liveness?reset&count=1").await;
+    assert!(server.call("Check", naming("liveness")).await.is_err());
+
+    let (_, probes) = server.http("GET", "/probes").await;
+    let probes: Value = serde_json::from_str(&probes).unwrap();
+    let spoken = |kind: &str| -> Vec<(u64, String)> {
+        let entries = probes[kind].as_array().unwrap().iter();
+        let shown = entries.map(|entry| {
+            let protocol = entry["protocol"].as_str().unwrap_or("nothing");
+            (entry["status"].as_u64().unwrap(), protocol.to_owned())
+        });
+        shown.collect()
+    };
+    let entry = |status: u64, protocol: &str| (status, protocol.to_owned());
+    assert_eq!(
+        spoken("liveness"),
+        [
+            entry(200, "HTTP/1.1"),
+            entry(200, "HTTP/1.0"),
+            entry(200, "HTTP/2")
+        ]
+    );
+    assert_eq!(
+        spoken("grpc"),
+        [
+            entry(200, "gRPC"),
+            entry(404, "gRPC"),
+            entry(415, "HTTP/2"),
+            entry(444, "gRPC")
+        ]
+    );
 }
 
 #[tokio::test]

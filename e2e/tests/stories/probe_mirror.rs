@@ -75,6 +75,10 @@ fn periods(seen: &Probes) -> Result<()> {
                 probe.status == 200 && probe.agent.starts_with("kube-probe/"),
                 "it is the kubelet that asks, and it passes: {probe:?}"
             );
+            ensure!(
+                probe.protocol == "HTTP/1.1",
+                "nothing else was asked for: {probe:?}"
+            );
         }
     }
     Ok(())

@@ -219,3 +219,18 @@ test("a name that somebody else has let lead to the page can look and not act", 
     await fakes.end();
   }
 });
+
+test("a card says which of its probes spoke HTTP/2", { timeout: 60_000 }, async () => {
+  const asked = (protocol, status = 200) => [{ status: 200, protocol: "HTTP/1.1" }, { status, protocol }];
+  const answer = (request, response) => request.url === "/probes" &&
+    response.writeHead(200).end(JSON.stringify({ liveness: asked("HTTP/2"), readiness: asked("HTTP/2", 503), startup: asked("HTTP/1.1"), grpc: asked("gRPC") }));
+  const fakes = await new Fakes(70, 1, () => ({ answer })).start();
+  const { page, complaints, context } = await view(browser, fakes.url + "/");
+  try {
+    await page.getByText("probes: liveness HTTP/2 200, readiness HTTP/2 503, startup 200, grpc 200", { exact: true }).waitFor({ timeout: PATIENCE });
+    assert.deepEqual(complaints, []);
+  } finally {
+    await context.close();
+    await fakes.end();
+  }
+});

@@ -1,4 +1,4 @@
-//! Shows each probe in the mirror: when it came, what it was answered, how long that took.
+//! Shows each probe in the mirror: when it came, over which protocol, what it was answered, how long that took.
 
 use std::{
     net::IpAddr,
@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, Request, Response, header::USER_AGENT};
 use crate::{
     http::{
         kind::{Kind, Probe},
-        mirror::{Agent, Arrival, Entry, Mirror},
+        mirror::{Agent, Arrival, Entry, Mirror, Protocol},
     },
     server::Peer,
     telemetry::CLIENT_LEFT,
@@ -22,6 +22,8 @@ pub(in crate::http) struct ProbeRecord {
     mirror: Arc<Mirror>,
     probe: Probe,
     arrival: Arrival,
+    /// gRPC once the handler has seen that it is.
+    protocol: Protocol,
     from: IpAddr,
     agent: Option<HeaderValue>,
     /// `None` over HTTP, where the path says it.
@@ -59,6 +61,7 @@ pub(in crate::http) fn begin<B>(
         mirror: Arc::clone(mirror),
         probe,
         arrival: mirror.arrives(probe),
+        protocol: Protocol::Http(request.version()),
         from: peer.ip(),
         agent: request.headers().get(USER_AGENT).cloned(),
         service: None,
@@ -79,8 +82,11 @@ pub(in crate::http) fn ask_for_service<B>(
 
 pub(in crate::http) fn end<B>(record: Option<ProbeRecord>, response: &Response<B>) {
     if let Some(mut record) = record {
-        let grpc = response.extensions().get::<GrpcOutcome>();
-        let status = grpc.map_or(response.status().as_u16(), |outcome| outcome.0);
+        let mut status = response.status().as_u16();
+        if let Some(outcome) = response.extensions().get::<GrpcOutcome>() {
+            status = outcome.0;
+            record.protocol = Protocol::Grpc;
+        }
         record.status = Some(status);
     }
 }
@@ -89,11 +95,17 @@ impl Drop for ProbeRecord {
     fn drop(&mut self) {
         let agent = self.agent.as_ref().map_or(&[][..], HeaderValue::as_bytes);
         let service = self.service.as_ref();
+        let service = service.and_then(|service| service.0.get().copied());
+        let protocol = match service {
+            Some(_) => Protocol::Grpc, // though there may be no answer that says so
+            None => self.protocol,
+        };
         let entry = Entry {
             arrival: self.arrival,
             took: self.arrival.elapsed(),
             status: self.status.unwrap_or(CLIENT_LEFT),
-            service: service.and_then(|service| service.0.get().copied()),
+            protocol,
+            service,
             from: self.from,
             agent: Agent::new(agent),
         };

@@ -5,7 +5,7 @@
 //!  "version":"1.0","node":"kind-worker","namespace":"chesterns","state":"ready","why":"",
 //!  "started":["2026-01-01T00:00:00.000Z","2026-01-01T00:00:01.000Z"],"cpu":3,"limit":1000,"stop":null,
 //!  "burns":[{"id":1,"millicores":250,"left":58.2}],
-//!  "probes":[{"kind":"readiness","status":200}],
+//!  "probes":[{"kind":"readiness","status":200},{"kind":"liveness","protocol":"HTTP/2","status":200}],
 //!  "faults":[{"container":"oneapi","name":"readiness","left":12.5}],
 //!  "allows_faults":["oneapi"]}
 //! ```

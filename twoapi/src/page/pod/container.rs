@@ -112,12 +112,18 @@ pub(super) struct Probes {
 #[derive(Debug, Deserialize)]
 struct ProbeAnswer {
     status: u16,
+    /// An older version doesn't say it.
+    #[serde(default)]
+    protocol: String,
 }
 
-/// The last probe of a kind.
+/// The last probe of a kind. The page shows the fields in this order.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct ShownProbe {
     kind: &'static str,
+    /// HTTP/2, if it was that. Without it, it was gRPC's if that is the kind, and else HTTP/1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<&'static str>,
     status: u16,
 }
 
@@ -196,7 +202,7 @@ impl PodContainer {
     fn readiness_by_probes(&self) -> Readiness {
         let last = |kind: &str| self.probes.iter().find(|probe| probe.kind == kind);
         match last("readiness").or_else(|| last("startup")) {
-            Some(ShownProbe { kind, status }) if *status != 200 => {
+            Some(ShownProbe { kind, status, .. }) if *status != 200 => {
                 Readiness::NotReady(format!("{kind} {status}"))
             }
             _ => Readiness::Ready,
@@ -222,8 +228,13 @@ impl PodContainer {
             ("grpc", &probes.grpc),
         ];
         let last = kinds.into_iter().filter_map(|(kind, answers)| {
-            let status = answers.last()?.status;
-            Some(ShownProbe { kind, status })
+            let ProbeAnswer { status, protocol } = answers.last()?;
+            let http2 = "HTTP/2";
+            Some(ShownProbe {
+                kind,
+                protocol: (protocol == http2).then_some(http2),
+                status: *status,
+            })
         });
         self.probes = last.collect();
     }
@@ -293,6 +304,32 @@ mod tests {
         ] {
             assert!(from_value::<Info>(wrong.clone()).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn of_the_last_probe_of_each_kind_http_2_is_told() {
+        let mut container = PodContainer::new(ContainerName::Oneapi);
+        let http1 = json!({ "status": 200, "protocol": "HTTP/1.1" });
+        let http2 = json!({ "status": 503, "protocol": "HTTP/2" });
+        let other = json!({ "status": 200, "protocol": "<b>HTTP/2</b>" });
+        let probes = json!({
+            "liveness": [http2, http1],
+            "readiness": [http1, http2],
+            "startup": [{ "status": 200 }],
+            "grpc": [other],
+        });
+        container.take_probes(&from_value(probes).unwrap());
+        // As text: the page shows the fields in their order.
+        assert_eq!(
+            serde_json::to_value(&container.probes).unwrap().to_string(),
+            json!([
+                { "kind": "liveness", "status": 200 },
+                { "kind": "readiness", "protocol": "HTTP/2", "status": 503 },
+                { "kind": "startup", "status": 200 },
+                { "kind": "grpc", "status": 200 },
+            ])
+            .to_string()
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The subcommands for images without a shell: ask a URL, send a signal.
 
+mod http2;
 mod kill;
 mod probe;
 

@@ -1,5 +1,6 @@
 //! The subcommand `probe URL`: one GET, for an exec probe in an image that has no shell and no
-//! curl. Exit 0 on 2xx, else 1 and a sentence on stderr.
+//! curl. Exit 0 on 2xx, else 1 and a sentence on stderr. `--http2` asks over HTTP/2 in clear text, as a probe
+//! with `protocol: HTTP2` does.
 
 use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
@@ -10,6 +11,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::http2;
 use crate::{
     config::{Reader, complain, host_and_port, http_url, localhost, positive_duration},
     text::shown,
@@ -22,6 +24,10 @@ pub struct Probe {
     #[arg(value_parser = Reader(http_url))]
     url: Uri,
 
+    /// Ask over HTTP/2, from the first byte and in clear text
+    #[arg(long)]
+    http2: bool,
+
     /// How long the whole may take
     // 1 s: what Kubernetes gives a probe by default.
     #[arg(long, default_value = "1s", allow_hyphen_values = true, value_parser = Reader(positive_duration))]
@@ -33,11 +39,12 @@ impl Probe {
     pub async fn run(&self) -> ExitCode {
         let Self {
             url,
+            http2,
             timeout: limit,
         } = self;
         let deadline = Instant::now() + *limit;
         let why = match timeout_at(deadline, addresses(url)).await {
-            Ok(Ok(addresses)) => match timeout_at(deadline, ask(url, &addresses)).await {
+            Ok(Ok(addresses)) => match timeout_at(deadline, ask(url, *http2, &addresses)).await {
                 Ok(Ok(status)) if status.is_success() => return ExitCode::SUCCESS,
                 Ok(Ok(status)) => format!("answered {status}"),
                 Ok(Err(error)) => format!("did not answer: {error}"),
@@ -59,14 +66,29 @@ async fn addresses(url: &Uri) -> io::Result<Vec<SocketAddr>> {
     Ok(lookup_host((host, port)).await?.collect())
 }
 
-/// A whole HTTP client would be a tenth of the image. All that counts here is the status.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// All that counts here is the status.
 async fn ask(
     url: &Uri,
+    over_http2: bool,
     addresses: &[SocketAddr],
-) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<StatusCode, BoxError> {
+    let stream = TcpStream::connect(addresses).await?;
+    if over_http2 {
+        match http2::ask(url, stream).await {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(CLOSED.into()),
+            answer => Ok(answer?),
+        }
+    } else {
+        ask_http1(url, stream).await
+    }
+}
+
+/// A whole HTTP client would be a tenth of the image.
+async fn ask_http1(url: &Uri, mut stream: TcpStream) -> Result<StatusCode, BoxError> {
     let authority = url.authority().expect("http_url saw to it");
     let path = url.path_and_query().map_or("/", |path| path.as_str());
-    let mut stream = TcpStream::connect(addresses).await?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = BufReader::new(stream.take(LONGEST_ANSWER));
@@ -80,12 +102,14 @@ async fn ask(
     }
 }
 
+const CLOSED: &str = "the connection was closed";
+
 /// A whole line of the answer, without its end.
 async fn line(answer: &mut BufReader<Take<TcpStream>>) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     answer.read_until(b'\n', &mut line).await?;
     if line.pop() != Some(b'\n') {
-        return Err(io::Error::other("the connection was closed"));
+        return Err(io::Error::other(CLOSED));
     }
     line.pop_if(|last| *last == b'\r');
     Ok(line)
@@ -147,7 +171,7 @@ mod tests {
                 stream.write_all(answer.as_bytes()).await.unwrap();
             };
             let addresses = [address];
-            let (status, ()) = tokio::join!(ask(&url, &addresses), answering);
+            let (status, ()) = tokio::join!(ask(&url, false, &addresses), answering);
             let status = status.ok().map(|status| status.as_u16());
             assert_eq!(status, expected, "{answer:?}");
         }

@@ -641,16 +641,22 @@ fn probe_is_exit_0_on_2xx_and_else_1_with_a_sentence() {
 
 /// What a probe says of a server that answers these bytes.
 fn probed(answer: &'static [u8]) -> (Option<i32>, String) {
+    probed_with(&[], answer)
+}
+
+fn probed_with(args: &[&str], answer: &'static [u8]) -> (Option<i32>, String) {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", server.local_addr().unwrap());
     std::thread::spawn(move || {
         let (mut stream, _) = server.accept().unwrap();
         assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
         let _ = stream.write_all(answer);
+        // With something unread it would be a reset, which might overtake the answer.
+        let _ = stream.shutdown(Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
     });
-    let output = oneapi(&["probe", &url, "--timeout", "10s"])
-        .output()
-        .unwrap();
+    let args = [&["probe", &url, "--timeout", "10s"], args].concat();
+    let output = oneapi(&args).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     let said = stderr.trim_end().strip_prefix(&url).unwrap_or(&stderr);
     (output.status.code(), said.to_owned())
@@ -678,6 +684,55 @@ fn probe_waits_for_the_final_status_and_tells_no_answer_from_nonsense() {
         ),
     ] {
         assert_eq!(probed(answer), (Some(1), said.to_owned()));
+    }
+}
+
+#[test]
+fn probe_asks_over_http_2_and_says_if_what_it_asks_does_not_speak_it() {
+    let program = Program::start(oneapi(&["--startup-delay", "1h"]));
+    let url = |path| format!("http://{}{path}", program.address);
+    ends_with(&mut oneapi(&["probe", "--http2", &url("/livez")]), 0);
+    let output = ends_with(&mut oneapi(&["probe", "--http2", &url("/readyz")]), 1);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.contains("/readyz answered 503 Service Unavailable"),
+        "{stderr}"
+    );
+    let probes = text(program.ask("/probes"));
+    for kind in ["liveness", "readiness"] {
+        let (_, rows) = probes.split_once(kind).expect(&probes);
+        assert!(
+            rows.lines().nth(2).unwrap().contains("  HTTP/2"),
+            "{probes}"
+        );
+    }
+
+    // Settings, and headers: `:status` is 103, of which there is another one in the end, 204.
+    let interim = b"\0\0\0\x04\0\0\0\0\0\
+        \0\0\x05\x01\x04\0\0\0\x01\x08\x03103\
+        \0\0\x01\x01\x05\0\0\0\x01\x89";
+    assert_eq!(probed_with(&["--http2"], interim), (Some(0), String::new()));
+    let refused = b"\0\0\0\x04\0\0\0\0\0\0\0\x04\x03\0\0\0\0\x01\0\0\0\x07";
+    // A connection that takes no more than this request, and one that doesn't take it.
+    let last = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0\
+        \0\0\x01\x01\x05\0\0\0\x01\x88";
+    assert_eq!(probed_with(&["--http2"], last), (Some(0), String::new()));
+    let going = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b";
+    let headers_first = b"\0\0\x01\x01\x05\0\0\0\x01\x88";
+    for (answer, said) in [
+        (&b""[..], "the connection was closed"),
+        (b"\0\0\0\x04\0\0\0\0\0", "the connection was closed"),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            "what came is not HTTP/2",
+        ),
+        (b"SSH-2.0-Open\r\n", "what came is not HTTP/2"),
+        (refused, "it was refused with REFUSED_STREAM"),
+        (going, "it was refused with ENHANCE_YOUR_CALM"),
+        (headers_first, "what came is not HTTP/2"),
+    ] {
+        let said = format!(" did not answer: {said}");
+        assert_eq!(probed_with(&["--http2"], answer), (Some(1), said));
     }
 }
 

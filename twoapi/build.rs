@@ -16,7 +16,9 @@ fn main() {
         if let Some(name) = attribute(line, "<link rel=\"stylesheet\" href=\"page/") {
             let style = minifier::css::minify(&read(name))
                 .unwrap_or_else(|error| panic!("page/{name}: {error}"))
-                .to_string();
+                .to_string()
+                // In a sum, as in `clamp(15px, 0.4vw + 10.5px, 20px)`, spaces have to stay.
+                .replace('+', " + ");
             let style = without_last_semicolons(&style);
             policy.styles.push(hash(&style));
             document += &format!("<style>{style}</style>");

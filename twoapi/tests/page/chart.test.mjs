@@ -21,7 +21,8 @@ after(async () => {
 /** A page that has chosen to see no requests, so that all of them are the test's. */
 async function quiet(options) {
   const seen = await view(browser, fakes.url + "/", options);
-  await seen.page.waitForFunction(() => window.page, null, { timeout: PATIENCE });
+  // A pod has said hello, and what comes from now on is the test's.
+  await seen.page.locator("#all:enabled").waitFor({ timeout: PATIENCE });
   await seen.page.evaluate(() => document.querySelector("[name=rate]").click());
   return seen;
 }

@@ -1,6 +1,7 @@
 // The page with pods that real ones can't be made to be: very many, or hostile.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { axeFinds, cards, launch, view } from "./browser.mjs";
 import { Fakes } from "./fakes.mjs";
@@ -43,6 +44,24 @@ test("the page is light, and its first paint comes at once", { timeout: 60_000 }
     const median = paints.sort((a, b) => a - b)[2];
     assert.ok(median < 500, `the first paint comes after ${median} ms`);
   } finally {
+    await fakes.end();
+  }
+});
+
+test("the styles that a browser reads in the document are those of the style sheet", { timeout: 60_000 }, async () => {
+  const source = await readFile(new URL("../../page/style.css", import.meta.url), "utf8");
+  const fakes = await new Fakes(71, 1).start();
+  const { page, context } = await view(browser, fakes.url + "/");
+  try {
+    // But for the spaces in the values of custom properties, which stay as they are written.
+    const [served, written] = await page.evaluate((source) => {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(source);
+      return [document.styleSheets[0], sheet].map(({ cssRules }) => [...cssRules].map(({ cssText }) => cssText.replaceAll(", ", ",")));
+    }, source);
+    assert.deepEqual(served, written);
+  } finally {
+    await context.close();
     await fakes.end();
   }
 });

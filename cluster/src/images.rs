@@ -69,6 +69,11 @@ pub fn number(name: &str, default: u32) -> Result<u32> {
     number.with_context(|| format!("{name} is a whole number from 1, and not \"{value}\"."))
 }
 
+/// Whether something may be skipped: it is among the names, if there are any.
+pub fn may_be_skipped(names: Option<&str>, name: &str) -> bool {
+    names.is_none_or(|names| names.split_whitespace().any(|it| it == name))
+}
+
 /// Five letters and digits that another run won't have.
 pub fn suffix() -> String {
     let random = RandomState::new().hash_one(());

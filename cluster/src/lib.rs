@@ -31,7 +31,7 @@ pub mod pods;
 pub mod side_by_side;
 pub mod wait;
 
-pub use images::{Cluster, number, set};
+pub use images::{Cluster, may_be_skipped, number, set};
 pub use namespace::Namespace;
 pub use wait::SOON;
 

@@ -1,5 +1,5 @@
 //! What a document has to be run: its `sh` blocks in order, the output that follows each, and what
-//! hidden comments say about them. It doesn't run anything.
+//! hidden comments say about them, and about a section. It doesn't run anything.
 
 use std::{
     fs,
@@ -35,10 +35,24 @@ pub struct Document {
     pub blocks: Vec<Block>,
     /// The lines of blocks that aren't run or compared, and why: `<!-- not run: reason -->`.
     pub left_out: Vec<(usize, String)>,
+    /// What its sections need.
+    pub needs: Vec<Need>,
     /// Whether it measures, and so needs the cluster for itself: `<!-- runs alone -->`.
     pub alone: bool,
     /// What is wrong with its blocks and comments, in sentences that begin with where it is.
     pub findings: Vec<String>,
+}
+
+/// What not every cluster has: `<!-- needs WHAT: COMMAND -->`. It holds until the next heading of its section's
+/// level, so that of a title holds for the document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Need {
+    /// The line of the comment.
+    pub line: usize,
+    /// What it is.
+    pub what: String,
+    /// What fails where it is missing.
+    pub command: String,
 }
 
 /// An `sh` block.
@@ -58,6 +72,8 @@ pub struct Block {
     pub rule: Rule,
     /// What it prints: the `text` block that follows, and the line of its fence. None: anything.
     pub output: Option<(usize, String)>,
+    /// What it needs, by the index among the document's needs.
+    pub needs: Vec<usize>,
     not_run: bool,
 }
 
@@ -119,7 +135,13 @@ impl Document {
             reader.element(element);
         }
         reader.separate();
-        let document = reader.document;
+        let mut document = reader.document;
+        for (index, need) in document.needs.iter().enumerate() {
+            if !document.blocks.iter().any(|it| it.needs.contains(&index)) {
+                let sentence = format!("No `sh` block of this section needs {}.", need.what);
+                document.findings.push(document.at(need.line, &sentence));
+            }
+        }
         Self {
             text,
             elements,
@@ -187,6 +209,10 @@ pub fn counterpart(path: &Path) -> PathBuf {
 /// Finds the blocks among the elements.
 #[derive(Default)]
 struct Reader<'a> {
+    /// The level of the last heading.
+    level: u8,
+    /// What holds here: the level of its heading, and its index.
+    needs: Vec<(u8, usize)>,
     /// Comments for the next block, with their lines.
     comments: Vec<(usize, &'a str)>,
     /// The last block, while it can still get its output.
@@ -201,11 +227,20 @@ impl<'a> Reader<'a> {
         match &element.kind {
             Kind::Comment(comment, _) if comment == "runs alone" => self.document.alone = true,
             Kind::Comment(comment, before) if before.is_empty() => {
-                self.comments.push((line, comment));
+                match comment.strip_prefix("needs ") {
+                    Some(words) => self.need(line, words),
+                    None => self.comments.push((line, comment)),
+                }
+            }
+            Kind::Heading(level, _) => {
+                self.separate();
+                self.level = *level;
+                self.needs.retain(|need| need.0 < *level);
             }
             Kind::Block(info, code) if info == "sh" => {
                 let mut block = Block::new(line, code);
                 block.not_run = self.leaves_out(line, &mut block);
+                block.needs = self.needs.iter().map(|need| need.1).collect();
                 self.separate();
                 self.last = Some(block);
             }
@@ -213,6 +248,20 @@ impl<'a> Reader<'a> {
             Kind::Comment(..) | Kind::Code(_) | Kind::Link(_) => {}
             _ => self.separate(),
         }
+    }
+
+    /// Takes what a comment says that this section needs.
+    fn need(&mut self, line: usize, words: &str) {
+        let (what, command) = words.split_once(':').unwrap_or_default();
+        if command.trim().is_empty() {
+            self.finding(line, "It says no command: <!-- needs WHAT: COMMAND -->.");
+        }
+        self.needs.push((self.level, self.document.needs.len()));
+        self.document.needs.push(Need {
+            line,
+            what: what.to_owned(),
+            command: command.trim().to_owned(),
+        });
     }
 
     fn output(&mut self, line: usize, text: &str) {
@@ -328,6 +377,25 @@ mod tests {
         assert!(parse("# A\n\n<!-- runs alone -->\n").alone);
     }
 
+    #[test]
+    fn what_a_section_needs_holds_until_a_heading_of_its_level() {
+        let document = parse(
+            "# A\n```sh\n0\n```\n<!-- needs a node: a: b -->\n```sh\n1\n```\n## B\n<!-- needs c: d -->\n\
+             ```sh\n2\n```\n### C\n```sh\n3\n```\n## D\n```sh\n4\n```\n# E\n```sh\n5\n```\n",
+        );
+        assert_eq!(document.findings, [""; 0]);
+        let need = |line, what: &str, command: &str| Need {
+            line,
+            what: what.to_owned(),
+            command: command.to_owned(),
+        };
+        let needs = [need(5, "a node", "a: b"), need(10, "c", "d")];
+        assert_eq!(document.needs, needs);
+        let of_blocks: Vec<_> = document.blocks.iter().map(|it| &it.needs[..]).collect();
+        let expected: [&[usize]; 6] = [&[], &[0], &[0, 1], &[0, 1], &[0], &[]];
+        assert_eq!(of_blocks, expected);
+    }
+
     /// The line, words of the finding, and the document, in which `⏎` ends a line.
     const WRONG: &str = "\
 1 | is none of: exit N | <!-- exti 1 -->⏎```sh⏎a⏎```
@@ -335,6 +403,8 @@ mod tests {
 1 | isn't above an `sh` | <!-- exit 1 -->⏎⏎A sentence.⏎```sh⏎a⏎```
 1 | isn't above an `sh` | <!-- exit 1 -->⏎```yaml⏎a: b⏎```
 1 | is none of: exit N | <!-- not run: -->⏎```sh⏎a⏎```
+1 | says no command | <!-- needs a node -->⏎```sh⏎a⏎```
+2 | No `sh` block of this section needs a. | # A⏎<!-- needs a: b -->⏎## B⏎# C⏎```sh⏎a⏎```
 1 | follows no `sh` block | ```text⏎b⏎```
 7 | follows no `sh` block | ```sh⏎a⏎```⏎⏎A sentence.⏎⏎```text⏎b⏎```
 7 | follows no `sh` block | ```sh⏎a⏎```⏎⏎## A heading⏎⏎```text⏎b⏎```

@@ -18,7 +18,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use cluster::{Cluster, exit_code, number, set, side_by_side};
+use cluster::{Cluster, exit_code, may_be_skipped, number, set, side_by_side};
 use documents::{
     document::{Document, documents, is_chinese},
     place::LABEL,
@@ -140,44 +140,61 @@ fn choose(root: &Path, words: &str) -> Result<Vec<Row>> {
     Ok(rows.collect())
 }
 
-/// Prints the table; returns whether all documents are right.
-fn summary(rows: &[Row], seconds: f64) -> bool {
+/// Prints the table; returns whether all documents are right. One of which something was skipped isn't unless
+/// it is among those that may be, if these are named.
+fn summary(rows: &[Row], total: f64) -> bool {
     println!(
         "\n{:<34} {:>4} {:>9} {:>8} {:>8}  result",
         "document", "run", "compared", "left out", "seconds"
     );
-    let (mut failed, mut missed) = (0, 0);
-    for row in rows {
-        let Some(report) = &row.report else {
+    let may_skip = env::var("MAY_SKIP").ok();
+    let (mut failed, mut missed, mut notes) = (0, 0, String::new());
+    for Row {
+        document,
+        seconds,
+        report,
+        failures,
+    } in rows
+    {
+        let (path, name) = (document.path.display(), document.name());
+        for (line, reason) in &document.left_out {
+            notes += &format!("{path}:{line} is left out: {reason}\n");
+        }
+        let Some(report) = report else {
             missed += 1;
             continue;
         };
-        let failures = row.failures.join("; ");
-        let result = match (&report.failure, report.blessed.len()) {
-            (Some(_), _) => {
-                failed += 1;
-                format!("failed: {failures}")
-            }
+        let failures = failures.join("; ");
+        let mut result = match (&report.failure, report.blessed.len()) {
+            (Some(_), _) => format!("failed: {failures}"),
             (None, 0) if failures.is_empty() => "ok".to_owned(),
             (None, 0) => format!("ok at another try, after {failures}"),
             (None, count) => format!("{count} outputs written"),
         };
+        let allowed = may_be_skipped(may_skip.as_deref(), &name);
+        for (index, need) in document.needs.iter().enumerate() {
+            let skipped = report.skipped.iter().filter(|it| **it == index).count();
+            if skipped > 0 {
+                result += &format!(", {skipped} skipped");
+                let but = match allowed {
+                    true => String::new(),
+                    false => format!(", and MAY_SKIP doesn't name {name}"),
+                };
+                let (line, what) = (need.line, &need.what);
+                notes += &format!("{path}:{line} is skipped{but}: It needs {what}.\n");
+            }
+        }
+        failed += usize::from(report.failure.is_some() || !(allowed || report.skipped.is_empty()));
         println!(
-            "{:<34} {:>4} {:>9} {:>8} {:>8.1}  {result}",
-            row.document.path.display().to_string(),
+            "{:<34} {:>4} {:>9} {:>8} {seconds:>8.1}  {result}",
+            path.to_string(),
             report.run,
             report.compared,
-            row.document.left_out.len(),
-            row.seconds,
+            document.left_out.len(),
         );
     }
-    for Row { document, .. } in rows {
-        for (line, reason) in &document.left_out {
-            println!("{}:{line} is left out: {reason}", document.path.display());
-        }
-    }
     println!(
-        "{} documents, {failed} failed, {missed} not begun, in {seconds:.0} s",
+        "{notes}{} documents, {failed} failed, {missed} not begun, in {total:.0} s",
         rows.len() - missed
     );
     failed == 0 && missed == 0

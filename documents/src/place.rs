@@ -35,7 +35,7 @@ const OBJECTS: &str = "go-template={{range .items}}{{if not .metadata.deletionTi
 /// The variables that a shell doesn't get from the runner: what `make` sets for the runner says nothing
 /// to a reader's `make`.
 const KEPT_FROM_A_SHELL: &str = "MAKEFLAGS MAKEOVERRIDES MAKELEVEL MFLAGS REGISTRY TAG NEXT NAMESPACE \
-                                 CONTEXT DOCUMENTS TRIES BLESS DOCS COMMIT BASH_ENV ENV";
+                                 CONTEXT DOCUMENTS TRIES MAY_SKIP BLESS DOCS COMMIT BASH_ENV ENV";
 
 /// Where a document runs. What it made on the cluster is deleted when this is dropped.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Runs one document: block after block in one shell, until one doesn't do what the document says.
 
 use std::{
+    collections::hash_map::{Entry, HashMap},
     fmt::Write,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
@@ -13,7 +14,7 @@ use cluster::Cluster;
 
 use crate::{
     bless,
-    document::{Block, Document},
+    document::{Block, Document, Need},
     names::Names,
     normalise::difference,
     place::Place,
@@ -53,6 +54,8 @@ pub struct Report {
     pub run: usize,
     /// How many of their outputs were compared.
     pub compared: usize,
+    /// The blocks that were skipped: what each lacks, by the index among the document's needs.
+    pub skipped: Vec<usize>,
     /// The outputs that were written into the document: the block's index, and what was seen.
     pub blessed: Vec<(usize, String)>,
     /// What was wrong; none: the document is right.
@@ -98,9 +101,25 @@ impl Runner<'_> {
         let mut shell = Shell::start(place.bash(), place.folder.path())?;
         let name = document.name();
         let end = Instant::now() + DOCUMENT_LIMIT;
+        // Whether each need is met, once it is known.
+        let mut met = HashMap::new();
         for (index, block) in document.blocks.iter().enumerate() {
             let start = Instant::now();
             let deadline = end.min(start + block.limit.unwrap_or(BLOCK_LIMIT));
+            for need in &block.needs {
+                if let Entry::Vacant(entry) = met.entry(*need) {
+                    let Need { line, command, .. } = &document.needs[*need];
+                    let code = place.names.of_run(command);
+                    let left = deadline.saturating_duration_since(start);
+                    let ran = shell.run(&code, left, self.interrupted)?;
+                    let end = ran.end.map_err(|it| anyhow!(document.at(*line, &it)))?;
+                    entry.insert(end == 0);
+                }
+            }
+            if let Some(need) = block.needs.iter().find(|need| !met[need]) {
+                report.skipped.push(*need);
+                continue;
+            }
             let (ran, problem) = self.attempt(&mut shell, block, &place.names, deadline)?;
             report.run += 1;
             let (line, seconds) = (block.line, start.elapsed().as_secs_f64());

@@ -63,6 +63,7 @@ impl Tree {
             // It waits for no run on a real cluster. What is in `target` is no part of the tree.
             .env("TMPDIR", self.0.path().join("target"))
             .envs(["DOCUMENTS", "BLESS", "CONTEXT", "TRIES"].map(|name| (name, "")))
+            .env_remove("MAY_SKIP")
             .env("REGISTRY", "registry.example.com")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
@@ -155,6 +156,38 @@ fn words_and_comments_choose_what_is_run() {
         says(&text, said);
         let made = tree.asked("create namespace").len();
         assert_eq!(made.to_string(), namespaces, "{text}");
+    }
+}
+
+/// MAY_SKIP, whether that passes, and what is said.
+const SKIPS: &str = "
+none | true | docs/page.md:7 is skipped: It needs x to be 2.
+page | true | docs/page.md:7 is skipped: It needs x to be 2.
+pages stopping | false | docs/page.md:7 is skipped, and MAY_SKIP doesn't name page: It needs x to be 2.
+";
+
+#[test]
+fn a_section_is_skipped_where_the_command_fails_that_says_what_it_needs() {
+    let section = |x, code: &str| {
+        format!(
+            "## A section\n<!-- needs x to be {x}: echo no; [ $x = {x} ] -->\n```sh\n{code}\n```\n"
+        )
+    };
+    let (skipped, run) = (section(2, "false"), section(1, "[ $x = 1 ]"));
+    let page = format!("# A page\n\n```sh\nx=1\n```\n{skipped}{run}");
+    let tree = Tree::new(&[("docs/page.md", &page)]);
+    for case in SKIPS.trim().lines() {
+        let [may_skip, passes, said] = case.split(" | ").collect::<Vec<_>>()[..] else {
+            panic!("three parts: {case}");
+        };
+        let variables = [("MAY_SKIP", may_skip)];
+        let variables = &variables[usize::from(may_skip == "none")..];
+        let (passed, text) = tree.run(variables);
+        assert_eq!(passed.to_string(), passes, "{text}");
+        assert_eq!(text.matches(" is skipped").count(), 1, "{text}");
+        says(&text, &format!("\n{said}\n"));
+        let row = text.lines().find(|line| line.starts_with("docs/page.md  "));
+        assert!(row.unwrap().ends_with("  ok, 1 skipped"), "{text}");
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use cluster::{
     Cluster, Namespace, exit_code,
     life::{self, Security, Skipped},
-    side_by_side,
+    may_be_skipped, side_by_side,
 };
 
 /// What a story does in its namespace.
@@ -102,7 +102,7 @@ fn end(result: &Result<()>) -> &'static str {
 /// How many stories are ok, and whether none has failed. One that was skipped has failed unless it is among
 /// those that may be skipped, if these are named.
 fn summary(ends: &[(&str, &str)], may_skip: Option<&str>) -> (String, bool) {
-    let may = |name| may_skip.is_none_or(|all| all.split_whitespace().any(|it| it == name));
+    let may = |name| may_be_skipped(may_skip, name);
     let count = |word| ends.iter().filter(|it| it.1 == word).count();
     let (mut ok, mut skipped, mut text) = (count("FAILED") == 0, count("skipped"), String::new());
     for (name, _) in ends.iter().filter(|it| it.1 == "skipped" && !may(it.0)) {

@@ -20,6 +20,9 @@ import { verdicts } from "./verdicts.js";
 /** @typedef {import("./types.js").Pod} Pod */
 /** @typedef {import("./story.js").Story} Story */
 
+/** When requests fail and none has been answered for so long, the page says so. */
+const SILENT_MS = 1000;
+
 /** @type {{ label: string, pods: string, traffic: string | null }[]} */
 let services = [];
 let viewers = 1, actions = false, drawn = 0;
@@ -99,9 +102,14 @@ function frame() {
 /** Everything that need not move with every frame. @param {Story} story @param {number} now */
 function show(story, now) {
   const status = by("status");
-  status.className = state.name;
-  const text = t(state.name, state);
-  write(status, state.name === "live" && viewers > 1 ? `${text} · ${t("viewers", { n: viewers })}` : text);
+  // Green is for what is live and answered.
+  const silent = Math.max(...live.sides.map((side) => side.running));
+  const isSilent = state.name === "live" && silent >= SILENT_MS;
+  status.className = isSilent ? "silent" : state.name;
+  const parts = [t(state.name, state)];
+  if (isSilent) parts.unshift(t("silent", { s: Math.floor(silent / 1000) }));
+  if (state.name === "live" && viewers > 1) parts.push(t("viewers", { n: viewers }));
+  write(status, parts.join(" · "));
   write(by("problem"), state.name === "lost" ? state.why || t("lostWhy") : Object.values(problems).join(" "));
   services.forEach((service, i) => cards[i].show(story.podsOf(i), story, now, service.pods));
   chart.draw(story, now);

@@ -1,6 +1,7 @@
 // What has happened: pods, requests, moments, and the verdict on each change. It knows neither the
 // page nor the network, so that a replay is told by the same code, and so that it can be tested.
 
+import { BEFORE_MS, beginOf, endOf, isWaiting, noteFailure, noteMoment } from "./change.js";
 import { drop, shared } from "./memory.js";
 import { judge } from "./verdict.js";
 
@@ -8,6 +9,7 @@ import { judge } from "./verdict.js";
 /** @typedef {import("./types.js").Entry} Entry */
 /** @typedef {import("./types.js").Mark} Mark */
 /** @typedef {import("./types.js").Moment} Moment */
+/** @typedef {import("./types.js").Open} Open */
 /** @typedef {import("./types.js").Pod} Pod */
 /** @typedef {import("./types.js").Side} Side */
 
@@ -28,16 +30,6 @@ const LONGEST_MS = 600_000, MAX_TAPE_BYTES = 12e6;
 /** The replays of all changes take so many bytes at most: the oldest ones go first, and their verdicts
  * stay. */
 const MAX_KEPT_BYTES = 16e6;
-
-/** What begins so soon after the last moment belongs to the change. */
-const AFTER_MS = 500;
-
-/** A change has come to rest when nothing has happened for so long: a request that began within
- * AFTER_MS is over by then, since it may take two seconds. */
-const REST_MS = 3_000;
-
-/** … and when it is stuck, for that long. */
-const STUCK_MS = 12_000;
 
 /** A replay begins so long before the change. */
 const LEAD_MS = 1_000;
@@ -83,6 +75,8 @@ export class Story {
   blind = [];
   /** @type {Map<string, number>} pods that haven't been seen since this picture */
   unseen = new Map();
+  /** @type {Map<string, number>} since when pods aren't ready */
+  unready = new Map();
   /** @type {Side[]} */
   sides = [];
   /** @type {number | undefined} when the first look began */
@@ -99,7 +93,7 @@ export class Story {
 
   /** @param {number} service */
   side(service) {
-    while (this.sides.length <= service) this.sides.push({ ok: 0, failed: 0, late: 0, outcomes: {}, gap: 0, lastOk: 0, open: null });
+    while (this.sides.length <= service) this.sides.push({ ok: 0, failed: 0, late: 0, outcomes: {}, gap: 0, since: 0, running: 0, open: null, over: -Infinity });
     return this.sides[service];
   }
 
@@ -151,7 +145,7 @@ export class Story {
 
   /** From now on there may be no requests, so the next one ends no gap. */
   pause() {
-    for (const side of this.sides) side.lastOk = 0;
+    for (const side of this.sides) side.since = side.running = 0;
   }
 
   /** @param {Entry} entry */
@@ -178,6 +172,8 @@ export class Story {
         } else this.moment(t, pod, "appeared");
       }
       if (!initial) this.compare(same ? before : undefined, pod, t);
+      if (pod.state === "ready") this.unready.delete(pod.id);
+      else if (!same || !this.unready.has(pod.id)) this.unready.set(pod.id, t);
       this.pods.set(pod.id, pod);
     }
     for (const id of left) {
@@ -197,6 +193,7 @@ export class Story {
     this.moment(t, pod, "end");
     this.pods.delete(pod.id);
     this.unseen.delete(pod.id);
+    this.unready.delete(pod.id);
   }
 
   /** @param {Pod | undefined} before @param {Pod} pod @param {number} t */
@@ -217,14 +214,19 @@ export class Story {
     this.marks.push(mark);
     const side = this.side(mark.service);
     if (mark.late !== null) side.late += 1;
-    if (mark.outcome !== "ok") {
+    const failed = mark.outcome !== "ok";
+    // A gap is a time without an answer, and it counts while it goes on. A failure may be the first that is
+    // heard: then it begins with that request.
+    if (failed) side.since ||= beginOf(mark);
+    if (side.since) side.gap = Math.max(side.gap, (mark.gap ??= mark.t - side.since));
+    side.running = failed ? mark.t - side.since : 0;
+    if (failed) {
       side.failed += 1;
       side.outcomes[mark.outcome] = (side.outcomes[mark.outcome] ?? 0) + 1;
-      return;
+      return noteFailure(side, mark, () => this.podsOf(mark.service));
     }
     side.ok += 1;
-    if (side.lastOk) side.gap = Math.max(side.gap, (mark.gap = mark.t - side.lastOk));
-    side.lastOk = mark.t;
+    side.since = mark.t;
     const key = `${mark.service} ${mark.version}`;
     if (mark.version && this.answered.size < 2 * MAX_VERSIONS && !this.answered.has(key)) {
       this.answered.add(key);
@@ -245,16 +247,16 @@ export class Story {
    * @param {number} t
    * @param {{ service: number, name: string | null, ip: string, version: string | null }} pod
    * @param {string} kind
+   * @param {number} noticed
    */
-  moment(t, pod, kind) {
+  moment(t, pod, kind, noticed = t) {
     const { service } = pod;
     const moment = { t, service, kind, pod: pod.name ?? pod.ip, version: pod.version ?? "" };
     this.moments.push(moment);
     const side = this.side(service);
-    side.open ??= { begin: t, last: t, active: t, from: this.podsOf(service) };
-    side.open.begin = Math.min(side.open.begin, t);
-    side.open.last = Math.max(side.open.last, t);
-    if (kind !== "end") side.open.active = Math.max(side.open.active, t);
+    const { open } = side;
+    if (open?.first === null && open.begin < t - BEFORE_MS) this.close(service, open, t - BEFORE_MS);
+    noteMoment(side, t, noticed, () => this.podsOf(service));
     this.onMoment(moment);
   }
 
@@ -264,33 +266,41 @@ export class Story {
       const pod = this.pods.get(id);
       if (now - t > UNSEEN_MS && pod) this.leave(pod, now);
     }
-    this.sides.forEach((side, service) => {
-      if (!side.open) return;
-      const pods = this.podsOf(service);
-      const quiet = now - side.open.last;
-      const rest = pods.every((pod) => pod.state === "ready") ? REST_MS : STUCK_MS;
-      const { open } = side;
+    this.sides.forEach(({ open }, service) => {
+      if (!open) return;
       const fits = now - open.begin < LONGEST_MS && this.bytes < MAX_TAPE_BYTES;
-      if (fits && (quiet < rest || pods.some((pod) => pod.state === "stopping"))) return;
-      side.open = null;
-      this.close(service, open, pods);
+      const end = endOf(open, this.podsOf(service), this.unready, now, fits);
+      if (end !== null) this.close(service, open, end);
     });
   }
 
-  /** @param {number} service @param {NonNullable<Side["open"]>} open @param {Pod[]} pods */
-  close(service, open, pods) {
-    const [begin, end] = [open.begin - LEAD_MS, open.last + AFTER_MS];
-    // Those that ended later belong to it if they began in time.
-    const marks = this.marks.filter((mark) => mark.service === service && mark.t >= open.begin && mark.t - mark.took <= end);
+  /** The verdict on a change up to then. @param {number} service @param {Open} open @param {number} end */
+  judge(service, open, end) {
+    const [pods, marks] = [this.podsOf(service), this.marks.filter((mark) => mark.service === service)];
+    return judge(service, this.labels[service] ?? "", open, pods, isWaiting(open, pods, this.unready), end, marks, this.blind);
+  }
+
+  /** @param {number} service @param {Open} open @param {number} end */
+  close(service, open, end) {
+    const side = this.side(service);
+    const begin = open.begin - LEAD_MS;
     const tape = this.tape.filter((entry) => entry.t > begin);
     let bytes = tape.reduce((sum, entry) => sum + (entry.bytes ?? 0), 0);
-    const last = Math.max(end, marks.at(-1)?.t ?? 0);
-    const verdict = judge(service, this.labels[service] ?? "", open, pods, end, marks, this.blind);
+    const verdict = this.judge(service, open, end);
     tape.unshift({ t: begin, all: true, pods: open.from });
-    this.changes.unshift({ verdict, begin, end: last + LEAD_MS, tape, bytes });
-    this.changes.length = Math.min(this.changes.length, MAX_CHANGES);
+    this.changes.unshift({ verdict, begin, end: Math.max(end, open.failedUntil) + LEAD_MS, tape, bytes });
+    if (this.changes.length > MAX_CHANGES) {
+      // Failures that come now and then push no verdict on pods out.
+      const outage = this.changes.findLastIndex((change) => change.verdict.kind === "outage");
+      this.changes.splice(outage > 0 ? outage : MAX_CHANGES, 1);
+    }
     bytes = 0;
     this.changes = this.changes.map((change) => ((bytes += change.bytes) > MAX_KEPT_BYTES ? { ...change, tape: [] } : change));
+    [side.open, side.over] = [null, end];
+    // What has failed since then begins the next one.
+    for (const mark of this.marks) {
+      if (mark.service === service && mark.outcome !== "ok" && beginOf(mark) > end) noteFailure(side, mark, () => this.podsOf(service));
+    }
   }
 
   /** @param {number} now */

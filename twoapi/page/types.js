@@ -19,8 +19,14 @@
  *   outcomes: Record<string, number>, late: number, longest_gap_ms: number | null,
  *   unobserved_seconds: number, at: string }} Verdict
  * @typedef {{ verdict: Verdict, begin: number, end: number, tape: Entry[], bytes: number }} Change
+ * @typedef {{ begin: number, last: number, from: Pod[], first: number | null, until: number, noticed: number,
+ *   failedUntil: number, unready: number }} Open
+ *   a change that goes on: when it began and when something last happened; the pods that were there before it;
+ *   its first moment and its last one, and when that was noticed; when a request last failed; and since when
+ *   those pods weren't ready that are again
  * @typedef {{ ok: number, failed: number, late: number, outcomes: Record<string, number>, gap: number,
- *   lastOk: number, open: null | { begin: number, last: number, active: number, from: Pod[] } }} Side
+ *   since: number, running: number, open: Open | null, over: number }} Side
+ *   of a Service: since when there is no answer, how long that is if requests fail, and when its last change ended
  */
 
 export {};

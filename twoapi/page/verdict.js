@@ -1,21 +1,28 @@
 // The verdict on a change.
 
+import { beginOf } from "./change.js";
+
 /** @typedef {import("./types.js").Mark} Mark */
+/** @typedef {import("./types.js").Open} Open */
 /** @typedef {import("./types.js").Pod} Pod */
-/** @typedef {import("./types.js").Side} Side */
 /** @typedef {import("./types.js").Verdict} Verdict */
+
+/** @param {number} ms */
+const seconds = (ms) => Math.round(ms / 100) / 10;
 
 /**
  * @param {number} service
  * @param {string} label
- * @param {NonNullable<Side["open"]>} open
+ * @param {Open} open
  * @param {Pod[]} pods
+ * @param {boolean} waiting whether one of them is still to get ready
  * @param {number} end
- * @param {Mark[]} marks
+ * @param {Mark[]} heard the requests of the Service
  * @param {[number, number][]} blind times in which nobody looked
  * @returns {Verdict}
  */
-export function judge(service, label, open, pods, end, marks, blind) {
+export function judge(service, label, open, pods, waiting, end, heard, blind) {
+  const marks = heard.filter((mark) => beginOf(mark) >= open.begin && beginOf(mark) <= end);
   const versions = (/** @type {Pod[]} */ list) => [...new Set(list.flatMap((pod) => pod.version ?? []))].sort();
   const names = (/** @type {Pod[]} */ list) => new Set(list.map((pod) => pod.name));
   const [from, to, old] = [versions(open.from), versions(pods), names(open.from)];
@@ -23,14 +30,21 @@ export function judge(service, label, open, pods, end, marks, blind) {
   const gone = open.from.filter((pod) => !names(pods).has(pod.name)).length;
   const ready = pods.filter((pod) => pod.state === "ready").length;
   let [kind, count] = ["readiness", ready];
-  if (from.join() !== to.join() && from.length && to.length) [kind, count] = ["update", fresh];
+  if (open.first === null) kind = "outage";
+  else if (from.join() !== to.join() && from.length && to.length) [kind, count] = ["update", fresh];
   else if (fresh !== gone) [kind, count] = ["scale", pods.length];
   else if (fresh) [kind, count] = ["replace", fresh];
+  // An outage lasts from the beginning of the first request that failed to the end of the last one, and
+  // everything else from the first moment to the last.
+  let [first, last] = [open.first ?? open.begin, waiting ? end : open.until];
+  const failed = marks.filter(({ outcome }) => outcome !== "ok");
+  if (kind === "outage") last = failed.at(-1)?.t ?? first;
+  if (kind === "readiness") first = Math.min(first, open.unready);
   /** @type {Record<string, number>} */
   const outcomes = {};
-  const failed = marks.filter(({ outcome }) => outcome !== "ok");
   for (const { outcome } of failed) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
-  const gaps = marks.flatMap((mark) => mark.gap ?? []);
+  // Each gap that isn't over before the change begins, nor begins after its end.
+  const gaps = heard.flatMap(({ t, gap }) => (gap !== undefined && t >= open.begin && t - gap <= end ? gap : []));
   const unobserved = blind.reduce(
     (sum, [a, b]) => sum + Math.max(0, Math.min(b, end) - Math.max(a, open.begin)),
     0,
@@ -44,13 +58,13 @@ export function judge(service, label, open, pods, end, marks, blind) {
     before: open.from.length,
     pods: count,
     stuck: pods.length - ready,
-    seconds: Math.round((open.active - open.begin) / 100) / 10,
+    seconds: seconds(last - first),
     requests: marks.length,
     failed: failed.length,
     outcomes,
     late: marks.filter((mark) => mark.late !== null).length,
     longest_gap_ms: gaps.length ? Math.round(gaps.reduce((a, b) => Math.max(a, b))) : null,
-    unobserved_seconds: Math.round(unobserved / 100) / 10,
+    unobserved_seconds: seconds(unobserved),
     at: new Date(open.begin).toISOString(),
   };
 }

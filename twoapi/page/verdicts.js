@@ -1,8 +1,8 @@
 // The list of changes, with the verdict on each.
 
 import { copyButton } from "./copy.js";
-import { button, by, make } from "./dom.js";
-import { live } from "./live.js";
+import { button, by, make, write } from "./dom.js";
+import { clock, live } from "./live.js";
 import { beginReplay } from "./replay.js";
 import { language, outcomeName, t } from "./text.js";
 
@@ -26,11 +26,15 @@ function sentence(v) {
 }
 
 export function verdicts() {
-  const going = live.sides.some((side) => side.open);
+  const going = live.sides.flatMap(({ open }, service) => (open ? t("going", { what: sentence(live.judge(service, open, clock())) }) : []));
   const replays = live.changes.filter((change) => change.tape.length).length;
-  const key = [language(), live.labels, going, replays, live.changes.length, live.changes[0]?.begin].join();
-  if (key === listed) return;
-  listed = key;
+  // What goes on has its figures rewritten, and all the rest is made once.
+  const rest = [language(), live.labels, going.length, replays, live.changes.length, live.changes[0]?.begin].join();
+  if (rest === listed) {
+    going.forEach((text, i) => write(by("changes").children[i], text));
+    return;
+  }
+  listed = rest;
   const items = live.changes.map((change) => {
     const text = sentence(change.verdict);
     const cut = text.search(/[,，]/);
@@ -39,7 +43,7 @@ export function verdicts() {
     if (change.tape.length) buttons.unshift(button(t("replay"), () => beginReplay(change)));
     return make("li", change.verdict.failed ? "bad" : "", line, ...buttons);
   });
-  if (going) items.unshift(make("li", "note", t("going")));
+  items.unshift(...going.map((text) => make("li", "note", text)));
   if (!items.length) items.push(make("li", "note", t("noVerdict")));
   // A new one comes in at the top, so the button that has the focus is known by its place from the end.
   const buttons = () => [...by("changes").querySelectorAll("button")].reverse();

@@ -58,7 +58,7 @@ test("an update is judged when it has come to rest", () => {
   story.tick(8000);
   const { verdict } = story.changes[0];
   assert.deepEqual([verdict.kind, verdict.from, verdict.to, verdict.pods], ["update", ["1.0"], ["1.1"], 1]);
-  assert.equal(verdict.seconds, 1, "from the new pod's appearance to the old one's signal");
+  assert.equal(verdict.seconds, 3, "from the new pod's appearance to the old one's end");
   assert.deepEqual([verdict.requests, verdict.failed, verdict.late], [3, 1, 1]);
   assert.deepEqual(verdict.outcomes, { reset: 1 });
   assert.equal(verdict.longest_gap_ms, 650);
@@ -245,7 +245,7 @@ test("of changes that don't fit together, the oldest ones have no replay", () =>
     const t = 100_000 * (n + 1);
     story.hear({ t, pods: [pod("a", n % 2 ? "ready" : "not ready")] });
     much(t + 100, 50_000);
-    story.tick(t + 20_000);
+    story.tick(t + 40_000);
   }
   assert.deepEqual(story.changes.map(({ tape }) => tape.length > 0), [true, true, true, false, false, false]);
   assert.deepEqual(story.changes.map(({ verdict }) => verdict.requests), Array(6).fill(50_000), "their verdicts stay");
@@ -271,7 +271,9 @@ test("a request that began within a change and failed after it belongs to it", (
   story.hear({ t: 3000, pods: [pod("a", "ready")] });
   story.tick(5300);
   story.hear({ t: 5300, marks: [ok(5300, "", { outcome: "timed out", took: 2000 }), ok(5300)] });
-  story.tick(6000);
+  story.tick(6200);
+  assert.equal(story.changes.length, 0, "it is three seconds since a request began that failed");
+  story.tick(6400);
   const { verdict, end } = story.changes[0];
   assert.deepEqual([verdict.requests, verdict.failed], [1, 1], "the one that was under way, and not the later one");
   assert.ok(end > 5300, "the replay shows it");
@@ -300,7 +302,7 @@ test("a second Service that is heard of before the first one is told like any ot
   assert.ok(story.marks.length < 180_000 / 300 + 200, `${story.marks.length} requests of three minutes`);
   story.hear({ t: 600_100, blind: true });
   story.tick(600_200);
-  assert.equal(story.sides[1].lastOk, 0, "nobody looks");
+  assert.equal(story.sides[1].since, 0, "nobody looks");
 });
 
 test("a page that is opened during an update judges what is left of it, and no pods from nowhere", () => {
@@ -325,4 +327,101 @@ test("a time in which nobody wants requests is no gap", () => {
   story.pause();
   story.hear({ t: 12_000, marks: [ok(12_000), ok(12_100)] });
   assert.equal(story.side(0).gap, 100);
+});
+
+/** Tells a story twenty requests a second from one time to another, of which some fail, and how many did. */
+function requests(story, from, to, fails = () => false) {
+  let failed = 0;
+  for (let t = from; t < to; t += 50) {
+    const bad = fails(t);
+    failed += Number(bad);
+    story.hear({ t, marks: [ok(t, bad ? "" : "1.0", { outcome: bad ? "status 500" : "ok" })] });
+    story.tick(t);
+  }
+  return failed;
+}
+
+const sum = (story) => story.changes.reduce((all, { verdict }) => all + verdict.failed, 0);
+
+test("what fails before the page sees a death belongs to its verdict", () => {
+  const story = begun(["a", "b"]);
+  // Killed at 5000, and seen at 6800.
+  const failed = requests(story, 2000, 6800, (t) => t >= 5000 && t % 100 === 0);
+  story.hear({ t: 6800, pods: [pod("a", "no answer")] });
+  requests(story, 6850, 10_900);
+  story.hear({ t: 10_900, pods: [], left: ["0/a"] });
+  requests(story, 10_950, 15_000);
+  assert.equal(story.changes.length, 1);
+  const { verdict, begin } = story.changes[0];
+  assert.equal(failed, 18);
+  assert.deepEqual([verdict.kind, verdict.failed, story.side(0).failed], ["scale", failed, failed]);
+  assert.equal(verdict.at, new Date(4999).toISOString(), "it begins when the first request began that failed");
+  assert.equal(begin, 3999, "and its replay shows it");
+});
+
+test("what failed more than three seconds before a moment is an outage before it, and each failure is in one verdict", () => {
+  const story = begun(["a", "b"]);
+  const failed = requests(story, 3000, 13_000, (t) => t >= 5000);
+  story.hear({ t: 13_000, pods: [pod("a", "no answer")] });
+  const more = requests(story, 13_050, 14_000, () => true);
+  story.hear({ t: 14_000, pods: [pod("a", "ready")] });
+  requests(story, 14_050, 20_000);
+  assert.deepEqual(story.changes.map(({ verdict }) => verdict.kind), ["readiness", "outage"]);
+  // Those that came from 10 050 to 12 950, and before.
+  assert.deepEqual(story.changes.map(({ verdict }) => verdict.failed), [59 + more, failed - 59]);
+  assert.equal(sum(story), story.side(0).failed);
+});
+
+test("an outage without a change of pods is a change of its own", () => {
+  const story = begun(["a", "b"]);
+  const failed = requests(story, 2000, 20_000, (t) => t >= 5000 && t < 13_000);
+  assert.equal(story.changes.length, 1);
+  const { verdict } = story.changes[0];
+  assert.deepEqual([verdict.kind, verdict.failed, verdict.seconds, verdict.stuck], ["outage", failed, 8, 0]);
+  // The last answer before it came at 4950, and the first one after it at 13 000.
+  assert.equal(verdict.longest_gap_ms, 8050);
+});
+
+test("requests that time out are an outage from when the first one began to when the last one ended", () => {
+  const story = begun();
+  requests(story, 2000, 5000);
+  for (let t = 5000; t < 9000; t += 500) story.hear({ t: t + 2000, marks: [ok(t + 2000, "", { outcome: "timed out", took: 2000 })] });
+  requests(story, 10_550, 16_000);
+  const { verdict } = story.changes[0];
+  assert.deepEqual([verdict.kind, verdict.failed, verdict.seconds], ["outage", 8, 5.5]);
+});
+
+test("a gap counts while it is open, also when nothing has been answered yet", () => {
+  const story = new Story(["service"]);
+  story.hear({ t: 0, all: true, pods: [pod("a", "ready")] });
+  requests(story, 2000, 6000, () => true);
+  assert.deepEqual([story.side(0).gap, story.side(0).running], [3951, 3951]);
+  story.hear({ t: 6000, marks: [ok(6000)] });
+  assert.deepEqual([story.side(0).gap, story.side(0).running], [4001, 0]);
+});
+
+test("what goes on failing after an update belongs to it for half a minute, and is an outage from then on", () => {
+  const story = begun();
+  story.hear({ t: 2000, pods: [pod("b", "ready", "1.1")], left: ["0/a"] });
+  const failed = requests(story, 2050, 60_000, () => true);
+  assert.deepEqual(story.changes.map(({ verdict }) => verdict.kind), ["update"]);
+  requests(story, 60_000, 66_000);
+  assert.deepEqual(story.changes.map(({ verdict }) => verdict.kind), ["outage", "update"]);
+  assert.equal(sum(story), failed);
+});
+
+test("an outage of an hour is judged in pieces, and each failure is in one of them", () => {
+  const story = begun();
+  const failed = requests(story, 2000, 3_600_000, () => true);
+  requests(story, 3_600_000, 3_610_000);
+  assert.ok(story.changes.length > 5, `${story.changes.length} pieces`);
+  assert.equal(sum(story), failed);
+});
+
+test("failures now and then push no verdict on pods out of the list", () => {
+  const story = begun();
+  story.hear({ t: 2000, pods: [pod("b", "ready")] });
+  requests(story, 2050, 300_000, (t) => t % 10_000 === 0);
+  assert.equal(story.changes.length, 20);
+  assert.equal(story.changes.at(-1).verdict.kind, "scale");
 });

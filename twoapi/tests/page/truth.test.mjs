@@ -1,0 +1,110 @@
+// What the page says, compared with counts of the pods' own.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { cards, launch, view } from "./browser.mjs";
+import { Fakes } from "./fakes.mjs";
+import { sleep } from "./pairs.mjs";
+
+const PATIENCE = 60_000;
+let browser;
+
+before(async () => {
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+});
+
+/** A page that sees so many pods, and sends requests at this rate. */
+async function watching(fakes, count, rate, options) {
+  const seen = await view(browser, fakes.url + "/", options);
+  await cards(seen.page).nth(count - 1).waitFor({ timeout: PATIENCE });
+  await seen.page.locator("#rate label").getByText(rate, { exact: true }).click();
+  await seen.page.waitForFunction(() => window.page.live.side(0).ok > 20, null, { timeout: PATIENCE });
+  return seen;
+}
+
+const state = (page) => page.evaluate(() => {
+  const { live } = window.page;
+  const { failed, gap } = live.side(0);
+  return { failed, gap, verdicts: live.changes.map(({ verdict }) => verdict), open: Boolean(live.side(0).open) };
+});
+
+/** Waits for so many verdicts, and that nothing goes on. */
+async function judged(page, count) {
+  await page.waitForFunction((count) => window.page.live.changes.length >= count && !window.page.live.side(0).open, count, { timeout: PATIENCE });
+  return state(page);
+}
+
+const counted = (page, name) => page.locator("#counters div", { hasText: name }).last().locator("b").innerText();
+
+test("after a killed pod the counter and the verdict say what the pods have counted", { timeout: 60_000 }, async () => {
+  const fakes = await new Fakes(72, 3).start();
+  const { page, complaints, context } = await watching(fakes, 3, "50");
+  try {
+    assert.equal(fakes.counts.failed, 0);
+    fakes.pods[0].gone = true;
+    // The page asks the pod, which doesn't answer: it knows after a second.
+    while (fakes.counts.failed < 5) await sleep(5);
+    assert.equal((await state(page)).verdicts.length, 0);
+    fakes.pods[0].removed = true;
+    const { failed, verdicts } = await judged(page, 1);
+    assert.equal(failed, fakes.counts.failed);
+    assert.deepEqual(verdicts.map((verdict) => [verdict.kind, verdict.failed]), [["scale", failed]]);
+    assert.equal(await counted(page, "failed"), String(failed));
+    assert.match(await page.locator("#changes strong").innerText(), /^3 → 2 pods/);
+    assert.match(await page.locator("#changes p").innerText(), new RegExp(`, ${failed} failed`));
+    assert.deepEqual(complaints, []);
+  } finally {
+    await context.close();
+    await fakes.end();
+  }
+});
+
+for (const locale of ["en-US", "zh-CN"]) {
+  test(`an outage without a change of pods stands under the changes, and counts while it goes on: ${locale}`, { timeout: 60_000 }, async () => {
+    const fakes = await new Fakes(73, 3).start();
+    const { page, complaints, context } = await watching(fakes, 3, "20", { locale });
+    try {
+      const fails = (request, response) => request.url === "/test/calloneapi" && response.writeHead(500).end();
+      for (const pod of fakes.pods) pod.answer = fails;
+      const begin = Date.now();
+      await page.locator("#status.silent").waitFor({ timeout: PATIENCE });
+      assert.match(await page.locator("#status").innerText(), locale === "zh-CN" ? /^1 秒无应答 · 实时/ : /^No answer for 1 s · Live/);
+      // While it goes on, its figures are there and grow.
+      await page.locator("#changes li", { hasText: locale === "zh-CN" ? "正在进行：1.0：请求失败持续 4" : "Under way: 1.0: failures for 4" }).waitFor({ timeout: PATIENCE });
+      const { gap } = await state(page);
+      assert.ok(gap > 3800 && gap < Date.now() - begin + 500, `a gap of ${gap} ms after ${Date.now() - begin} ms`);
+      while (Date.now() - begin < 8000) await sleep(20);
+      for (const pod of fakes.pods) delete pod.answer;
+      const lasted = Date.now() - begin;
+      await page.locator("#status.live").waitFor({ timeout: PATIENCE });
+      const { failed, verdicts } = await judged(page, 1);
+      assert.ok(failed > 100, `${failed} failed`);
+      assert.equal(failed, fakes.counts.failed);
+      assert.deepEqual(verdicts.map((verdict) => [verdict.kind, verdict.failed, verdict.outcomes]), [["outage", failed, { "status 500": failed }]]);
+      for (const ms of [verdicts[0].seconds * 1000, verdicts[0].longest_gap_ms]) assert.ok(Math.abs(ms - lasted) < 300, `${ms} ms of ${lasted}`);
+      assert.deepEqual(complaints, []);
+    } finally {
+      await context.close();
+      await fakes.end();
+    }
+  });
+}
+
+test("a page that is opened during an outage says that nothing is answered", { timeout: 60_000 }, async () => {
+  const fails = (request, response) => request.url === "/test/calloneapi" && response.writeHead(500).end();
+  const fakes = await new Fakes(74, 2, () => ({ answer: fails })).start();
+  const { page, complaints, context } = await view(browser, fakes.url + "/");
+  try {
+    await page.locator("#status", { hasText: "No answer for 3 s" }).waitFor({ timeout: PATIENCE });
+    const { gap, failed } = await state(page);
+    assert.ok(gap >= 3000 && failed >= 20, `${failed} failed, with a gap of ${gap} ms`);
+    assert.equal(await page.evaluate(() => window.page.live.side(0).ok), 0);
+    assert.deepEqual(complaints, []);
+  } finally {
+    await context.close();
+    await fakes.end();
+  }
+});

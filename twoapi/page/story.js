@@ -77,6 +77,8 @@ export class Story {
   unseen = new Map();
   /** @type {Map<string, number>} since when pods aren't ready */
   unready = new Map();
+  /** @type {Map<string, number>} since when pods that were stopping, or answered nothing, are gone for all one knows */
+  silent = new Map();
   /** @type {Side[]} */
   sides = [];
   /** @type {number | undefined} when the first look began */
@@ -174,6 +176,9 @@ export class Story {
       if (!initial) this.compare(same ? before : undefined, pod, t);
       if (pod.state === "ready") this.unready.delete(pod.id);
       else if (!same || !this.unready.has(pod.id)) this.unready.set(pod.id, t);
+      // A pod that stops says how far it has come, until it has ended.
+      if (pod.state !== "no answer" && (pod.state !== "stopping" || pod.stop)) this.silent.delete(pod.id);
+      else if (!this.silent.has(pod.id) && (pod.state === "no answer" || before?.stop)) this.silent.set(pod.id, t);
       this.pods.set(pod.id, pod);
     }
     for (const id of left) {
@@ -190,7 +195,10 @@ export class Story {
 
   /** @param {Pod} pod @param {number} t */
   leave(pod, t) {
-    this.moment(t, pod, "end");
+    // The server says so a while after the last answer.
+    const silent = this.silent.get(pod.id) ?? t;
+    this.moment(silent < (this.side(pod.service).open?.begin ?? t) ? t : silent, pod, "end", t);
+    this.silent.delete(pod.id);
     this.pods.delete(pod.id);
     this.unseen.delete(pod.id);
     this.unready.delete(pod.id);
@@ -201,12 +209,19 @@ export class Story {
     if (before && pod.restarts > before.restarts) this.moment(t, pod, "restart");
     // What a pod is at first is no news; only later is it one of a pod that is new.
     if (before?.state === pod.state || !before && this.settling(t)) return;
-    if (pod.state === "ready") this.moment(t, pod, "isReady");
+    if (pod.state === "ready") this.becomeReady(pod, t);
     if (pod.state === "stopping") {
       const since = Math.min(Math.max(pod.stop?.since_signal_seconds ?? 0, 0), MAX_SINCE_SIGNAL_SECONDS);
       this.moment(t - since * 1000, pod, "signal");
     }
     if (before?.state === "ready" && /not ready|no answer|starting/.test(pod.state)) this.moment(t, pod, "unready");
+  }
+
+  /** @param {Pod} pod @param {number} t */
+  becomeReady(pod, t) {
+    this.moment(t, pod, "isReady");
+    const { open } = this.side(pod.service);
+    if (open) open.unready = Math.min(open.unready, this.unready.get(pod.id) ?? t);
   }
 
   /** @param {Mark} mark */

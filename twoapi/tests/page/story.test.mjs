@@ -425,3 +425,47 @@ test("failures now and then push no verdict on pods out of the list", () => {
   assert.equal(story.changes.length, 20);
   assert.equal(story.changes.at(-1).verdict.kind, "scale");
 });
+
+test("a readiness that fails for twenty seconds is one change of twenty seconds", () => {
+  const story = begun(["a", "b"]);
+  requests(story, 2000, 5000);
+  story.hear({ t: 5000, pods: [pod("a", "not ready")] });
+  requests(story, 5000, 25_000);
+  assert.deepEqual(story.changes, [], "it goes on");
+  story.hear({ t: 25_000, pods: [pod("a", "ready")] });
+  requests(story, 25_000, 30_000);
+  assert.deepEqual(story.changes.map(({ verdict }) => [verdict.kind, verdict.seconds, verdict.stuck]), [["readiness", 20, 0]]);
+});
+
+test("a pod that gets ready after a verdict that it was stuck was unready for all of that time", () => {
+  const story = begun(["a", "b"]);
+  story.hear({ t: 5000, pods: [pod("a", "not ready")] });
+  requests(story, 5050, 65_000);
+  story.hear({ t: 65_000, pods: [pod("a", "ready")] });
+  requests(story, 65_000, 70_000);
+  const [second, first] = story.changes.map(({ verdict }) => [verdict.kind, verdict.seconds, verdict.stuck]);
+  assert.deepEqual(second, ["readiness", 60, 0]);
+  assert.deepEqual([first[0], first[2]], ["readiness", 1]);
+  assert.ok(first[1] >= 27 && first[1] <= 30, `so far ${first[1]} s`);
+});
+
+test("a scale-down lasts from the first signal to the last answer", () => {
+  const story = begun(["a", "b", "c"]);
+  const stopping = (name, since) => pod(name, "stopping", "1.0", { stop: { since_signal_seconds: since, drain_seconds: 2, deadline_seconds: 9 } });
+  story.hear({ t: 5000, pods: [stopping("a", 0.2), stopping("b", 0.2)] });
+  requests(story, 5000, 11_000);
+  // It answers no more, and a second later the server takes it for ended.
+  story.hear({ t: 11_000, pods: [pod("a", "stopping"), pod("b", "stopping")] });
+  story.hear({ t: 12_200, pods: [], left: ["0/a", "0/b"] });
+  requests(story, 12_200, 16_000);
+  assert.deepEqual(story.changes.map(({ verdict }) => [verdict.kind, verdict.before, verdict.pods, verdict.seconds]), [["scale", 3, 1, 6.2]]);
+});
+
+test("a pod that answered nothing for long before it left makes its change no longer", () => {
+  const story = begun(["a"]);
+  story.hear({ t: 2000, pods: [pod("b", "no answer")] });
+  requests(story, 2000, 100_000);
+  story.hear({ t: 100_000, pods: [], left: ["0/b"] });
+  requests(story, 100_000, 105_000);
+  assert.deepEqual(story.changes.map(({ verdict }) => verdict.seconds)[0], 0);
+});

@@ -108,3 +108,32 @@ test("a page that is opened during an outage says that nothing is answered", { t
     await fakes.end();
   }
 });
+
+test("a change lasts as long as what has happened: a readiness that fails, and a scale-down", { timeout: 90_000 }, async () => {
+  const fakes = await new Fakes(75, 3).start();
+  const { page, complaints, context } = await watching(fakes, 3, "10");
+  const about = (seconds, ms) => assert.ok(Math.abs(seconds * 1000 - ms) < 700, `${seconds} s, of ${ms} ms`);
+  try {
+    let begin = Date.now();
+    fakes.pods[0].ready = false;
+    // Longer than any state that the page takes for the last one.
+    await sleep(15_000);
+    fakes.pods[0].ready = true;
+    let lasted = Date.now() - begin;
+    let { verdicts } = await judged(page, 1);
+    assert.deepEqual(verdicts.map((verdict) => [verdict.kind, verdict.failed]), [["readiness", 0]]);
+    about(verdicts[0].seconds, lasted);
+    begin = Date.now();
+    for (const pod of fakes.pods.slice(1)) Object.assign(pod, { removed: true, info: { stop: { since_signal_seconds: 0, drain_seconds: 1, deadline_seconds: 9 } } });
+    await sleep(4000);
+    for (const pod of fakes.pods.slice(1)) pod.answer = (_, response) => Boolean(response.socket.destroy());
+    lasted = Date.now() - begin;
+    ({ verdicts } = await judged(page, 2));
+    assert.deepEqual([verdicts[0].kind, verdicts[0].before, verdicts[0].pods], ["scale", 3, 1]);
+    about(verdicts[0].seconds, lasted);
+    assert.deepEqual(complaints, []);
+  } finally {
+    await context.close();
+    await fakes.end();
+  }
+});

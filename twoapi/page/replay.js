@@ -25,10 +25,9 @@ export function seek(at) {
   if (!replay) return;
   const { change } = replay;
   if (at < replay.at || !replay.told) {
-    replay.story = new Story(live.labels);
+    // It begins to look in the middle of what happens.
+    replay.story = new Story(live.labels, -Infinity);
     replay.story.versions = [...live.versions];
-    // The pods that were there are no news.
-    replay.story.began = -Infinity;
     replay.told = 0;
   }
   replay.at = Math.min(Math.max(at, change.begin), change.end);

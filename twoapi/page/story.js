@@ -81,16 +81,17 @@ export class Story {
   silent = new Map();
   /** @type {Side[]} */
   sides = [];
-  /** @type {number | undefined} when the first look began */
-  began;
+  /** @type {number | undefined} when a pod was last found by the first look */
+  found;
   /** @type {number | undefined} when something was last heard */
   heard;
   /** @type {(moment: Moment) => void} */
   onMoment = () => {};
 
-  /** @param {string[]} labels what the Services are called */
-  constructor(labels = []) {
+  /** @param {string[]} labels what the Services are called @param {number} [began] when one began to look */
+  constructor(labels = [], began) {
     this.labels = labels;
+    this.began = this.found = began;
   }
 
   /** @param {number} service */
@@ -167,13 +168,14 @@ export class Story {
       if (pod.version) this.version(pod.version);
       const same = before && (before.name === pod.name || !before.name);
       if (before && !same) this.leave(before, t);
+      // Who was there before one began to look is no news, however late it is found.
+      const isOld = settling || (pod.began ?? Infinity) < (this.began ?? t);
       if (!same && !initial) {
-        if (settling) {
-          this.began = t;
-          this.side(pod.service).open?.from.push(pod);
-        } else this.moment(t, pod, "appeared");
+        if (settling) this.found = t;
+        if (isOld) this.side(pod.service).open?.from.push(pod);
+        else this.moment(t, pod, "appeared");
       }
-      if (!initial) this.compare(same ? before : undefined, pod, t);
+      if (!initial) this.compare(same ? before : undefined, pod, t, isOld);
       if (pod.state === "ready") this.unready.delete(pod.id);
       else if (!same || !this.unready.has(pod.id)) this.unready.set(pod.id, t);
       // A pod that stops says how far it has come, until it has ended.
@@ -189,8 +191,8 @@ export class Story {
 
   /** At first, pods that are found are no news. @param {number} t */
   settling(t) {
-    this.began ??= t;
-    return t - this.began < FIRST_LOOK_MS;
+    this.found ??= this.began ??= t;
+    return t - this.found < FIRST_LOOK_MS;
   }
 
   /** @param {Pod} pod @param {number} t */
@@ -204,12 +206,13 @@ export class Story {
     this.unready.delete(pod.id);
   }
 
-  /** @param {Pod | undefined} before @param {Pod} pod @param {number} t */
-  compare(before, pod, t) {
+  /** @param {Pod | undefined} before @param {Pod} pod @param {number} t @param {boolean} isOld */
+  compare(before, pod, t, isOld) {
     if (before && pod.restarts > before.restarts) this.moment(t, pod, "restart");
     // What a pod is at first is no news; only later is it one of a pod that is new.
-    if (before?.state === pod.state || !before && this.settling(t)) return;
-    if (pod.state === "ready") this.becomeReady(pod, t);
+    if (before?.state === pod.state || !before && isOld) return;
+    // The first look finds the containers of a pod one after the other.
+    if (pod.state === "ready" && !this.settling(t)) this.becomeReady(pod, t);
     if (pod.state === "stopping") {
       const since = Math.min(Math.max(pod.stop?.since_signal_seconds ?? 0, 0), MAX_SINCE_SIGNAL_SECONDS);
       this.moment(t - since * 1000, pod, "signal");
@@ -246,7 +249,8 @@ export class Story {
     if (mark.version && this.answered.size < 2 * MAX_VERSIONS && !this.answered.has(key)) {
       this.answered.add(key);
       this.version(mark.version);
-      if (!this.settling(mark.t) && [...this.answered].filter((other) => other.startsWith(`${mark.service} `)).length > 1) {
+      // Its pods make a change, and not its first answer, for which a canary may take long.
+      if (side.open && [...this.answered].filter((other) => other.startsWith(`${mark.service} `)).length > 1) {
         this.moment(mark.t, { name: mark.pod, ip: "", version: mark.version, service: mark.service }, "first");
       }
     }

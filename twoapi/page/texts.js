@@ -57,6 +57,7 @@ export const texts = {
   first: ["first answer", "首次应答"],
   unobserved: ["not observed", "未观察"],
   update: ["{from} → {to}: {n} pods in {s} s", "{from} → {to}：{n} 个 Pod，用时 {s} 秒"],
+  added: ["{to}: {n} pods added in {s} s", "{to}：增加 {n} 个 Pod，用时 {s} 秒"],
   scale: ["{before} → {n} pods in {s} s", "{before} → {n} 个 Pod，用时 {s} 秒"],
   replace: ["{to}: {n} pods replaced in {s} s", "{to}：替换 {n} 个 Pod，用时 {s} 秒"],
   readiness: ["{to}: readiness changed for {s} s", "{to}：就绪状态变化，持续 {s} 秒"],

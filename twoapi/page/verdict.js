@@ -31,7 +31,8 @@ export function judge(service, label, open, pods, waiting, end, heard, blind) {
   const ready = pods.filter((pod) => pod.state === "ready").length;
   let [kind, count] = ["readiness", ready];
   if (open.first === null) kind = "outage";
-  else if (from.join() !== to.join() && from.length && to.length) [kind, count] = ["update", fresh];
+  else if (fresh && from.some((version) => !to.includes(version)) && to.length) [kind, count] = ["update", fresh];
+  else if (fresh > gone && from.length && to.some((version) => !from.includes(version))) [kind, count] = ["added", fresh - gone];
   else if (fresh !== gone) [kind, count] = ["scale", pods.length];
   else if (fresh) [kind, count] = ["replace", fresh];
   // An outage lasts from the beginning of the first request that failed to the end of the last one, and

@@ -13,7 +13,7 @@ let listed = "";
 
 /** A verdict in a sentence. @param {Verdict} v */
 function sentence(v) {
-  const gaps = { ...v, from: v.from.join(t("comma")), to: v.to.join(t("comma")), n: v.pods, s: v.seconds };
+  const gaps = { ...v, from: v.from.join(" + "), to: v.to.join(" + "), n: v.pods, s: v.seconds };
   const parts = [t(v.kind, gaps), t("requests", { n: v.requests.toLocaleString(language()), f: v.failed })];
   for (const [outcome, count] of Object.entries(v.outcomes)) parts.push(`${count} ${outcomeName(outcome)}`);
   if (v.longest_gap_ms !== null) parts.push(t("longest", { g: v.longest_gap_ms }));

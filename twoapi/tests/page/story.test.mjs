@@ -318,7 +318,8 @@ test("a page that is opened during an update judges what is left of it, and no p
   story.hear({ t: 3000, pods: [], left: ["0/a", "0/b"] });
   story.tick(9000);
   const { verdict } = story.changes[0];
-  assert.deepEqual([verdict.kind, verdict.from, verdict.to, verdict.before], ["update", ["1.0", "1.1"], ["1.1"], 3]);
+  // No new pod was seen.
+  assert.deepEqual([verdict.kind, verdict.from, verdict.to, verdict.before], ["scale", ["1.0", "1.1"], ["1.1"], 3]);
 });
 
 test("a time in which nobody wants requests is no gap", () => {
@@ -468,4 +469,50 @@ test("a pod that answered nothing for long before it left makes its change no lo
   story.hear({ t: 100_000, pods: [], left: ["0/b"] });
   requests(story, 100_000, 105_000);
   assert.deepEqual(story.changes.map(({ verdict }) => verdict.seconds)[0], 0);
+});
+
+test("opening the page beside a canary is no change, however late the canary answers first", () => {
+  const story = new Story(["service"]);
+  story.hear({ t: 0, all: true, pods: [pod("a", "ready"), pod("b", "ready", "1.1")] });
+  requests(story, 2000, 5000);
+  story.hear({ t: 5000, marks: [ok(5000, "1.1")] });
+  requests(story, 5050, 10_000);
+  assert.deepEqual([story.moments, story.changes, story.side(0).open], [[], [], null]);
+});
+
+test("a pod that is found late and was there before is no news, and a new one is", () => {
+  const story = new Story(["service"]);
+  story.hear({ t: 100_000, all: true, pods: [pod("a", "ready", "1.0", { began: 40_000 })] });
+  requests(story, 102_000, 105_000);
+  story.hear({ t: 105_000, pods: [pod("b", "ready", "1.1", { began: 90_000 })] });
+  requests(story, 105_000, 110_000);
+  assert.deepEqual(story.moments, []);
+  story.hear({ t: 110_000, pods: [pod("c", "ready", "1.1", { began: 109_000 })] });
+  requests(story, 110_000, 115_000);
+  assert.deepEqual(story.moments.map(({ kind, pod: name }) => [kind, name]), [["appeared", "c"], ["isReady", "c"]]);
+  assert.deepEqual(story.changes.map(({ verdict }) => [verdict.kind, verdict.before, verdict.pods]), [["scale", 2, 3]]);
+});
+
+test("a pod whose containers are found one after the other hasn't become ready", () => {
+  const story = new Story(["service"]);
+  story.hear({ t: 0, all: true, pods: [] });
+  story.hear({ t: 100, pods: [pod("a", "not ready", "1.0")] });
+  story.hear({ t: 500, pods: [pod("a", "ready", "1.0")] });
+  assert.deepEqual(story.moments, []);
+});
+
+test("an added version is no update, and neither is one that is taken away", () => {
+  const story = begun(["a", "b"]);
+  story.hear({ t: 2000, pods: [pod("c", "ready", "1.1")] });
+  requests(story, 2000, 10_000);
+  story.hear({ t: 10_000, pods: [], left: ["0/c"] });
+  requests(story, 10_000, 16_000);
+  assert.deepEqual(story.changes.map(({ verdict }) => [verdict.kind, verdict.from, verdict.to, verdict.pods]), [
+    ["scale", ["1.0", "1.1"], ["1.0"], 2],
+    ["added", ["1.0"], ["1.0", "1.1"], 1],
+  ]);
+  // A rollout that stops half way has replaced what it has replaced.
+  story.hear({ t: 16_000, pods: [pod("d", "ready", "1.1")], left: ["0/a"] });
+  requests(story, 16_000, 20_000);
+  assert.deepEqual([story.changes[0].verdict.kind, story.changes[0].verdict.pods], ["replace", 1]);
 });

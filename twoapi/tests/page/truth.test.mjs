@@ -137,3 +137,30 @@ test("a change lasts as long as what has happened: a readiness that fails, and a
     await fakes.end();
   }
 });
+
+test("opening the page beside a canary is no change, and a version that is added is no update", { timeout: 90_000 }, async () => {
+  const fakes = new Fakes(76, 3);
+  // One that gets requests a little later, and one that is found later too.
+  Object.assign(fakes.pods[1], { version: "1.1", removed: true });
+  Object.assign(fakes.pods[2], { version: "1.2", removed: true, gone: true });
+  await fakes.start({ PODS_NAME: [1, 2, 3, 4].map((i) => `127.0.76.${i}`).join() });
+  const { page, complaints, context } = await watching(fakes, 2, "10");
+  try {
+    await sleep(3000);
+    for (const pod of fakes.pods) pod.removed = pod.gone = false;
+    await page.waitForFunction(() => ["1.1", "1.2"].every((version) => window.page.live.marks.some((mark) => mark.version === version)), null, { timeout: PATIENCE });
+    await cards(page).nth(2).waitFor({ timeout: PATIENCE });
+    await sleep(4000);
+    const { verdicts, open } = await state(page);
+    assert.deepEqual([verdicts, open], [[], false]);
+    assert.equal(await page.locator("#changes button").count(), 0, "there is nothing to replay");
+    fakes.pods.push({ ...fakes.pods[0], ip: "127.0.76.4", name: "chesterdeployment-6f8b9d4c7-p004", version: "1.3", info: { started: new Date().toISOString() } });
+    const after = await judged(page, 1);
+    assert.deepEqual(after.verdicts.map((verdict) => [verdict.kind, verdict.pods, verdict.to]), [["added", 1, ["1.0", "1.1", "1.2", "1.3"]]]);
+    assert.match(await page.locator("#changes strong").innerText(), /^1\.0 \+ 1\.1 \+ 1\.2 \+ 1\.3: 1 pod added in [\d.]+ s$/);
+    assert.deepEqual(complaints, []);
+  } finally {
+    await context.close();
+    await fakes.end();
+  }
+});

@@ -1,10 +1,13 @@
-// The last two minutes as stacked answers per second, by version or by pod, and the failures on top.
+// The last two minutes of each Service as stacked answers per second, by version or by pod, and the failures
+// on top. All Services have one scale.
 
+import { make } from "./dom.js";
 import { colour, fit } from "./drawing.js";
 
 /** @typedef {import("./story.js").Story} Story */
+/** @typedef {{ name: string, fill: string, counts: Uint32Array, least: number }} Band */
 
-const SECONDS = 120, HEIGHT = 150, LEFT = 30, TOP = 4, BOTTOM = 22;
+const SECONDS = 120, LEFT = 30, TOP = 4, BOTTOM = 22;
 
 /** So many pods have a band of their own. Whatever the others have answered is one more band. */
 const MAX_BANDS = 100;
@@ -21,10 +24,29 @@ export class Chart {
   numbers = new Map();
   /** What is named, with its colour. @type {{ name: string, fill: string }[]} */
   named = [];
+  /** Of whom there are answers. @type {Set<string>} */
+  names = new Set();
+  /** How many of them aren't named. */
+  more = 0;
+  /** One of each Service. @type {HTMLCanvasElement[]} */
+  canvases = [];
 
-  /** @param {HTMLCanvasElement} canvas */
-  constructor(canvas) {
-    this.canvas = canvas;
+  /** @param {HTMLElement} place */
+  constructor(place) {
+    this.place = place;
+  }
+
+  /** @param {string[]} labels what the Services are called */
+  layOut(labels) {
+    this.canvases = labels.map(() => make("canvas"));
+    this.place.replaceChildren(...this.canvases.map((canvas, i) => {
+      const caption = make("figcaption", "", labels[1] ? labels[i] : "");
+      caption.id = `chart-${i}`;
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-labelledby", `history-title ${caption.id}`);
+      canvas.setAttribute("aria-describedby", "bands");
+      return make("figure", "", caption, canvas);
+    }));
   }
 
   /** @param {string} pod */
@@ -36,22 +58,32 @@ export class Chart {
 
   /** @param {Story} story @param {number} now */
   draw(story, now) {
-    const g = fit(this.canvas, HEIGHT);
-    if (!g) return;
     const start = Math.floor(now / 1000) - SECONDS;
-    const bands = this.count(story, start);
-    const sums = Array.from({ length: SECONDS }, (_, s) => bands.reduce((sum, { counts }) => sum + counts[s], 0));
-    const most = Math.max(5, ...sums);
-    const [width, height] = [this.canvas.clientWidth - LEFT, HEIGHT - TOP - BOTTOM];
+    this.names.clear();
+    const all = this.canvases.map((_, service) => this.count(story, start, service));
+    const sums = all.map((bands) => Array.from({ length: SECONDS }, (_, s) => bands.reduce((sum, { counts }) => sum + counts[s], 0)));
+    const most = Math.max(5, ...sums.flat());
+    this.canvases.forEach((canvas, i) => this.paint(canvas, all[i], most, story.blind.map((times) => times.map((at) => at / 1000 - start))));
+    const bands = all.flatMap((each) => each.slice(0, -2));
+    this.named = bands.filter(({ name }, i) => bands.findIndex((band) => band.name === name) === i).slice(0, MAX_NAMED);
+    this.more = this.names.size - this.named.length;
+  }
+
+  /** @param {HTMLCanvasElement} canvas @param {Band[]} bands @param {number} most @param {number[][]} blind in seconds */
+  paint(canvas, bands, most, blind) {
+    const size = canvas.clientHeight;
+    const g = fit(canvas, size);
+    if (!g) return;
+    const [width, height] = [canvas.clientWidth - LEFT, size - TOP - BOTTOM];
     // Edges between pixels would be blurred.
     const x = (/** @type {number} */ s) => LEFT + Math.round((s / SECONDS) * width);
     const y = (/** @type {number} */ n) => TOP + Math.round((1 - n / most) * height);
     g.fillStyle = colour("blind");
-    for (const [from, to] of story.blind) {
-      const [a, b] = [from, to].map((at) => x(Math.min(Math.max(at / 1000 - start, 0), SECONDS)));
+    for (const times of blind) {
+      const [a, b] = times.map((at) => x(Math.min(Math.max(at, 0), SECONDS)));
       g.fillRect(a, TOP, b - a, height);
     }
-    axes(g, most, x, y);
+    axes(g, most, x, y, size);
     const below = Array(SECONDS).fill(0);
     for (const { fill, counts, least } of bands) {
       g.fillStyle = fill;
@@ -64,22 +96,25 @@ export class Chart {
         g.fillRect(x(s), bottom - line - size, x(s + 1) - x(s), size);
       });
     }
-    this.named = bands.slice(0, Math.min(bands.length - 2, MAX_NAMED));
-    if (bands.length - 2 > MAX_NAMED) this.named.push({ name: "…", fill: "" });
   }
 
-  /** What each has answered in each second, from the lowest band to the highest. @param {Story} story @param {number} start */
-  count(story, start) {
+  /**
+   * What each has answered in each second, from the lowest band to the highest.
+   * @param {Story} story @param {number} start @param {number} service @returns {Band[]}
+   */
+  count(story, start, service) {
     const none = () => new Uint32Array(SECONDS);
     /** @type {Map<string, Uint32Array>} */
     const each = new Map();
     const [others, failed] = [none(), none()];
-    for (const { t: time, outcome, pod, version } of story.marks) {
-      const second = Math.floor(time / 1000) - start;
-      if (second < 0 || second >= SECONDS) continue;
-      const name = this.by === "pod" ? pod : version;
-      if (outcome === "ok" && each.size < MAX_BANDS && !each.has(name)) each.set(name, none());
-      const counts = outcome === "ok" ? each.get(name) ?? others : failed;
+    for (const mark of story.marks) {
+      const second = Math.floor(mark.t / 1000) - start;
+      if (mark.service !== service || second < 0 || second >= SECONDS) continue;
+      const name = this.by === "pod" ? mark.pod : mark.version;
+      const ok = mark.outcome === "ok";
+      if (ok) this.names.add(name);
+      if (ok && each.size < MAX_BANDS && !each.has(name)) each.set(name, none());
+      const counts = ok ? each.get(name) ?? others : failed;
       counts[second] += 1;
     }
     const number = (/** @type {string} */ name) => (this.by === "pod" ? this.number(name) : story.version(name));
@@ -96,8 +131,9 @@ export class Chart {
  * @param {number} most
  * @param {(s: number) => number} x
  * @param {(n: number) => number} y
+ * @param {number} bottom
  */
-function axes(g, most, x, y) {
+function axes(g, most, x, y, bottom) {
   // 1, 2, 5, 10 and so on, of which up to five are written.
   let step = 1;
   while (most / step > 4) step *= String(step)[0] === "2" ? 2.5 : 2;
@@ -110,6 +146,6 @@ function axes(g, most, x, y) {
   }
   for (let s = 0; s < SECONDS; s += 30) {
     g.textAlign = s ? "center" : "left";
-    g.fillText(`${s - SECONDS} s`, x(s), HEIGHT - 5);
+    g.fillText(`${s - SECONDS} s`, x(s), bottom - 5);
   }
 }

@@ -33,7 +33,7 @@ let problems = {};
 let lanes = [];
 /** @type {Cards[]} */
 let cards = [];
-const chart = new Chart(/** @type {HTMLCanvasElement} */ (by("chart")));
+const chart = new Chart(by("chart"));
 
 const stream = new Stream({
   onState(name, { pod, why = "" }) {
@@ -74,6 +74,7 @@ function layOut(found) {
   by("cards").classList.toggle("two", found.length > 1);
   lanes = live.labels.map((label, i) => new Lanes(by("lanes"), label, i));
   cards = live.labels.map((label, i) => new Cards(by("cards"), label, i, act));
+  chart.layOut(live.labels);
 }
 
 /** @param {Pod | null} pod */
@@ -113,11 +114,14 @@ function show(story, now) {
   write(by("problem"), state.name === "lost" ? state.why || t("lostWhy") : Object.values(problems).join(" "));
   services.forEach((service, i) => cards[i].show(story.podsOf(i), story, now, service.pods));
   chart.draw(story, now);
-  showLegend(by("bands"), chart.named.map(({ name, fill }) => {
-    const dot = make("span", "", fill && "■ ");
+  const bands = chart.named.map(({ name, fill }) => {
+    const dot = make("span", "", "■ ");
     dot.style.color = fill;
     return [name + fill, dot, chart.by === "pod" ? name.split("-").at(-1) ?? "" : name];
-  }));
+  });
+  // Those are in the picture too.
+  const more = t("more", { n: chart.more });
+  showLegend(by("bands"), chart.more ? [...bands, [more, more]] : bands);
   const legend = story.versions.map((version, i) => ["v" + i, pattern(i), version]);
   const failures = new Set(story.sides.flatMap((side) => Object.keys(side.outcomes)));
   for (const outcome of failures) legend.push([outcome, sign(outcome), outcomeName(outcome)]);

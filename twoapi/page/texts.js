@@ -28,6 +28,7 @@ export const texts = {
   going: ["Under way: {what}", "正在进行：{what}"],
   history: ["Answers per second, two minutes", "每秒应答数，最近两分钟"],
   byVersion: ["by version", "按版本"],
+  more: ["and {n} more", "另有 {n} 个"],
   byPod: ["by pod", "按 Pod"],
   try: ["Try it", "动手试试"],
   pods: ["Pods", "Pod"],

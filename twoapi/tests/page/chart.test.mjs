@@ -56,7 +56,7 @@ async function drawn(page, requests, seconds, by = "version") {
     chart.draw(story, now);
     chart.by = before;
     CanvasRenderingContext2D.prototype.fillText = own;
-    const { canvas } = chart;
+    const [canvas] = chart.canvases;
     const ratio = canvas.width / canvas.clientWidth;
     const g = canvas.getContext("2d");
     const probe = document.body.appendChild(document.createElement("i"));
@@ -80,7 +80,7 @@ async function drawn(page, requests, seconds, by = "version") {
       // Without the lines of the axis.
       return bar.filter(({ name }) => name !== "nothing" && name !== "line");
     });
-    return { bars, texts, colours, named: chart.named.map(({ name }) => name), width: canvas.width, shown: canvas.clientWidth };
+    return { bars, texts, colours, named: chart.named.map(({ name }) => name), more: chart.more, width: canvas.width, shown: canvas.clientWidth };
   }, { requests, seconds, by });
 }
 
@@ -127,14 +127,14 @@ test("answers of twenty pods, of two hundred, and of forty versions are all in t
   const { page, context } = await quiet();
   for (const [count, by, most] of [[20, "pod", 8], [200, "pod", 8], [40, "version", 8], [3, "pod", 3]]) {
     const requests = Array.from({ length: count }, (_, i) => many(2, 40, `1.${i}`, `pod-${i}`)).flat();
-    const { bars: [bar], texts, named } = await drawn(page, [...requests, ...many(count * 2, 50, "1.0", "pod-0")], [40], by);
+    const { bars: [bar], texts, named, more } = await drawn(page, [...requests, ...many(count * 2, 50, "1.0", "pod-0")], [40], by);
     const sum = bar.reduce((all, { height }) => all + height, 0);
     const numbers = texts.map(({ text }) => Number(text)).filter((number) => number >= 0);
     const full = (heightOf(texts, numbers.at(-2)) / numbers.at(-2)) * count * 2;
     // Between bands of pods there are lines of the ground.
     assert.ok(Math.abs(sum - full) <= 2 + (by === "pod" ? Math.min(count, 62) : 0), `${count} by ${by}: ${sum} px of ${full}`);
     assert.ok(!bar.some(({ name }) => name === "failure"), "nothing failed");
-    assert.equal(named.filter((name) => name !== "…").length, most, named.join());
+    assert.deepEqual([named.length, more], [most, count - most], named.join());
   }
   await context.close();
 });
@@ -152,7 +152,7 @@ test("the page draws what happens, in the theme that is chosen, as wide as the w
   await page.getByText("50", { exact: true }).click();
   /** Whether a colour of the style sheet, as it is now, is in the chart. */
   const has = (name) => page.waitForFunction((name) => {
-    const canvas = document.getElementById("chart");
+    const canvas = document.querySelector("#chart canvas");
     const probe = document.body.appendChild(document.createElement("i"));
     probe.style.color = `var(--${name})`;
     const wanted = getComputedStyle(probe).color;
@@ -168,7 +168,7 @@ test("the page draws what happens, in the theme that is chosen, as wide as the w
   await has("v0");
   await page.setViewportSize({ width: 390, height: 844 });
   await page.waitForFunction(() => {
-    const { width, clientWidth } = document.getElementById("chart");
+    const { width, clientWidth } = document.querySelector("#chart canvas");
     return clientWidth < 390 && width === clientWidth;
   }, null, { timeout: PATIENCE });
   await has("v0");
@@ -243,7 +243,7 @@ test("a pod keeps its colour and its place in the chart, whoever answers first",
       const story = new live.constructor(["a"]);
       const marks = pods.map((pod, i) => ({ t: 1000 + i, took: 1, service: 0, lane: 0, late: null, outcome: "ok", version: "1.0", pod }));
       story.hear({ t: 2000, marks });
-      return chart.count(story, 0).slice(0, -2).map(({ name, fill }) => `${name} ${fill}`);
+      return chart.count(story, 0, 0).slice(0, -2).map(({ name, fill }) => `${name} ${fill}`);
     };
     chart.by = "pod";
     return [bands(["a", "b", "c"]), bands(["c", "b", "a"]), bands(["c", "a"])];
@@ -271,5 +271,32 @@ test("what piles up while the page stands still, or while somebody sets its cloc
   });
   assert.ok(inMostSeconds <= 20, `${inMostSeconds} answers in one second, of ten that were asked for`);
   assert.ok(gap < 2000, `a gap of ${gap} ms`);
+  await context.close();
+});
+
+test("each Service has its own bars, on one scale, and nothing of the other's", { timeout: 60_000 }, async () => {
+  const { page, context } = await quiet();
+  const { heights, counts } = await page.evaluate(() => {
+    const { live, chart } = window.page;
+    const story = new live.constructor(["a", "b"]);
+    const now = Math.floor(Date.now() / 1000) * 1000 + 500;
+    const marks = (count, service) => Array.from({ length: count }, () => ({ t: now - 10_000, took: 1, service, lane: 0, late: null, outcome: "ok", version: "1.0", pod: `p${service}` }));
+    story.hear({ t: now, marks: [...marks(40, 0), ...marks(10, 1)] });
+    chart.layOut(["a", "b"]);
+    chart.draw(story, now);
+    const heights = chart.canvases.map((canvas) => {
+      const x = 30 + Math.round((110.5 / 120) * (canvas.clientWidth - 30));
+      const { data } = canvas.getContext("2d").getImageData(x, 0, 1, canvas.height);
+      const probe = document.body.appendChild(document.createElement("i"));
+      probe.style.color = "var(--v0)";
+      const wanted = getComputedStyle(probe).color;
+      probe.remove();
+      return Array.from({ length: canvas.height }, (_, y) => `rgb(${data[4 * y]}, ${data[4 * y + 1]}, ${data[4 * y + 2]})`).filter((colour) => colour === wanted).length;
+    });
+    const counts = [0, 1].map((service) => chart.count(story, Math.floor(now / 1000) - 120, service).map((band) => band.counts[110]));
+    return { heights, counts };
+  });
+  assert.deepEqual(counts, [[40, 0, 0], [10, 0, 0]]);
+  assert.ok(heights[0] > 60 && Math.abs(heights[0] / 4 - heights[1]) <= 1, `${heights} px`);
   await context.close();
 });

@@ -19,6 +19,7 @@ export class Fakes {
     this.asked = 0;
     /** What became of the requests through the Service. */
     this.counts = { answered: 0, failed: 0 };
+    this.twin = { answered: 0, failed: 0 };
     this.started = new Date(Date.now() - 60_000).toISOString();
   }
 
@@ -43,11 +44,13 @@ export class Fakes {
 
   answer(request, response) {
     const number = Number(request.socket.localAddress?.split(".").at(-1));
-    const led = number === 250 ? this.pods.filter((pod) => !pod.removed) : [];
-    const pod = number === 250 ? led[this.turn++ % led.length] : this.pods[number - 1];
+    // The Service has one address, and its twin another one.
+    const counts = { 250: this.counts, 249: this.twin }[number];
+    const led = this.pods.filter((pod) => !pod.removed);
+    const pod = counts ? led[this.turn++ % led.length] : this.pods[number - 1];
     // A pod that is gone hears nothing, and the Service's connections to it end.
-    if (pod?.gone && number !== 250) return;
-    if (number === 250) response.on("close", () => (this.counts[response.statusCode === 200 && response.writableFinished ? "answered" : "failed"] += 1));
+    if (pod?.gone && !counts) return;
+    if (counts) response.on("close", () => (counts[response.statusCode === 200 && response.writableFinished ? "answered" : "failed"] += 1));
     if (!pod || pod.gone) return response.socket?.destroy();
     this.asked += 1;
     if (pod.answer?.(request, response)) return;

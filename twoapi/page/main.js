@@ -25,7 +25,7 @@ const SILENT_MS = 1000;
 
 /** @type {{ label: string, pods: string, traffic: string | null }[]} */
 let services = [];
-let viewers = 1, actions = false, drawn = 0;
+let viewers = 1, sent = 0, actions = false, drawn = 0;
 let state = { name: "loading", pod: "", why: "" };
 /** @type {Record<string, string>} */
 let problems = {};
@@ -49,8 +49,8 @@ const stream = new Stream({
       /** @type {HTMLButtonElement} */ (by("all")).disabled = false;
       if (JSON.stringify(services) !== JSON.stringify(data.services)) layOut(data.services);
     } else if (name === "status") {
-      viewers = data.viewers;
-      if (!data.rate) live.pause();
+      ({ viewers, rate: sent } = data);
+      live.setRate(sent);
     } else if (name === "problems") problems = data;
     const heard = entry(name, data, offset);
     if (!heard) return;
@@ -111,6 +111,7 @@ function show(story, now) {
   if (isSilent) parts.unshift(t("silent", { s: Math.floor(silent / 1000) }));
   if (state.name === "live" && viewers > 1) parts.push(t("viewers", { n: viewers }));
   write(status, parts.join(" · "));
+  write(by("sent"), state.name === "live" && sent !== stream.rate ? t("sent", { n: sent }) : "");
   write(by("problem"), state.name === "lost" ? state.why || t("lostWhy") : Object.values(problems).join(" "));
   services.forEach((service, i) => cards[i].show(story.podsOf(i), story, now, service.pods));
   chart.draw(story, now);
@@ -136,7 +137,7 @@ for (const radio of document.querySelectorAll("[name=by]")) {
 }
 // Below a folder its URLs lead to this server, also if a proxy serves it as the folder without a slash.
 if (!location.pathname.endsWith("/")) history.replaceState(null, "", location.pathname + "/");
-offerChoices((rate) => stream.open(rate), () => {
+offerChoices((rate) => stream.open(sent = rate), () => {
   if (replay) seek(replay.at);
   drawn = 0;
   draw();

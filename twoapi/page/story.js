@@ -85,6 +85,8 @@ export class Story {
   found;
   /** @type {number | undefined} when something was last heard */
   heard;
+  /** So many milliseconds are between two requests; 0 if that isn't known. */
+  normal = 0;
   /** @type {(moment: Moment) => void} */
   onMoment = () => {};
 
@@ -96,7 +98,7 @@ export class Story {
 
   /** @param {number} service */
   side(service) {
-    while (this.sides.length <= service) this.sides.push({ ok: 0, failed: 0, late: 0, outcomes: {}, gap: 0, since: 0, running: 0, open: null, over: -Infinity });
+    while (this.sides.length <= service) this.sides.push({ ok: 0, failed: 0, late: 0, outcomes: {}, gap: 0, normal: 0, since: 0, running: 0, open: null, over: -Infinity });
     return this.sides[service];
   }
 
@@ -149,6 +151,19 @@ export class Story {
   /** From now on there may be no requests, so the next one ends no gap. */
   pause() {
     for (const side of this.sides) side.since = side.running = 0;
+  }
+
+  /** So many requests a second are sent from now on. @param {number} rate */
+  setRate(rate) {
+    const normal = rate && 1000 / rate;
+    if (normal !== this.normal || !rate) this.pause();
+    this.normal = normal;
+    for (const { open } of this.sides) if (open) open.normal = Math.max(open.normal, normal);
+  }
+
+  /** Counts from now on. */
+  reset() {
+    for (const side of this.sides) side.ok = side.failed = side.gap = side.normal = 0;
   }
 
   /** @param {Entry} entry */
@@ -236,7 +251,9 @@ export class Story {
     // A gap is a time without an answer, and it counts while it goes on. A failure may be the first that is
     // heard: then it begins with that request.
     if (failed) side.since ||= beginOf(mark);
-    if (side.since) side.gap = Math.max(side.gap, (mark.gap ??= mark.t - side.since));
+    if (side.since) mark.gap ??= mark.t - side.since;
+    // The longest one is the one that is the most above what the rate made normal.
+    if (mark.gap && (!side.gap || mark.gap - this.normal > side.gap - side.normal)) [side.gap, side.normal] = [mark.gap, this.normal];
     side.running = failed ? mark.t - side.since : 0;
     if (failed) {
       side.failed += 1;
@@ -296,7 +313,7 @@ export class Story {
   /** The verdict on a change up to then. @param {number} service @param {Open} open @param {number} end */
   judge(service, open, end) {
     const [pods, marks] = [this.podsOf(service), this.marks.filter((mark) => mark.service === service)];
-    return judge(service, this.labels[service] ?? "", open, pods, isWaiting(open, pods, this.unready), end, marks, this.blind);
+    return judge(service, this.labels[service] ?? "", open, pods, isWaiting(open, pods, this.unready), end, marks, this.blind, Math.max(open.normal, this.normal));
   }
 
   /** @param {number} service @param {Open} open @param {number} end */

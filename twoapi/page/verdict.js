@@ -19,9 +19,10 @@ const seconds = (ms) => Math.round(ms / 100) / 10;
  * @param {number} end
  * @param {Mark[]} heard the requests of the Service
  * @param {[number, number][]} blind times in which nobody looked
+ * @param {number} normal how far apart the requests were
  * @returns {Verdict}
  */
-export function judge(service, label, open, pods, waiting, end, heard, blind) {
+export function judge(service, label, open, pods, waiting, end, heard, blind, normal) {
   const marks = heard.filter((mark) => beginOf(mark) >= open.begin && beginOf(mark) <= end);
   const versions = (/** @type {Pod[]} */ list) => [...new Set(list.flatMap((pod) => pod.version ?? []))].sort();
   const names = (/** @type {Pod[]} */ list) => new Set(list.map((pod) => pod.name));
@@ -65,6 +66,7 @@ export function judge(service, label, open, pods, waiting, end, heard, blind) {
     outcomes,
     late: marks.filter((mark) => mark.late !== null).length,
     longest_gap_ms: gaps.length ? Math.round(gaps.reduce((a, b) => Math.max(a, b))) : null,
+    normal_gap_ms: Math.round(normal),
     unobserved_seconds: seconds(unobserved),
     at: new Date(open.begin).toISOString(),
   };

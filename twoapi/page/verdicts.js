@@ -16,7 +16,7 @@ function sentence(v) {
   const gaps = { ...v, from: v.from.join(" + "), to: v.to.join(" + "), n: v.pods, s: v.seconds };
   const parts = [t(v.kind, gaps), t("requests", { n: v.requests.toLocaleString(language()), f: v.failed })];
   for (const [outcome, count] of Object.entries(v.outcomes)) parts.push(`${count} ${outcomeName(outcome)}`);
-  if (v.longest_gap_ms !== null) parts.push(t("longest", { g: v.longest_gap_ms }));
+  if (v.longest_gap_ms !== null) parts.push(t("longest", { g: v.longest_gap_ms, n: v.normal_gap_ms }));
   if (v.late) parts.push(t("lateOnes", { n: v.late }));
   if (v.stuck) parts.push(t("stuck", { n: v.stuck }));
   if (v.unobserved_seconds) parts.push(t("blind", { s: v.unobserved_seconds }));

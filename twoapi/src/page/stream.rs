@@ -8,7 +8,7 @@
 //! | `hello` | the time here, the Services, whether actions are allowed |
 //! | `pods` | pods that have changed, as [`pod`](super::pod) has them, and those that have left; all of them at first |
 //! | `traffic` | requests that are over, as [`traffic`](super::traffic) has them |
-//! | `status` | how many viewers there are, and the rate that holds |
+//! | `status` | how many viewers this pod has, and the rate at which it sends, the highest that one of them has chosen |
 //! | `problems` | what doesn't work at the moment, in sentences |
 //! | `bye` | this pod stops |
 

@@ -69,7 +69,10 @@ export class Fakes {
   }
 
   async end() {
+    const ended = this.process.exitCode ?? this.process.signalCode ?? once(this.process, "exit");
     this.process.kill("SIGKILL");
+    // Or the next one at its address would find the address taken.
+    await ended;
     for (const server of this.servers) {
       server.closeAllConnections();
       server.close();

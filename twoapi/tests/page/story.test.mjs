@@ -516,3 +516,31 @@ test("an added version is no update, and neither is one that is taken away", () 
   requests(story, 16_000, 20_000);
   assert.deepEqual([story.changes[0].verdict.kind, story.changes[0].verdict.pods], ["replace", 1]);
 });
+
+test("a gap stands beside what the rate makes normal, and the longest one is the most above it", () => {
+  const story = begun();
+  story.setRate(1);
+  for (let t = 2000; t <= 6000; t += 1000) story.hear({ t, marks: [ok(t)] });
+  assert.deepEqual([story.side(0).gap, story.side(0).normal], [1000, 1000]);
+  story.setRate(10);
+  for (let t = 6100; t <= 8000; t += 100) story.hear({ t, marks: [ok(t)] });
+  assert.deepEqual([story.side(0).gap, story.side(0).normal], [1000, 1000], "from one rate to the other there is no gap");
+  story.hear({ t: 8400, marks: [ok(8400)] });
+  assert.deepEqual([story.side(0).gap, story.side(0).normal], [400, 100]);
+  story.hear({ t: 8500, pods: [pod("a", "not ready")] });
+  story.setRate(2);
+  story.setRate(10);
+  story.hear({ t: 8600, pods: [pod("a", "ready")] });
+  requests(story, 8700, 13_000);
+  assert.equal(story.changes[0].verdict.normal_gap_ms, 500, "the slowest rate of the change");
+});
+
+test("counters that are reset count from then on, and the verdicts stay", () => {
+  const story = begun();
+  story.hear({ t: 2000, pods: [pod("b", "ready")] });
+  requests(story, 2000, 8000, (t) => t === 3000);
+  story.reset();
+  assert.deepEqual([story.side(0).ok, story.side(0).failed, story.side(0).gap, story.changes[0].verdict.failed], [0, 0, 0, 1]);
+  requests(story, 8000, 9000, (t) => t === 8500);
+  assert.deepEqual([story.side(0).ok, story.side(0).failed, story.side(0).gap], [19, 1, 100]);
+});

@@ -196,3 +196,39 @@ test("the chart has each answer of a dozen pods, and those of a second Service f
     await fakes.end();
   }
 });
+
+for (const locale of ["en-US", "zh-CN"]) {
+  test(`the rate that is shown is the one that is sent, and a gap stands beside what it makes normal: ${locale}`, { timeout: 60_000 }, async () => {
+    const zh = locale === "zh-CN";
+    const fakes = await new Fakes(78, 2).start();
+    const { page, complaints, context } = await watching(fakes, 2, "10", { locale });
+    try {
+      const sent = page.locator("#sent");
+      assert.equal(await sent.innerText(), "");
+      await page.locator("#counters", { hasText: zh ? "最长间隔（毫秒） 正常：100" : "longest gap, ms normal: 100" }).waitFor({ timeout: PATIENCE });
+      // Another viewer, who goes on when this one wants none.
+      const other = await watching(fakes, 2, "20");
+      await page.locator("#rate label").getByText("0", { exact: true }).click();
+      await sent.getByText(zh ? "实际发送 20，由其他观看者选择" : "20 are sent, another viewer's choice", { exact: true }).waitFor({ timeout: PATIENCE });
+      await page.locator("#status", { hasText: zh ? "此 Pod 有 2 个观看者" : "2 viewers of this pod" }).waitFor({ timeout: PATIENCE });
+      if (process.env.SHOTS) for (const colorScheme of ["light", "dark"]) {
+        await page.emulateMedia({ colorScheme });
+        await sleep(300);
+        await page.screenshot({ path: `${process.env.SHOTS}/rate-${locale}-${colorScheme}.png` });
+      }
+      // Counters that are reset have what was sent since.
+      const before = fakes.counts.answered;
+      await page.locator("#reset").click();
+      await sleep(3000);
+      const [ok, since] = [await page.evaluate(() => window.page.live.side(0).ok), fakes.counts.answered - before];
+      assert.ok(Math.abs(ok - since) <= 8 && ok > 45, `${ok} of ${since}`);
+      assert.match(await page.locator("#counts-title").innerText(), zh ? /^自 [\d:]+ 以来$/ : /^Since [\d:]+ [AP]M$/);
+      await other.context.close();
+      await page.waitForFunction(() => document.getElementById("sent").textContent === "", null, { timeout: PATIENCE });
+      assert.deepEqual(complaints, []);
+    } finally {
+      await context.close();
+      await fakes.end();
+    }
+  });
+}

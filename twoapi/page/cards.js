@@ -36,8 +36,12 @@ export class Cards {
     place.append(make("div", "", make("h3", "", label), this.list, this.empty));
   }
 
-  /** @param {Pod[]} pods @param {import("./story.js").Story} story @param {number} now @param {string} names */
-  show(pods, story, now, names) {
+  /**
+   * @param {Pod[]} pods @param {import("./story.js").Story} story @param {number} now @param {string} names
+   * @param {boolean} isOld whether that is how the pods were when they were seen last
+   */
+  show(pods, story, now, names, isOld) {
+    this.list.classList.toggle("old", isOld);
     const retold = this.language !== language();
     this.language = language();
     const fresh = new Set(pods);
@@ -72,7 +76,7 @@ export class Cards {
       this.update(place, pod, now);
     }
     this.list.classList.toggle("many", this.places.length > MANY);
-    for (const place of this.places) if (place.pod && !place.left) this.progress(place, story, now);
+    for (const place of this.places) if (place.pod && !place.left) this.progress(place, story, now, isOld);
     if (!story.side(this.service).open) this.sort();
     write(this.empty, pods.length || this.places.some((place) => place.pod) ? "" : t("noPods", { names }));
   }
@@ -135,8 +139,8 @@ export class Cards {
     write(within(item, ".probes"), probes.length ? `${t("probes")}: ${[...new Set(probes)].join(t("comma"))}` : "");
   }
 
-  /** What goes on by itself. @param {Place} place @param {import("./story.js").Story} story @param {number} now */
-  progress({ item, pod, seen }, story, now) {
+  /** What goes on by itself. @param {Place} place @param {import("./story.js").Story} story @param {number} now @param {boolean} isOld */
+  progress({ item, pod, seen }, story, now, isOld) {
     if (!pod) return;
     const version = pod.version ?? "";
     if (item.dataset.version !== version && version) {
@@ -156,7 +160,7 @@ export class Cards {
     for (const fault of pod.faults) {
       details.push(t("switched", { name: `${fault.container} ${fault.name}${fault.left ? ` ${Math.round(left(fault.left))} s` : ""}` }));
     }
-    write(within(item, ".state"), t(pod.state));
+    write(within(item, ".state"), t(isOld ? "wasSeen" : pod.state, { state: t(pod.state) }));
     write(within(item, ".detail"), details.join(" · "));
     const age = pod.began ? duration((now - pod.began) / 1000) : "";
     const restarts = pod.restarts ? ` · ${t("restarts")}: ${pod.restarts}` : "";

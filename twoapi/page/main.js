@@ -8,6 +8,7 @@ import { counters, showLegend } from "./counters.js";
 import { by, make, write } from "./dom.js";
 import { calm, pattern, sign } from "./drawing.js";
 import { entry } from "./entry.js";
+import { fault, showFault } from "./fault.js";
 import { Lanes } from "./lanes.js";
 import "./lessons.js";
 import { DELAY_MS, clock, live } from "./live.js";
@@ -26,7 +27,7 @@ const SILENT_MS = 1000;
 /** @type {{ label: string, pods: string, traffic: string | null }[]} */
 let services = [];
 let viewers = 1, sent = 0, actions = false, drawn = 0;
-let state = { name: "loading", pod: "", why: "" };
+let state = { name: "loading", pod: "", why: "", since: 0 };
 /** @type {Record<string, string>} */
 let problems = {};
 /** @type {Lanes[]} */
@@ -40,7 +41,8 @@ const stream = new Stream({
     // Also from one pod to the next, whose requests begin anew.
     if (state.name === "live") live.hear({ t: clock(), blind: true });
     // The end of its name tells a pod from the others. At first there is none to go on from.
-    state = { name: name === "moved" && !pod ? "loading" : name, pod: pod.split("-").at(-1) ?? "", why };
+    const since = name === state.name ? state.since : clock();
+    state = { name: name === "moved" && !pod ? "loading" : name, pod: pod.split("-").at(-1) ?? "", why, since };
   },
   onEvent(name, data) {
     setOffset(data.now, name === "hello");
@@ -96,8 +98,9 @@ function draw() {
 }
 
 function frame() {
-  draw();
+  // One that fails is not the last one.
   requestAnimationFrame(frame);
+  draw();
 }
 
 /** Everything that need not move with every frame. @param {Story} story @param {number} now */
@@ -112,8 +115,11 @@ function show(story, now) {
   if (state.name === "live" && viewers > 1) parts.push(t("viewers", { n: viewers }));
   write(status, parts.join(" · "));
   write(by("sent"), state.name === "live" && sent !== stream.rate ? t("sent", { n: sent }) : "");
-  write(by("problem"), state.name === "lost" ? state.why || t("lostWhy") : Object.values(problems).join(" "));
-  services.forEach((service, i) => cards[i].show(story.podsOf(i), story, now, service.pods));
+  if (fault) showFault();
+  else write(by("problem"), state.name === "lost" ? state.why || t("lostWhy") : Object.values(problems).join(" "));
+  // Without a connection nobody knows how the pods are now.
+  const isOld = story === live && state.name === "lost";
+  services.forEach((service, i) => cards[i].show(story.podsOf(i), story, isOld ? state.since : now, service.pods, isOld));
   chart.draw(story, now);
   const bands = chart.named.map(({ name, fill }) => {
     const dot = make("span", "", "■ ");

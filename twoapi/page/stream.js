@@ -48,7 +48,11 @@ export class Stream {
     let silence = 0;
     const heard = () => {
       clearTimeout(silence);
-      silence = setTimeout(() => control.abort(), SILENCE_MS);
+      silence = setTimeout(() => {
+        // Who doesn't even begin to answer is no pod that stops.
+        if (this.current !== control) this.attempts = QUICK_ATTEMPTS;
+        control.abort();
+      }, SILENCE_MS);
     };
     let why = "";
     try {

@@ -232,3 +232,97 @@ for (const locale of ["en-US", "zh-CN"]) {
     }
   });
 }
+
+for (const locale of ["en-US", "zh-CN"]) {
+  const zh = locale === "zh-CN";
+  const shoot = async (page, name) => {
+    if (process.env.SHOTS) for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await sleep(300);
+      await page.screenshot({ path: `${process.env.SHOTS}/${name}-${locale}-${colorScheme}.png` });
+    }
+  };
+
+  test(`after an exception in the browser the page goes on, and says that it has failed: ${locale}`, { timeout: 60_000 }, async () => {
+    const fakes = await new Fakes(79, 2).start();
+    try {
+      // While it draws, and while it takes what the server says.
+      for (const once of ["chart.draw", "live.hear"]) {
+        const { page, complaints, context } = await watching(fakes, 2, "10", { locale });
+        await page.evaluate((once) => {
+          const [owner, name] = once.split(".");
+          window.page[owner][name] = function () {
+            delete this[name];
+            throw new Error("a test's");
+          };
+        }, once);
+        await page.locator("#status.broken", { hasText: zh ? "此页面出错" : "This page has failed" }).waitFor({ timeout: PATIENCE });
+        assert.match(await page.locator("#problem").innerText(), zh ? /^此后的数字可能不准确，请重新加载。.*a test's/ : /^Its figures may be wrong from now on: reload it\. .*a test's/);
+        const shown = () => page.locator("#counters b").first().innerText();
+        const before = await shown();
+        await page.waitForFunction((before) => Number(document.querySelector("#counters b").textContent) > Number(before) + 10, before, { timeout: PATIENCE });
+        assert.equal(await page.locator("#status").getAttribute("class"), "broken", "it stays so");
+        assert.equal(complaints.length, 1, complaints.join());
+        await shoot(page, "broken");
+        await context.close();
+      }
+    } finally {
+      await fakes.end();
+    }
+  });
+
+  test(`without a connection no pod is said to be ready: ${locale}`, { timeout: 60_000 }, async () => {
+    const fakes = await new Fakes(80, 2).start();
+    const { page, context } = await watching(fakes, 2, "10", { locale });
+    try {
+      const states = () => page.locator(".card .state").allInnerTexts();
+      const dot = () => page.evaluate(() => getComputedStyle(document.querySelector(".card .state"), "::before").color);
+      assert.deepEqual(await states(), zh ? ["就绪", "就绪"] : ["ready", "ready"]);
+      const green = await dot();
+      fakes.process.kill("SIGKILL");
+      await page.locator("#status.lost").waitFor({ timeout: PATIENCE });
+      await page.locator(".card", { hasText: zh ? "最后所见：就绪" : "last seen: ready" }).nth(1).waitFor({ timeout: PATIENCE });
+      assert.notEqual(await dot(), green);
+      await shoot(page, "lost");
+    } finally {
+      await context.close();
+      await fakes.end();
+    }
+  });
+}
+
+test("a script that doesn't run, or a server that doesn't answer, leaves nothing green", { timeout: 60_000 }, async () => {
+  const fakes = await new Fakes(81, 1).start();
+  const context = await browser.newContext({ locale: "en-US" });
+  const page = await context.newPage();
+  const dot = () => page.evaluate(() => {
+    const { color, visibility } = getComputedStyle(document.getElementById("status"), "::before");
+    const probe = document.body.appendChild(document.createElement("i"));
+    probe.style.color = "var(--v2)";
+    const green = getComputedStyle(probe).color;
+    probe.remove();
+    return color === green && visibility === "visible" ? "green" : "not green";
+  });
+  try {
+    // As a proxy does that changes the page, whose policy then forbids the script.
+    await page.route(fakes.url + "/", async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: (await response.text()).replace('<script type="module">', "$&;") });
+    });
+    await page.goto(fakes.url + "/");
+    assert.equal(await dot(), "not green");
+    await page.getByText("This page's script doesn't run.").waitFor({ timeout: PATIENCE });
+    assert.equal(await dot(), "not green");
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/no-script.png` });
+    await page.unroute(fakes.url + "/");
+    // Nor does a stream that never begins.
+    await page.route("**/page/events*", () => {});
+    await page.goto(fakes.url + "/");
+    await page.locator("#status", { hasText: "Loading" }).waitFor({ timeout: PATIENCE });
+    assert.equal(await dot(), "not green");
+    await page.locator("#status.lost").waitFor({ timeout: 12_000 });
+  } finally {
+    await context.close();
+    await fakes.end();
+  }
+});

@@ -40,6 +40,9 @@ const UNSEEN_MS = 4_000;
 /** So long it takes to find the pods at first, one after the other. */
 const FIRST_LOOK_MS = 1_500;
 
+/** A pod that is found began no longer ago; a pod may claim whatever it likes. */
+const MAX_UNFOUND_MS = 5_000;
+
 const MAX_CHANGES = 20;
 
 /** So many names of pods and versions are kept, for requests that repeat them. */
@@ -188,7 +191,7 @@ export class Story {
       if (!same && !initial) {
         if (settling) this.found = t;
         if (isOld) this.side(pod.service).open?.from.push(pod);
-        else this.moment(t, pod, "appeared");
+        else this.moment(Math.min(Math.max(pod.began ?? t, t - MAX_UNFOUND_MS), t), pod, "appeared", t);
       }
       if (!initial) this.compare(same ? before : undefined, pod, t, isOld);
       if (pod.state === "ready") this.unready.delete(pod.id);

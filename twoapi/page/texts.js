@@ -68,7 +68,7 @@ export const texts = {
   scale: ["{before} → {n} pods in {s} s", "{before} → {n} 个 Pod，用时 {s} 秒"],
   replace: ["{to}: {n} pods replaced in {s} s", "{to}：替换 {n} 个 Pod，用时 {s} 秒"],
   readiness: ["{to}: readiness changed for {s} s", "{to}：就绪状态变化，持续 {s} 秒"],
-  outage: ["{to}: failures for {s} s, no change of pods", "{to}：请求失败持续 {s} 秒，Pod 无变更"],
+  outage: ["{to}: failures for {s} s without a change of pods", "{to}：Pod 无变更，请求失败持续 {s} 秒"],
   silent: ["No answer for {s} s", "{s} 秒无应答"],
   stuck: ["{n} not ready", "{n} 个未就绪"],
   requests: ["{n} requests, {f} failed", "{n} 个请求，{f} 个失败"],

@@ -8,13 +8,13 @@ import { beginOf } from "./change.js";
 /** @typedef {import("./types.js").Verdict} Verdict */
 
 /** @param {number} ms */
-const seconds = (ms) => Math.round(ms / 100) / 10;
+const seconds = (ms) => Math.ceil(ms / 100) / 10;
 
 /**
  * @param {number} service
  * @param {string} label
  * @param {Open} open
- * @param {Pod[]} pods
+ * @param {Pod[]} present
  * @param {boolean} waiting whether one of them is still to get ready
  * @param {number} end
  * @param {Mark[]} heard the requests of the Service
@@ -22,8 +22,10 @@ const seconds = (ms) => Math.round(ms / 100) / 10;
  * @param {number} normal how far apart the requests were
  * @returns {Verdict}
  */
-export function judge(service, label, open, pods, waiting, end, heard, blind, normal) {
+export function judge(service, label, open, present, waiting, end, heard, blind, normal) {
   const marks = heard.filter((mark) => beginOf(mark) >= open.begin && beginOf(mark) <= end);
+  // Those that stop are as good as gone while the change is under way.
+  const pods = present.filter((pod) => pod.state !== "stopping");
   const versions = (/** @type {Pod[]} */ list) => [...new Set(list.flatMap((pod) => pod.version ?? []))].sort();
   const names = (/** @type {Pod[]} */ list) => new Set(list.map((pod) => pod.name));
   const [from, to, old] = [versions(open.from), versions(pods), names(open.from)];

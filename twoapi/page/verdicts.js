@@ -20,8 +20,8 @@ function sentence(v) {
   if (v.late) parts.push(t("lateOnes", { n: v.late }));
   if (v.stuck) parts.push(t("stuck", { n: v.stuck }));
   if (v.unobserved_seconds) parts.push(t("blind", { s: v.unobserved_seconds }));
-  // English alone has a plural.
-  const text = parts.join(t("comma")).replace(/\b1 (pod|request)s/g, "1 $1");
+  // English alone has a plural. What was seen at one moment has no duration.
+  const text = parts.join(t("comma")).replace(/\b1 (pod|request)s/g, "1 $1").replace(/ (in|for) 0 s|，(用时|持续) 0 秒/, "");
   return (live.labels[1] ? `${v.label}: ` : "") + text;
 }
 

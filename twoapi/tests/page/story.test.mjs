@@ -544,3 +544,28 @@ test("counters that are reset count from then on, and the verdicts stay", () => 
   requests(story, 8000, 9000, (t) => t === 8500);
   assert.deepEqual([story.side(0).ok, story.side(0).failed, story.side(0).gap], [19, 1, 100]);
 });
+
+test("while an update is under way, the pods that stop count as gone", () => {
+  const story = begun(["a", "b"]);
+  const stop = { since_signal_seconds: 0, drain_seconds: 2, deadline_seconds: 9 };
+  story.hear({ t: 3000, pods: [pod("c", "ready", "1.1"), pod("d", "ready", "1.1")] });
+  story.hear({ t: 4000, pods: [pod("a", "stopping", "1.0", { stop }), pod("b", "stopping", "1.0", { stop })] });
+  const verdict = story.judge(0, story.side(0).open, 5000);
+  assert.deepEqual([verdict.kind, verdict.from, verdict.to, verdict.pods, verdict.stuck], ["update", ["1.0"], ["1.1"], 2, 0]);
+});
+
+test("a pod appears when it began, and not when it was found, as far as its clock can be believed", () => {
+  for (const [began, seconds] of [[8800, 1.2], [1000, 5], [99_000, 0]]) {
+    const story = begun();
+    story.hear({ t: 10_000, pods: [pod("b", "ready", "1.0", { began })] });
+    requests(story, 10_000, 15_000);
+    const { verdict } = story.changes[0];
+    assert.deepEqual([verdict.kind, verdict.seconds], ["scale", seconds]);
+  }
+});
+
+test("a lone failure is an outage of a tenth of a second", () => {
+  const story = begun();
+  requests(story, 2000, 9000, (t) => t === 3000);
+  assert.deepEqual(story.changes.map(({ verdict }) => [verdict.kind, verdict.failed, verdict.seconds]), [["outage", 1, 0.1]]);
+});

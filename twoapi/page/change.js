@@ -32,6 +32,9 @@ const STUCK_MS = 30_000;
 /** When a request began. @param {Mark} mark */
 export const beginOf = (mark) => mark.t - mark.took;
 
+/** @param {Mark} mark @param {number} begin @param {number} end */
+export const isWithin = (mark, begin, end) => beginOf(mark) >= begin && beginOf(mark) <= end;
+
 /** @param {number} begin @param {Pod[]} from @returns {Open} */
 const begun = (begin, from) => ({ begin, last: begin, from, first: null, until: 0, noticed: 0, failedUntil: 0, unready: Infinity, normal: 0 });
 

@@ -1,7 +1,7 @@
 // What has happened: pods, requests, moments, and the verdict on each change. It knows neither the
 // page nor the network, so that a replay is told by the same code, and so that it can be tested.
 
-import { BEFORE_MS, beginOf, endOf, isWaiting, noteFailure, noteMoment } from "./change.js";
+import { BEFORE_MS, beginOf, endOf, isWaiting, isWithin, noteFailure, noteMoment } from "./change.js";
 import { drop, shared } from "./memory.js";
 import { judge } from "./verdict.js";
 
@@ -72,6 +72,8 @@ export class Story {
   names = new Map();
   /** @type {string[]} in the order of their appearance */
   versions = [];
+  /** @type {WeakSet<Mark>} those that a verdict has counted: one that is heard late begins another change */
+  judged = new WeakSet();
   /** @type {Set<string>} "service version" that have answered */
   answered = new Set();
   /** @type {[number, number][]} times in which nobody looked */
@@ -315,7 +317,7 @@ export class Story {
 
   /** The verdict on a change up to then. @param {number} service @param {Open} open @param {number} end */
   judge(service, open, end) {
-    const [pods, marks] = [this.podsOf(service), this.marks.filter((mark) => mark.service === service)];
+    const [pods, marks] = [this.podsOf(service), this.marks.filter((mark) => mark.service === service && !this.judged.has(mark))];
     return judge(service, this.labels[service] ?? "", open, pods, isWaiting(open, pods, this.unready), end, marks, this.blind, Math.max(open.normal, this.normal));
   }
 
@@ -335,6 +337,7 @@ export class Story {
     }
     bytes = 0;
     this.changes = this.changes.map((change) => ((bytes += change.bytes) > MAX_KEPT_BYTES ? { ...change, tape: [] } : change));
+    for (const mark of this.marks) if (mark.service === service && isWithin(mark, open.begin, end)) this.judged.add(mark);
     [side.open, side.over] = [null, end];
     // What has failed since then begins the next one.
     for (const mark of this.marks) {

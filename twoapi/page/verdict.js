@@ -1,6 +1,6 @@
 // The verdict on a change.
 
-import { beginOf } from "./change.js";
+import { isWithin } from "./change.js";
 
 /** @typedef {import("./types.js").Mark} Mark */
 /** @typedef {import("./types.js").Open} Open */
@@ -23,7 +23,7 @@ const seconds = (ms) => Math.ceil(ms / 100) / 10;
  * @returns {Verdict}
  */
 export function judge(service, label, open, present, waiting, end, heard, blind, normal) {
-  const marks = heard.filter((mark) => beginOf(mark) >= open.begin && beginOf(mark) <= end);
+  const marks = heard.filter((mark) => isWithin(mark, open.begin, end));
   // Those that stop are as good as gone while the change is under way.
   const pods = present.filter((pod) => pod.state !== "stopping");
   const versions = (/** @type {Pod[]} */ list) => [...new Set(list.flatMap((pod) => pod.version ?? []))].sort();
@@ -69,7 +69,7 @@ export function judge(service, label, open, present, waiting, end, heard, blind,
     late: marks.filter((mark) => mark.late !== null).length,
     longest_gap_ms: gaps.length ? Math.round(gaps.reduce((a, b) => Math.max(a, b))) : null,
     normal_gap_ms: Math.round(normal),
-    unobserved_seconds: seconds(unobserved),
+    unobserved_seconds: Math.round(unobserved / 100) / 10,
     at: new Date(open.begin).toISOString(),
   };
 }

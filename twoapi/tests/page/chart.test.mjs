@@ -149,7 +149,7 @@ test("one failure among two hundred answers is seen", { timeout: 180_000 }, asyn
 test("the page draws what happens, in the theme that is chosen, as wide as the window, and again after it was hidden", { timeout: 180_000 }, async () => {
   const { page, context, complaints } = await view(browser, fakes.url + "/", { colorScheme: "light" });
   await page.waitForFunction(() => window.page, null, { timeout: PATIENCE });
-  await page.getByText("50", { exact: true }).click();
+  await page.locator("#rate").getByText("50", { exact: true }).click();
   /** Whether a colour of the style sheet, as it is now, is in the chart. */
   const has = (name) => page.waitForFunction((name) => {
     const canvas = document.querySelector("#chart canvas");

@@ -20,7 +20,7 @@ for (const viewer of viewers) {
   const { page, complaints } = await view(browser, viewer.url, { width: 1440, height: 1200 });
   Object.assign(viewer, { page, complaints });
   await cards(page).first().waitFor({ timeout: PATIENCE });
-  await page.getByText("50", { exact: true }).click();
+  await page.locator("#rate").getByText("50", { exact: true }).click();
   await page.waitForFunction(() => window.page.live.labels.every((_, i) => window.page.live.side(i).ok > 50), null, { timeout: PATIENCE });
   // Which versions the cards of each Service show together, in the order of time.
   await page.evaluate(() => {

@@ -22,7 +22,7 @@ try {
   const debug = await context.newCDPSession(page);
   await debug.send("Performance.enable");
   await cards(page).nth(2).waitFor({ timeout: 30_000 });
-  await page.getByText("50", { exact: true }).click();
+  await page.locator("#rate").getByText("50", { exact: true }).click();
   const start = Date.now();
   console.log("minutes  heap MB  DOM nodes  listeners  marks kept  requests  failed");
   const interval = Math.min(1, minutes / 4);

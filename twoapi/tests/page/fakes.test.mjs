@@ -70,7 +70,7 @@ test("a hundred pods stay fluent", { timeout: 120_000 }, async (t) => {
   const fakes = await new Fakes(61, 100).start();
   const { page, complaints, context } = await view(browser, fakes.url + "/");
   try {
-    await page.getByText("50", { exact: true }).click();
+    await page.locator("#rate").getByText("50", { exact: true }).click();
     await cards(page).nth(99).waitFor({ timeout: PATIENCE });
     await sleep(2000);
     await page.evaluate(() => {
@@ -135,7 +135,7 @@ test("what pods say of themselves is text, whatever it is", { timeout: 120_000 }
   const fakes = await new Fakes(62, hostile.length, (number) => hostile[number - 1]).start();
   const { page, complaints, context } = await view(browser, fakes.url + "/");
   try {
-    await page.getByText("20", { exact: true }).click();
+    await page.locator("#rate").getByText("20", { exact: true }).click();
     await page.locator(".card.ready").getByText("p012").waitFor({ timeout: PATIENCE });
     await page.waitForFunction(() => window.page.live.side(0).ok > 100, null, { timeout: PATIENCE });
     assert.equal(await page.evaluate(() => window.hacked), undefined, "no script of a pod runs");

@@ -373,6 +373,16 @@ test("what failed more than three seconds before a moment is an outage before it
   assert.equal(sum(story), story.side(0).failed);
 });
 
+test("a failure that is heard after the verdict on its time is in one verdict, and the others in no second one", () => {
+  const story = begun();
+  requests(story, 2000, 10_000, (t) => t >= 5000 && t < 6000);
+  assert.equal(story.changes.length, 1);
+  story.hear({ t: 11_500, marks: [ok(11_500, "", { outcome: "timed out", took: 6000 })] });
+  requests(story, 11_550, 16_000);
+  assert.deepEqual(story.changes.map(({ verdict }) => verdict.failed), [1, 20]);
+  assert.equal(sum(story), story.side(0).failed);
+});
+
 test("an outage without a change of pods is a change of its own", () => {
   const story = begun(["a", "b"]);
   const failed = requests(story, 2000, 20_000, (t) => t >= 5000 && t < 13_000);

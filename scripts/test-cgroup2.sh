@@ -40,8 +40,8 @@ ldd "$(command -v unshare)" | grep -o '/[^ ]*' | while read -r library; do
 done
 (cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$folder/initramfs"
 
-# 5 minutes: ten times what it takes, if this machine has nothing else to do.
-timeout 300 qemu-system-x86_64 -machine q35 -accel tcg,thread=single -icount shift=1,sleep=off -smp 1 -m 512 \
+# 10 minutes: ten times what it takes, if this machine has nothing else to do.
+timeout 600 qemu-system-x86_64 -machine q35 -accel tcg,thread=single -icount shift=1,sleep=off -smp 1 -m 512 \
   -nographic -no-reboot -nic none -monitor none -kernel "$kernel" -initrd "$folder/initramfs" \
   -append 'console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off' </dev/null 2>&1 |
   tee "$folder/console" | sed -nu 's|\r$||; /^Linux/,$p'

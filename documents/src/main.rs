@@ -164,14 +164,17 @@ fn summary(rows: &[Row], total: f64) -> bool {
             missed += 1;
             continue;
         };
+        let allowed = may_be_skipped(may_skip.as_deref(), &name);
+        let right = report.failure.is_none() && (allowed || report.skipped.is_empty());
+        failed += usize::from(!right);
         let failures = failures.join("; ");
         let mut result = match (&report.failure, report.blessed.len()) {
             (Some(_), _) => format!("failed: {failures}"),
+            (None, 0) if !right => "failed".to_owned(),
             (None, 0) if failures.is_empty() => "ok".to_owned(),
             (None, 0) => format!("ok at another try, after {failures}"),
             (None, count) => format!("{count} outputs written"),
         };
-        let allowed = may_be_skipped(may_skip.as_deref(), &name);
         for (index, need) in document.needs.iter().enumerate() {
             let skipped = report.skipped.iter().filter(|it| **it == index).count();
             if skipped > 0 {
@@ -184,7 +187,6 @@ fn summary(rows: &[Row], total: f64) -> bool {
                 notes += &format!("{path}:{line} is skipped{but}: It needs {what}.\n");
             }
         }
-        failed += usize::from(report.failure.is_some() || !(allowed || report.skipped.is_empty()));
         println!(
             "{:<34} {:>4} {:>9} {:>8} {seconds:>8.1}  {result}",
             path.to_string(),

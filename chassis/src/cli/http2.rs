@@ -27,6 +27,8 @@ mod kind {
     pub(super) const SETTINGS: u8 = 4;
     pub(super) const PING: u8 = 6;
     pub(super) const GOAWAY: u8 = 7;
+    /// More of the headers of the frame before.
+    pub(super) const CONTINUATION: u8 = 9;
 }
 
 mod flag {
@@ -67,6 +69,7 @@ pub(super) async fn ask(url: &Uri, mut stream: TcpStream) -> io::Result<StatusCo
     let request = frame(kind::HEADERS, flags, STREAM, &headers);
     stream.write_all(&[PREFACE, &request].concat()).await?;
     let mut has_settings = false;
+    let mut headers = Vec::new();
     loop {
         let answer = read(&mut stream).await?;
         has_settings |= answer.kind == kind::SETTINGS;
@@ -75,17 +78,24 @@ pub(super) async fn ask(url: &Uri, mut stream: TcpStream) -> io::Result<StatusCo
         }
         let payload = &answer.payload[..];
         match (answer.kind, answer.stream) {
-            (kind::HEADERS, STREAM) => {
-                let status = status(answer.headers()).ok_or_else(nonsense)?;
-                if !status.is_informational() {
-                    return Ok(status);
+            (kind::HEADERS | kind::CONTINUATION, STREAM) => {
+                if answer.kind == kind::HEADERS {
+                    headers.clear();
+                }
+                headers.extend_from_slice(answer.headers().ok_or_else(nonsense)?);
+                headers.truncate(MAX_PAYLOAD); // the status comes first
+                if answer.flags & flag::END_HEADERS != 0 {
+                    let status = status(&headers).ok_or_else(nonsense)?;
+                    if !status.is_informational() {
+                        return Ok(status);
+                    }
                 }
             }
             (kind::RST_STREAM, STREAM) => return Err(refused(payload)),
             (kind::GOAWAY, _) => {
                 let (last_stream, code) = payload.split_first_chunk().ok_or_else(nonsense)?;
                 // A connection that ends in good order still answers.
-                if u32::from_be_bytes(*last_stream) < STREAM || !code.starts_with(&[0; 4]) {
+                if stream_id(*last_stream) < STREAM || !code.starts_with(&[0; 4]) {
                     return Err(refused(code));
                 }
             }
@@ -142,18 +152,24 @@ struct Frame {
 }
 
 impl Frame {
-    /// What a frame of headers has of them. The status comes first, so what may follow in another frame
-    /// doesn't matter.
-    fn headers(&self) -> &[u8] {
+    /// What a frame of headers has of them.
+    fn headers(&self) -> Option<&[u8]> {
+        let has = |flag| self.kind == kind::HEADERS && self.flags & flag != 0;
         let mut headers = &self.payload[..];
-        if self.flags & flag::PADDED != 0 {
-            headers = headers.get(1..).unwrap_or_default();
+        if has(flag::PADDED) {
+            let (padding, rest) = headers.split_first()?;
+            headers = rest.get(..rest.len().checked_sub((*padding).into())?)?;
         }
-        if self.flags & flag::PRIORITY != 0 {
-            headers = headers.get(5..).unwrap_or_default();
+        if has(flag::PRIORITY) {
+            headers = headers.get(5..)?;
         }
-        headers
+        Some(headers)
     }
+}
+
+/// Without the bit that is reserved.
+fn stream_id(bytes: [u8; 4]) -> u32 {
+    u32::from_be_bytes(bytes) & (u32::MAX >> 1)
 }
 
 async fn read(stream: &mut TcpStream) -> io::Result<Frame> {
@@ -169,7 +185,7 @@ async fn read(stream: &mut TcpStream) -> io::Result<Frame> {
     Ok(Frame {
         kind,
         flags,
-        stream: u32::from_be_bytes(id) & (u32::MAX >> 1),
+        stream: stream_id(id),
         payload,
     })
 }
@@ -181,20 +197,26 @@ fn status(mut headers: &[u8]) -> Option<StatusCode> {
         headers = rest;
     }
     let (name, rest) = headers.split_first()?;
-    let status = match name {
+    // In each of these ways the value may be kept for later, or must not.
+    let value = match name {
         // Whole in the table of HPACK.
-        0x88..=0x8e => [200, 204, 206, 304, 400, 404, 500][usize::from(name - 0x88)],
-        // Its name is there, at seven places, and here is the value; it may be kept for later, or must not.
-        0x48..=0x4e | 0x08..=0x0e | 0x18..=0x1e => {
-            let (length, rest) = rest.split_first()?;
-            let value = rest.get(..usize::from(length & 0x7f))?;
-            let is_packed = length & 0x80 != 0;
-            let digits = if is_packed { &unpacked(value)? } else { value };
-            return StatusCode::from_bytes(digits).ok();
+        0x88..=0x8e => {
+            let status = [200, 204, 206, 304, 400, 404, 500][usize::from(name - 0x88)];
+            return StatusCode::from_u16(status).ok();
         }
+        // Its name is there, at seven places, and here is the value.
+        0x48..=0x4e | 0x08..=0x0e | 0x18..=0x1e => rest,
+        // Its name is spelt out, as it is or in HPACK's Huffman code.
+        0x40 | 0x00 | 0x10 => rest
+            .strip_prefix(b"\x07:status")
+            .or_else(|| rest.strip_prefix(b"\x85\xb8\x84\x8d\x36\xa3"))?,
         _ => return None,
     };
-    StatusCode::from_u16(status).ok()
+    let (length, rest) = value.split_first()?;
+    let value = rest.get(..usize::from(length & 0x7f))?;
+    let is_packed = length & 0x80 != 0;
+    let digits = if is_packed { &unpacked(value)? } else { value };
+    StatusCode::from_bytes(digits).ok()
 }
 
 /// Three digits of HPACK's Huffman code: 0 to 2 have five bits, and 3 to 9 have six.
@@ -226,10 +248,11 @@ fn nonsense() -> io::Error {
 /// The stream or the connection was ended, with the code that is here.
 #[cold]
 fn refused(code: &[u8]) -> io::Error {
-    let code = code
-        .first_chunk()
-        .map_or(0, |code| u32::from_be_bytes(*code));
-    let reason = REASONS.get(code as usize).unwrap_or(&"an unknown code");
+    let Some(code) = code.first_chunk() else {
+        return nonsense();
+    };
+    let code = u32::from_be_bytes(*code) as usize;
+    let reason = REASONS.get(code).unwrap_or(&"an unknown code");
     io::Error::other(format!("it was refused with {reason}"))
 }
 
@@ -255,7 +278,10 @@ mod tests {
             (b"\x48\x0250", None),
             (b"\x48\x81\x64", None),
             (b"\x48\x82\xff\xff", None),
-            (b"\x40\x03503", None), // the name is spelt out
+            (b"\x40\x07:status\x03201", Some(201)),
+            (b"\x10\x85\xb8\x84\x8d\x36\xa3\x82\x10\x03", Some(201)),
+            (b"\0\x07:statuS\x03201", None),
+            (b"\x40\x03503", None),
             (b"\x82", None),
             (b"", None),
         ] {

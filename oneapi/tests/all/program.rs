@@ -712,12 +712,20 @@ fn probe_asks_over_http_2_and_says_if_what_it_asks_does_not_speak_it() {
         \0\0\x05\x01\x04\0\0\0\x01\x08\x03103\
         \0\0\x01\x01\x05\0\0\0\x01\x89";
     assert_eq!(probed_with(&["--http2"], interim), (Some(0), String::new()));
+    // The same in three frames: the first has nothing but padding, the second half of the status.
+    let split = b"\0\0\0\x04\0\0\0\0\0\
+        \0\0\x03\x01\x09\0\0\0\x01\x02\0\0\
+        \0\0\x04\x09\0\0\0\0\x01\x48\x0320\
+        \0\0\x01\x09\x04\0\0\0\x011";
+    assert_eq!(probed_with(&["--http2"], split), (Some(0), String::new()));
     let refused = b"\0\0\0\x04\0\0\0\0\0\0\0\x04\x03\0\0\0\0\x01\0\0\0\x07";
     // A connection that takes no more than this request, and one that doesn't take it.
     let last = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0\
         \0\0\x01\x01\x05\0\0\0\x01\x88";
     assert_eq!(probed_with(&["--http2"], last), (Some(0), String::new()));
     let going = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b";
+    let too_padded = b"\0\0\0\x04\0\0\0\0\0\0\0\x02\x01\x0d\0\0\0\x01\x02\x88";
+    let half_a_code = b"\0\0\0\x04\0\0\0\0\0\0\0\x02\x03\0\0\0\0\x01\0\0";
     let headers_first = b"\0\0\x01\x01\x05\0\0\0\x01\x88";
     for (answer, said) in [
         (&b""[..], "the connection was closed"),
@@ -730,6 +738,8 @@ fn probe_asks_over_http_2_and_says_if_what_it_asks_does_not_speak_it() {
         (refused, "it was refused with REFUSED_STREAM"),
         (going, "it was refused with ENHANCE_YOUR_CALM"),
         (headers_first, "what came is not HTTP/2"),
+        (too_padded, "what came is not HTTP/2"),
+        (half_a_code, "what came is not HTTP/2"),
     ] {
         let said = format!(" did not answer: {said}");
         assert_eq!(probed_with(&["--http2"], answer), (Some(1), said));

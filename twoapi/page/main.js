@@ -4,12 +4,13 @@ import { openActions } from "./actions.js";
 import { Cards } from "./cards.js";
 import { Chart } from "./chart.js";
 import { offerChoices } from "./choices.js";
-import { counters, showLegend } from "./counters.js";
 import { by, make, write } from "./dom.js";
 import { calm, pattern, sign } from "./drawing.js";
 import { entry } from "./entry.js";
 import { fault, showFault } from "./fault.js";
+import { headline, layOutHeadline } from "./headline.js";
 import { Lanes } from "./lanes.js";
+import { showLegend } from "./legend.js";
 import "./lessons.js";
 import { DELAY_MS, clock, live } from "./live.js";
 import { offset, setOffset } from "./offset.js";
@@ -72,11 +73,12 @@ live.onMoment = (moment) => {
 function layOut(found) {
   services = found;
   live.labels = services.map((service) => service.label);
-  for (const id of ["lanes", "cards", "counters"]) by(id).replaceChildren();
+  for (const id of ["lanes", "cards"]) by(id).replaceChildren();
   by("cards").classList.toggle("two", found.length > 1);
   lanes = live.labels.map((label, i) => new Lanes(by("lanes"), label, i));
   cards = live.labels.map((label, i) => new Cards(by("cards"), label, i, act));
   chart.layOut(live.labels);
+  layOutHeadline(live.labels);
 }
 
 /** @param {Pod | null} pod */
@@ -134,7 +136,7 @@ function show(story, now) {
   for (const outcome of failures) legend.push([outcome, sign(outcome), outcomeName(outcome)]);
   if (story.sides.some((side) => side.late)) legend.push(["late", "○ ", t("late")]);
   showLegend(by("legend"), legend);
-  counters();
+  headline(story, now);
   verdicts();
 }
 

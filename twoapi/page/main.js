@@ -2,7 +2,6 @@
 
 import { openActions } from "./actions.js";
 import { Cards } from "./cards.js";
-import { Chart } from "./chart.js";
 import { offerChoices } from "./choices.js";
 import { by, make, write } from "./dom.js";
 import { calm, pattern, sign } from "./drawing.js";
@@ -35,7 +34,6 @@ let problems = {};
 let lanes = [];
 /** @type {Cards[]} */
 let cards = [];
-const chart = new Chart(by("chart"));
 
 const stream = new Stream({
   onState(name, { pod, why = "" }) {
@@ -77,7 +75,6 @@ function layOut(found) {
   by("cards").classList.toggle("two", found.length > 1);
   lanes = live.labels.map((label, i) => new Lanes(by("lanes"), label, i));
   cards = live.labels.map((label, i) => new Cards(by("cards"), label, i, act));
-  chart.layOut(live.labels);
   layOutHeadline(live.labels);
 }
 
@@ -122,15 +119,6 @@ function show(story, now) {
   // Without a connection nobody knows how the pods are now.
   const isOld = story === live && state.name === "lost";
   services.forEach((service, i) => cards[i].show(story.podsOf(i), story, isOld ? state.since : now, service.pods, isOld));
-  chart.draw(story, now);
-  const bands = chart.named.map(({ name, fill }) => {
-    const dot = make("span", "", "■ ");
-    dot.style.color = fill;
-    return [name + fill, dot, chart.by === "pod" ? name.split("-").at(-1) ?? "" : name];
-  });
-  // Those are in the picture too.
-  const more = t("more", { n: chart.more });
-  showLegend(by("bands"), chart.more ? [...bands, [more, more]] : bands);
   const legend = story.versions.map((version, i) => ["v" + i, pattern(i), version]);
   const failures = new Set(story.sides.flatMap((side) => Object.keys(side.outcomes)));
   for (const outcome of failures) legend.push([outcome, sign(outcome), outcomeName(outcome)]);
@@ -140,9 +128,6 @@ function show(story, now) {
   verdicts();
 }
 
-for (const radio of document.querySelectorAll("[name=by]")) {
-  /** @type {HTMLInputElement} */ (radio).onchange = () => (chart.by = /** @type {HTMLInputElement} */ (radio).value);
-}
 // Below a folder its URLs lead to this server, also if a proxy serves it as the folder without a slash.
 if (!location.pathname.endsWith("/")) history.replaceState(null, "", location.pathname + "/");
 offerChoices((rate) => stream.open(sent = rate), () => {
@@ -151,5 +136,5 @@ offerChoices((rate) => stream.open(sent = rate), () => {
   draw();
 });
 // For tests and for the curious.
-Object.assign(window, { page: { live, stream, chart } });
+Object.assign(window, { page: { live, stream } });
 frame();

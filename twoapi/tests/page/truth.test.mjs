@@ -165,38 +165,6 @@ test("opening the page beside a canary is no change, and a version that is added
   }
 });
 
-test("the chart has each answer of a dozen pods, and those of a second Service for themselves", { timeout: 60_000 }, async () => {
-  const fakes = await new Fakes(77, 12).start({ TWIN_PODS_NAME: "127.0.77.20", TWIN_TRAFFIC_URL: "http://127.0.77.249:5201/test/calloneapi" });
-  const { page, complaints, context } = await watching(fakes, 12, "50");
-  try {
-    await page.getByRole("radio", { name: "by pod" }).click();
-    await sleep(4000);
-    await page.locator("#rate label").getByText("0", { exact: true }).click();
-    await page.locator("#bands", { hasText: "and 4 more" }).waitFor({ timeout: PATIENCE });
-    await sleep(1500);
-    const sums = await page.evaluate(() => {
-      const { live, chart } = window.page;
-      const now = Math.floor(performance.timeOrigin + performance.now()) + 1000;
-      return [0, 1].map((service) => chart.count(live, Math.floor(now / 1000) - 120, service).map(({ counts }) => counts.reduce((a, b) => a + b, 0)));
-    });
-    const all = sums.map((counts) => counts.reduce((a, b) => a + b, 0));
-    // What was under way when the rate was changed told nobody what became of it.
-    const { answered, failed } = fakes.counts;
-    const ofTwin = fakes.twin.answered;
-    assert.ok(answered > 150 && failed === 0 && ofTwin > 150, JSON.stringify(fakes.counts));
-    assert.ok(all[0] <= answered && all[0] >= answered - 4, `${all[0]} of ${answered}`);
-    assert.ok(all[1] <= ofTwin && all[1] >= ofTwin - 4, `${all[1]} of the twin's ${ofTwin}`);
-    assert.equal(sums[0].length, 12 + 2);
-    assert.equal(await page.locator("#chart canvas").count(), 2);
-    assert.deepEqual(await page.locator("#chart figcaption").allInnerTexts(), ["127.0.77.250", "127.0.77.249"]);
-    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/chart.png` });
-    assert.deepEqual(complaints, []);
-  } finally {
-    await context.close();
-    await fakes.end();
-  }
-});
-
 for (const locale of ["en-US", "zh-CN"]) {
   test(`the rate that is shown is the one that is sent, and a gap stands beside what it makes normal: ${locale}`, { timeout: 60_000 }, async () => {
     const zh = locale === "zh-CN";
@@ -247,7 +215,7 @@ for (const locale of ["en-US", "zh-CN"]) {
     const fakes = await new Fakes(79, 2).start();
     try {
       // While it draws, and while it takes what the server says.
-      for (const once of ["chart.draw", "live.hear"]) {
+      for (const once of ["live.podsOf", "live.hear"]) {
         const { page, complaints, context } = await watching(fakes, 2, "10", { locale });
         await page.evaluate((once) => {
           const [owner, name] = once.split(".");

@@ -25,6 +25,7 @@ RESOURCE_CONSUMER ?=# its binary, whose burns bench measures too
 BENCH ?=# with short, bench takes less than a minute, to see that it works
 KERNEL ?=# the Linux image that test-cgroup2 boots; none: the newest one in /boot
 DOCS ?=# with 1, bench, bench-cluster and prove write their figures into docs/, screenshots its pictures
+NETWORK ?=# what prove writes beside its figures, since no API tells it: "bridge CNI, kube-proxy with iptables"
 BLESS ?=# with 1, size and instructions record what they measure, docs writes what it sees into the documents
 ONEAPI_PORT ?= 5000# the port of oneapi, for run
 TWOAPI_PORT ?= 5001# the port of twoapi, for run

@@ -1,5 +1,6 @@
-//! The load Job of `k8s/lessons/load.yaml`, and what it counts. Its containers print a line each
-//! second; the lines between two moments belong to what was done between them.
+//! The load Job of `k8s/lessons/load.yaml`, one for each node that is to send requests, and what it
+//! counts. Its containers print a line each second; the lines between two moments belong to what was
+//! done between them.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +8,15 @@ use anyhow::{Context, Result, ensure};
 use cluster::{Namespace, SOON, background::Background, pods, wait::until};
 use serde::Deserialize;
 
-const SELECTOR: &str = "batch.kubernetes.io/job-name=load";
+/// The pods of all Jobs of the namespace, which has no others.
+const SELECTOR: &str = "batch.kubernetes.io/job-name";
 
 const FILE: &str = "k8s/lessons/load.yaml";
 
-/// As the file has it: requests per second of each container that sends short ones, of which there
-/// are four.
+/// As the file has them: its name, what its node's name is put behind, and the requests per second of each
+/// container that sends short ones, of which there are four.
+const NAME: &str = "  name: load\n";
+const SPEC: &str = "    spec:\n";
 const RATE: &str = "--rate=50";
 const SHORT: u32 = 4;
 
@@ -77,30 +81,46 @@ impl Count {
     }
 }
 
-/// The Job while it runs: its containers by name, with what they print.
+/// The Jobs while they run: their containers by name, with what they print.
 #[derive(Debug)]
 pub struct Load(Vec<(String, Background)>);
 
 impl Load {
-    /// Starts the Job with `rate` short requests per second in all; returns when every container
-    /// has had answers.
-    pub fn start(namespace: &Namespace<'_>, rate: u32) -> Result<Self> {
-        let each = format!("--rate={}", rate.div_ceil(SHORT));
+    /// Starts a Job on each of these nodes, or one wherever the scheduler puts it if there are none, with
+    /// `rate` short requests per second in all; returns when every container has had answers.
+    pub fn start(namespace: &Namespace<'_>, rate: u32, nodes: &[&str]) -> Result<Self> {
+        let jobs = nodes.len().max(1);
+        let each = f64::from(rate) / f64::from(SHORT) / jobs as f64;
         let text = namespace.shipped(FILE)?;
-        ensure!(text.contains(RATE), "{FILE} says {RATE}");
-        namespace.apply_text(FILE, &text.replace(RATE, &each))?;
-        let pod = namespace.until("the load runs", || {
-            let mut pods = pods::list(namespace, SELECTOR)?.into_iter();
-            Ok(pods.find(|pod| pod["status"]["phase"] == "Running"))
+        for shipped in [RATE, NAME, SPEC] {
+            ensure!(text.contains(shipped), "{FILE} says {shipped}");
+        }
+        let text = text.replace(RATE, &format!("--rate={each}"));
+        if nodes.is_empty() {
+            namespace.apply_text(FILE, &text)?;
+        }
+        for (number, node) in (1..).zip(nodes) {
+            let named = text.replacen(NAME, &format!("{}-{number}\n", NAME.trim_end()), 1);
+            let placed = named.replace(SPEC, &format!("{SPEC}      nodeName: {node}\n"));
+            namespace.apply_text(FILE, &placed)?;
+        }
+        let pods = namespace.until("the load runs", || {
+            let mut pods = pods::list(namespace, SELECTOR)?;
+            pods.retain(|pod| pod["status"]["phase"] == "Running");
+            Ok((pods.len() == jobs).then_some(pods))
         })?;
         let mut load = Self(Vec::new());
-        let containers = pod["spec"]["containers"].as_array();
-        for container in containers.context("it has containers")? {
-            let name = container["name"].as_str().context("it has a name")?;
-            // The log of a deleted pod is gone with it, so its last lines have to be followed.
-            let logs = ["logs", "--follow", pods::name(&pod), "-c", name];
-            let lines = Background::start(namespace.command().args(logs))?;
-            load.0.push((name.to_owned(), lines));
+        for pod in &pods {
+            let containers = pod["spec"]["containers"].as_array();
+            for container in containers.context("it has containers")? {
+                let name = container["name"].as_str().context("it has a name")?;
+                // The log of a deleted pod is gone with it, so its last lines have to be followed.
+                let logs = ["logs", "--follow", pods::name(pod), "-c", name];
+                let lines = Background::start(namespace.command().args(logs))?;
+                let of_node = nodes.first().and(pod["spec"]["nodeName"].as_str());
+                let name = of_node.map_or(name.to_owned(), |node| format!("{name} on {node}"));
+                load.0.push((name, lines));
+            }
         }
         namespace.until("each container has had answers", || {
             let mut counts = load.0.iter().map(|(_, lines)| lines.so_far(Count::of));
@@ -109,9 +129,9 @@ impl Load {
         Ok(load)
     }
 
-    /// Ends the Job when its requests in flight are over; returns what each container counted.
+    /// Ends the Jobs when their requests in flight are over; returns what each container counted.
     pub fn end(self, namespace: &Namespace<'_>) -> Result<Vec<(String, Count)>> {
-        namespace.kubectl("delete job load --wait=false")?;
+        namespace.kubectl("delete jobs --all --wait=false")?;
         let mut counts = Vec::new();
         for (container, lines) in self.0 {
             counts.push((container, Count::of(&lines.wait(SOON)?)));

@@ -13,7 +13,10 @@ use cluster::{
     pods::{self, is_ready, name},
 };
 
-use crate::load::{Count, Load};
+use crate::{
+    load::{Count, Load},
+    nodes,
+};
 
 /// How much of it.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +34,8 @@ pub struct Row {
     pub action: String,
     /// From the command until kubectl said that it was done.
     pub took: Duration,
-    /// What was asked from the command until the last old pod was gone.
+    /// What was asked from the command until the last old pod was gone, except that of an update it isn't
+    /// waited for.
     pub count: Count,
     /// Why requests were lost, if any were expected to be.
     pub why: Option<&'static str>,
@@ -42,9 +46,12 @@ impl fmt::Display for Row {
         let (action, took) = (&self.action, self.took.as_secs_f64());
         let (requests, failed) = (self.count.requests, self.count.failures());
         write!(f, "{action:<42} {took:>6.1} s {requests:>9} {failed:>7}")?;
-        if let Some(why) = self.why {
+        if failed > 0 {
             let (kinds, seconds) = (self.count.kinds(), self.count.bad_seconds);
-            write!(f, "\n    {kinds}, within {seconds} s: {why}")?;
+            write!(f, "\n    {kinds}, within {seconds} s")?;
+        }
+        if let Some(why) = self.why {
+            write!(f, ": {why}")?;
         }
         Ok(())
     }
@@ -127,9 +134,10 @@ pub const TWINS: &[Twin] = &[
     },
 ];
 
-/// Deploys three pods, puts load on them, and does all that must go unnoticed; calls `report` with
-/// each row as soon as it is known. Returns the rows, and what each container counted in all. A
-/// request that fails is no error here, but a figure in a row.
+/// Deploys three pods, puts load on them, and does all that must go unnoticed; with three nodes two of them
+/// are drained, otherwise each pod is evicted. Calls `report` with each row as soon as it is known.
+/// Returns the rows, and what each container counted in all. A request that fails is no error here, but a
+/// figure in a row.
 pub fn good(
     namespace: &Namespace<'_>,
     plan: Plan,
@@ -137,19 +145,30 @@ pub fn good(
 ) -> Result<(Vec<Row>, Counts)> {
     deployment::deploy(namespace)?;
     let (tag, next) = (&namespace.cluster.tag, &namespace.cluster.next);
-    let load = Load::start(namespace, plan.rate)?;
+    let nodes = nodes::schedulable(namespace)?;
+    // From a node without any pod of the Deployment, and from one that has some, if there are enough for a
+    // drain besides.
+    let mut senders = Vec::new();
+    if let [without, with, _, ..] = &nodes[..] {
+        nodes::keep_off(namespace, without)?;
+        senders = vec![without.as_str(), with.as_str()];
+    }
+    let load = Load::start(namespace, plan.rate, &senders)?;
     let mut rows = Vec::new();
-    let mut done = |action: &str, pods, act: &dyn Fn() -> Result<()>| -> Result<()> {
+    let mut measured = |action: &str, pods, act: &dyn Fn() -> Result<()>| -> Result<()> {
         let row = measure(namespace, &load, action, pods, act)?;
         report(&row);
         rows.push(row);
         Ok(())
     };
+    // Each begins while the old pods of the one before still stop.
     let there_and_back = [(tag, next), (next, tag)].into_iter().cycle();
     for (from, to) in there_and_back.take(plan.updates as usize) {
         let action = format!("rolling update {from} to {to}");
-        done(&action, 3, &|| deployment::update_to(namespace, to))?;
+        measured(&action, None, &|| deployment::update_to(namespace, to))?;
     }
+    let mut done =
+        |action: &str, pods, act: &dyn Fn() -> Result<()>| measured(action, Some(pods), act);
     done("rollback (rollout undo)", 3, &|| {
         namespace.kubectl("rollout undo deployment/chesterdeployment")?;
         deployment::rolled_out(namespace, deployment::NAME)
@@ -161,7 +180,16 @@ pub fn good(
             deployment::ready_pods(namespace, to).map(drop)
         })?;
     }
-    done("eviction of every pod", 3, &|| evict_all(namespace))?;
+    if senders.is_empty() {
+        done("eviction of every pod", 3, &|| evict_all(namespace))?;
+    } else {
+        // Each time one with pods, since those of the first have moved.
+        for action in ["drain of a node", "drain of another node"] {
+            let pods = deployment::ready_pods(namespace, 3)?;
+            let node = pods[0]["spec"]["nodeName"].as_str().unwrap_or_default();
+            done(action, 3, &|| nodes::drain(namespace, node, 3))?;
+        }
+    }
     // With all else as it should be, what some twins need besides loses nothing.
     done("rolling update to pods slow to start", 3, &|| {
         deployment::patch(namespace, SLOW_START)?;
@@ -175,9 +203,9 @@ pub fn good(
 pub fn twin(namespace: &Namespace<'_>, plan: Plan, twin: &Twin) -> Result<Row> {
     deployment::redeploy(namespace, twin.patches)?;
     settled(namespace, 3)?;
-    let load = Load::start(namespace, plan.rate)?;
+    let load = Load::start(namespace, plan.rate, &[])?;
     let act = || (twin.act)(namespace);
-    let mut row = measure(namespace, &load, twin.name, 3, &act)?;
+    let mut row = measure(namespace, &load, twin.name, Some(3), &act)?;
     load.end(namespace)?;
     row.why = (row.count.failures() > 0).then_some(twin.why);
     Ok(row)
@@ -190,20 +218,20 @@ impl Twin {
     }
 }
 
-/// Does something under load, and counts what the load saw from before it until every pod that
-/// had to go is gone.
+/// Does something under load, and counts what the load saw from before it until every pod that had to go is
+/// gone and `pods` are left; none: until it is done.
 fn measure(
     namespace: &Namespace<'_>,
     load: &Load,
     action: &str,
-    pods: usize,
+    pods: Option<usize>,
     act: &dyn Fn() -> Result<()>,
 ) -> Result<Row> {
     let before = load.now()?;
     let start = Instant::now();
     act()?;
     let took = start.elapsed();
-    settled(namespace, pods)?;
+    pods.map_or(Ok(()), |count| settled(namespace, count))?;
     let count = load.since(&before)?;
     ensure!(count.requests > 0, "{action}: the load asked nothing");
     Ok(Row {

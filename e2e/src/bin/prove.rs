@@ -1,7 +1,11 @@
 //! `make prove`: the table of what goes unnoticed under load, and the twins' beside it. Exit 0 if the
 //! good part lost nothing and each twin something, except for the twins whose loss is a race; else 1.
 //! `RATE` is the number of short requests a second in all (200), `UPDATES` that of rolling updates (5).
-//! With `DOCS` it writes what it counted into `docs/prove.json`, from which the README has its figures.
+//! With `DOCS` it writes what it counted into `docs/prove.json`, from which the README has its figures;
+//! `NETWORK` says there what no API tells, such as the CNI plugin and kube-proxy's mode.
+//!
+//! With three nodes half of the requests come from a node without any pod of the Deployment, and nodes are
+//! drained of the Deployment's pods, and cordoned until that is done.
 
 #![allow(clippy::print_stdout)] // the tables are what it is for
 
@@ -16,7 +20,11 @@ use cluster::{
     life::{self, Security},
     manifest, number, set,
 };
-use e2e::prove::{self, HEADER, Plan, Row, TWINS};
+use e2e::{
+    lag::{self, Lag},
+    nodes,
+    prove::{self, HEADER, Plan, Row, TWINS},
+};
 use serde_json::{Value, json};
 
 fn main() -> ExitCode {
@@ -50,6 +58,15 @@ fn prove(namespace: &Namespace<'_>, plan: Plan) -> Result<bool> {
     let mut all = of_rows.chain(counts.iter().map(|(_, count)| count));
     let mut proven = all.all(|count| count.failures() == 0);
 
+    println!(
+        "\nNew connections to a pod after its stop signal:\n\n{}",
+        lag::HEADER
+    );
+    let nodes = nodes::schedulable(namespace)?;
+    let senders = &nodes[..nodes.len().min(lag::MOST_NODES)];
+    let lags = lag::measure(namespace, senders, plan.updates.div_ceil(5))?;
+    lags.iter().for_each(|lag| println!("{lag}"));
+
     println!("\nTwins, each of which differs in one thing, under the same load:\n\n{HEADER}");
     let mut twins = Vec::new();
     for twin in TWINS {
@@ -59,20 +76,22 @@ fn prove(namespace: &Namespace<'_>, plan: Plan) -> Result<bool> {
         twins.push(row);
     }
     if set("DOCS").is_some() {
-        let Cluster { kubectl, .. } = &namespace.cluster;
-        let nodes = kubectl.run(&["get", "nodes", "-o", "name"])?;
         let date = Command::new("date").arg("+%Y-%m-%d").output()?.stdout;
+        let rows_of_updates = &rows[..plan.updates as usize];
         let counted = json!({
             "on": {
                 "commit": set("COMMIT"),
                 "date": String::from_utf8(date)?.trim(),
-                "nodes": nodes.lines().count(),
+                "network": set("NETWORK"),
+                "nodes": nodes.len(),
                 "rate": plan.rate,
                 "version": namespace.cluster.version()?,
             },
-            "updates": updates(&rows[..plan.updates as usize]),
-            "shipped": rows.iter().map(counted).collect::<Vec<_>>(),
+            "all": taken_together(&rows),
+            "updates": taken_together(rows_of_updates),
+            "others": rows[plan.updates as usize..].iter().map(counted).collect::<Vec<_>>(),
             "twins": twins.iter().map(counted).collect::<Vec<_>>(),
+            "lag": lags.iter().map(lag_of_node).collect::<Vec<_>>(),
         });
         let text = serde_json::to_string_pretty(&counted)? + "\n";
         fs::write(manifest::path("docs/prove.json"), text)?;
@@ -85,19 +104,37 @@ fn prove(namespace: &Namespace<'_>, plan: Plan) -> Result<bool> {
     Ok(proven)
 }
 
-/// The rolling updates of the shipped Deployment, which come first, taken together.
-fn updates(rows: &[Row]) -> Value {
+/// Several rows as one, with the longest and the median time that one took.
+fn taken_together(rows: &[Row]) -> Value {
+    let mut seconds: Vec<f64> = rows.iter().map(|row| row.took.as_secs_f64()).collect();
+    seconds.sort_by(f64::total_cmp);
     json!({
         "number": rows.len(),
         "requests": rows.iter().map(|row| row.count.requests).sum::<u64>(),
         "failed": rows.iter().map(|row| row.count.failures()).sum::<u64>(),
+        "median_seconds": seconds.get(rows.len() / 2).map(|it| tenths(*it)),
+        "most_seconds": seconds.last().map(|it| tenths(*it)),
     })
 }
 
 fn counted(row: &Row) -> Value {
     json!({
         "action": row.action,
+        "seconds": tenths(row.took.as_secs_f64()),
         "requests": row.count.requests,
         "failed": row.count.failures(),
     })
+}
+
+fn lag_of_node(lag: &Lag) -> Value {
+    json!({
+        "node": lag.node,
+        "pods": lag.millis.len(),
+        "median_ms": lag.at(0.5).round(),
+        "most_ms": lag.at(1.0).round(),
+    })
+}
+
+fn tenths(seconds: f64) -> f64 {
+    (seconds * 10.0).round() / 10.0
 }

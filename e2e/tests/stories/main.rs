@@ -6,6 +6,7 @@
 
 mod cpu;
 mod deploy;
+mod lost_node;
 mod nobody_notices;
 mod page;
 mod probe_mirror;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Story::new("resize", resize::run),
         Story::new("page", page::run),
         Story::new("nobody_notices", nobody_notices::run),
+        Story::new("lost_node", lost_node::run),
     ]
     .map(|story| Story {
         alone: true,

@@ -27,7 +27,7 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
     namespace.apply("k8s/lessons/side-by-side.yaml")?;
     deployment::rolled_out(namespace, "chestertwin")?;
     pods::ready(namespace, "chesterpage")?;
-    let load = Load::start(namespace, RATE)?;
+    let load = Load::start(namespace, RATE, &[])?;
 
     let (_forward, forward_at) = listening(namespace, "port-forward pod/chesterpage :5001")?;
     let (_proxy, proxy_at) = listening(namespace, "proxy --port=0")?;

@@ -72,8 +72,8 @@ export class Bars {
       if (life.end <= now || pod.state !== "stopping" || !pod.stop || life.states.at(-1)?.[1] !== "stopping") continue;
       const passed = (now - life.seen) / 1000;
       const left = pod.stop.drain_seconds - passed;
-      const text = `${Math.max(0, left > 0 ? left : pod.stop.deadline_seconds - passed).toFixed(1)} s`;
-      label(g, text, width - g.measureText(text).width - 6, y + 12);
+      const text = `${left.toFixed(1)} s`;
+      if (left > 0) label(g, text, width - g.measureText(text).width - 6, y + 12);
     }
   }
 

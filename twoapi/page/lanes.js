@@ -1,10 +1,12 @@
 // The running axis: one lane for fresh and one for kept connections of each Service, a mark for each
-// request, and below them a bar for each pod. From a distance, each second is a column.
+// request, and below them a bar for each pod. From a distance, each second is a column. A phone has one lane for
+// both, and no bars.
 
 import { Bars, label } from "./bars.js";
 import { by, make } from "./dom.js";
 import { colour, fit, pieces, shape } from "./drawing.js";
 import { live } from "./live.js";
+import { scale } from "./projector.js";
 import { t } from "./text.js";
 
 /** @typedef {import("./story.js").Story} Story */
@@ -14,6 +16,9 @@ const SHORT_MS = 20_000, LONG_MS = 120_000;
 
 /** So far apart are marks at least, in pixels. */
 const APART = 5;
+
+/** A narrower picture is one of a phone. */
+const NARROW = 500;
 
 const LANE = 46, GAP = 6, AXIS = 18;
 
@@ -32,18 +37,20 @@ export class Lanes {
   /** @param {Story} story @param {number} now */
   draw(story, now) {
     const { canvas, service } = this;
-    const width = canvas.clientWidth;
+    const width = canvas.clientWidth / scale();
+    const both = canvas.clientWidth < NARROW ? [0] : [0, 1];
     const isLong = /** @type {HTMLInputElement} */ (by("zoom")).checked;
-    const span = isLong ? LONG_MS : Math.min(SHORT_MS, (width / APART) * 2 * (live.normal || Infinity));
+    const span = isLong ? LONG_MS : Math.min(SHORT_MS, (width / APART) * both.length * (live.normal || Infinity));
     const lives = story.lives.of(service, now - span, now);
-    const height = 2 * LANE + 2 * GAP + this.bars.arrange(story, service, lives) + AXIS;
-    canvas.style.height = `${height}px`;
-    const g = fit(canvas, height);
+    const lanes = both.length * (LANE + GAP) - GAP;
+    const height = lanes + GAP + (both[1] ? this.bars.arrange(story, service, lives) : 0) + AXIS;
+    canvas.style.height = `${height * scale()}px`;
+    const g = fit(canvas, height * scale());
     if (!g) return;
+    g.scale(scale(), scale());
     const x = (/** @type {number} */ time) => width - ((now - time) / span) * width;
-    const lanes = 2 * LANE + GAP;
     g.fillStyle = colour("lane");
-    for (const lane of [0, 1]) g.fillRect(0, lane * (LANE + GAP), width, LANE);
+    for (const lane of both) g.fillRect(0, lane * (LANE + GAP), width, LANE);
     for (const [from, to] of story.blind) {
       if (to < now - span) continue;
       g.fillStyle = colour("blind");
@@ -52,7 +59,7 @@ export class Lanes {
       g.fillStyle = colour("muted");
       if (size > 90) g.fillText(t("unobserved"), x(from) + 6, lanes / 2);
     }
-    this.bars.draw(g, story, lives, now, x, lanes + GAP, width);
+    if (both[1]) this.bars.draw(g, story, lives, now, x, lanes + GAP, width);
     this.axis(g, span, x, now, height);
     /** @type {Map<string, number>} */
     const columns = new Map();
@@ -62,13 +69,13 @@ export class Lanes {
       if (mark.t < now - span - 3000) break;
       if (mark.service !== service || mark.t > now) continue;
       if (isLong) {
-        const key = `${mark.lane} ${Math.floor(mark.t / 1000)} ${mark.outcome === "ok" ? 1 + story.version(mark.version) : 0}`;
+        const key = `${mark.lane % both.length} ${Math.floor(mark.t / 1000)} ${mark.outcome === "ok" ? 1 + story.version(mark.version) : 0}`;
         columns.set(key, (columns.get(key) ?? 0) + 1);
         if (mark.outcome === "ok") ok += 1;
         else failed += 1;
         continue;
       }
-      const [at, top] = [x(mark.t), mark.lane * (LANE + GAP)];
+      const [at, top] = [x(mark.t), (mark.lane % both.length) * (LANE + GAP)];
       if (mark.outcome === "ok") {
         ok += 1;
         const number = story.version(mark.version);
@@ -97,7 +104,7 @@ export class Lanes {
     }
     if (isLong) this.columns(g, columns, x);
     g.fillStyle = colour("muted");
-    for (const lane of [0, 1]) label(g, t(lane ? "kept" : "fresh"), 6, lane * (LANE + GAP) + 14);
+    if (both[1]) for (const lane of both) label(g, t(lane ? "kept" : "fresh"), 6, lane * (LANE + GAP) + 14);
     if (!ok && !failed) g.fillText(t("noRequests"), width / 2, LANE / 2 + 4);
     // A reader of the screen is told every few seconds, and not sixty times in each.
     if (Math.abs(now - this.labelled) > 4000) {

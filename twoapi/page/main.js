@@ -13,6 +13,7 @@ import { showLegend } from "./legend.js";
 import "./lessons.js";
 import { DELAY_MS, clock, live } from "./live.js";
 import { offset, setOffset } from "./offset.js";
+import "./projector.js";
 import { advance, replay, seek } from "./replay.js";
 import { Stream } from "./stream.js";
 import { outcomeName, t } from "./text.js";
@@ -72,7 +73,7 @@ function layOut(found) {
   services = found;
   live.labels = services.map((service) => service.label);
   for (const id of ["lanes", "cards"]) by(id).replaceChildren();
-  by("cards").classList.toggle("two", found.length > 1);
+  for (const id of ["cards", "lanes"]) by(id).classList.toggle("two", found.length > 1);
   lanes = live.labels.map((label, i) => new Lanes(by("lanes"), label, i));
   cards = live.labels.map((label, i) => new Cards(by("cards"), label, i, act));
   layOutHeadline(live.labels);

@@ -14,6 +14,7 @@ export const texts = {
   wasSeen: ["last seen: {state}", "最后所见：{state}"],
   rate: ["Requests per second", "每秒请求数"],
   actions: ["Actions", "操作"],
+  projector: ["Projector (F)", "投影（F）"],
   dark: ["Dark", "深色"],
   light: ["Light", "浅色"],
   traffic: ["Requests and pods", "请求与 Pod"],

@@ -7,7 +7,7 @@ const PATIENCE = 60_000;
 /** A page of this server, which from now on hears the test alone: `window.tell` says an event, so many seconds ago. */
 export async function told(browser, url, labels = ["chesterservice"], options = {}) {
   const seen = await view(browser, url + "/", options);
-  await seen.page.locator("#all:enabled").waitFor({ timeout: PATIENCE });
+  await seen.page.locator("#all:enabled").waitFor({ state: "attached", timeout: PATIENCE });
   await seen.page.evaluate((labels) => {
     const { stream } = window.page;
     const { listener } = stream;

@@ -91,7 +91,10 @@ pub(crate) fn shorter(script: &str) -> String {
         *counts.entry(text).or_default() += 1;
         places.entry(text).or_default().insert(place);
         if open.is_empty() && matches!(previous, "let" | "function" | "class") {
-            global.insert(text);
+            assert!(
+                global.insert(text),
+                "two modules of the page declare {text}"
+            );
         }
         if matches!(previous, "let" | "function" | "class")
             || within == "head" && (is_spread || matches!(previous, "(" | "," | "["))

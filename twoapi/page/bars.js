@@ -6,10 +6,10 @@ import { colour } from "./drawing.js";
 /** @typedef {import("./lives.js").Life} Life */
 /** @typedef {import("./story.js").Story} Story */
 
-const BAR = 16, THIN = 6, GAP = 2, AREA = 96;
+const BAR = 16, THIN = 6, SPACE = 2, AREA = 96;
 
 /** From so many pods on the bars are thin, and then there is one area for all. */
-const MANY = 12, VERY_MANY = 50;
+const THIN_FROM = 12, AREA_FROM = 50;
 
 export class Bars {
   /** Which bar is in which row. @type {string[]} */
@@ -24,7 +24,7 @@ export class Bars {
   arrange(story, service, lives) {
     const isAtRest = !story.side(service).open;
     if (isAtRest || !this.pods) this.pods = (story.side(service).open?.from ?? story.podsOf(service)).length;
-    if (this.pods >= VERY_MANY) return AREA;
+    if (this.pods >= AREA_FROM) return AREA;
     const order = (/** @type {Life} */ life) => `${String(story.version(life.version)).padStart(2, "0")} ${life.name}`;
     if (isAtRest) this.rows = lives.sort((a, b) => (order(a) < order(b) ? -1 : 1)).map(({ name }) => name);
     const names = new Set(lives.map(({ name }) => name));
@@ -35,11 +35,11 @@ export class Bars {
       this.rows[free < 0 ? this.rows.length : free] = name;
     }
     // An update needs as many once more.
-    return Math.max(2 * this.pods, this.rows.length) * (this.size + GAP);
+    return Math.max(2 * this.pods, this.rows.length) * (this.size + SPACE);
   }
 
   get size() {
-    return this.pods < MANY ? BAR : THIN;
+    return this.pods < THIN_FROM ? BAR : THIN;
   }
 
   /**
@@ -47,10 +47,10 @@ export class Bars {
    * @param {(t: number) => number} x @param {number} top @param {number} width
    */
   draw(g, story, lives, now, x, top, width) {
-    if (this.pods >= VERY_MANY) return this.area(g, story, lives, now, x, top, width);
+    if (this.pods >= AREA_FROM) return this.area(g, story, lives, now, x, top, width);
     const { size } = this;
     for (const life of lives) {
-      const y = top + this.rows.indexOf(life.name) * (size + GAP);
+      const y = top + this.rows.indexOf(life.name) * (size + SPACE);
       const own = colour(`v${story.version(life.version) % 4}`);
       life.states.forEach(([from, state], i) => {
         const [left, right] = [Math.max(0, x(from)), Math.min(width, x(Math.min(life.states[i + 1]?.[0] ?? life.end, now)))];
@@ -63,7 +63,7 @@ export class Bars {
         else hatch(g, left, y, right - left, size, state === "stopping" ? 0 : size, x(from));
         if (state === "stopping" && x(from) >= 0) {
           g.fillStyle = colour("failure");
-          g.fillRect(left - 1.5, y - GAP, 3, size + 2 * GAP);
+          g.fillRect(left - 1.5, y - SPACE, 3, size + 2 * SPACE);
         }
       });
       if (size < BAR) continue;

@@ -23,7 +23,7 @@ const halves = (page) => page.evaluate(() => [...document.querySelectorAll(".hal
 const until = (page, service, wanted) => page.waitForFunction(([service, wanted]) => document.querySelectorAll(".said")[service]?.textContent.match(wanted), [service, wanted]);
 
 for (const [locale, width] of [["en-US", 1440], ["zh-CN", 390]]) {
-  test(`one sentence counts while an update goes on, and becomes its verdict: ${locale}, ${width} px`, { timeout: 60_000 }, async () => {
+  test(`one sentence counts while an update goes on, and becomes its verdict: ${locale}, ${width} px`, { timeout: 180_000 }, async () => {
     const zh = locale === "zh-CN";
     const { page, complaints, context } = await told(browser, fakes.url, ["chesterservice"], { locale, width });
     await page.evaluate(() => {
@@ -57,7 +57,7 @@ for (const [locale, width] of [["en-US", 1440], ["zh-CN", 390]]) {
   });
 }
 
-test("the verdict on one Service stands beside the other's, green and red, until the counters are reset", { timeout: 60_000 }, async () => {
+test("the verdict on one Service stands beside the other's, green and red, until the counters are reset", { timeout: 180_000 }, async () => {
   const { page, complaints, context } = await told(browser, fakes.url, ["chesterservice", "chestertwin"]);
   await page.evaluate(() => {
     const twins = (version, state, more) => [0, 1].map((service) => window.pod(`${service}${version[2]}`, version, state, { id: `${service}/${version}`, service, ...more }));

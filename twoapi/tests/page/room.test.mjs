@@ -28,7 +28,7 @@ const update = (page) => page.evaluate(() => {
 const isProjected = (page) => page.evaluate(() => document.documentElement.classList.contains("projector"));
 const shown = (page) => page.evaluate(() => ["#halves", "#lanes", "#status", "#rate", "#pods", "#verdicts", "#all"].filter((one) => document.querySelector(one).checkVisibility()));
 
-test("a room sees the headline and the time alone, in large letters: by itself when it is wide, and by the key F", { timeout: 60_000 }, async () => {
+test("a room sees the headline and the time alone, in large letters: by itself when it is wide, and by the key F", { timeout: 180_000 }, async () => {
   for (const [width, height, locale] of [[1920, 1080, "zh-CN"], [1280, 800, "en-US"]]) {
     const { page, complaints, context } = await told(browser, fakes.url, ["chesterservice"], { width, height, locale });
     await update(page);
@@ -55,7 +55,7 @@ test("a room sees the headline and the time alone, in large letters: by itself w
   }
 });
 
-test("a room sees two Services side by side, each below its half of the headline", { timeout: 60_000 }, async () => {
+test("a room sees two Services side by side, each below its half of the headline", { timeout: 180_000 }, async () => {
   const { page, context } = await told(browser, fakes.url, ["a", "b"], { width: 1920, height: 1080 });
   const lefts = (what) => page.evaluate((what) => [...document.querySelectorAll(what)].map((one) => Math.round(one.getBoundingClientRect().left)), what);
   const [halves, lanes] = [await lefts(".half"), await lefts("#lanes figure")];
@@ -63,7 +63,7 @@ test("a room sees two Services side by side, each below its half of the headline
   await context.close();
 });
 
-test("a phone has the headline, one lane and the pods as chips, in this order", { timeout: 60_000 }, async () => {
+test("a phone has the headline, one lane and the pods as chips, in this order", { timeout: 180_000 }, async () => {
   const { page, complaints, context } = await told(browser, fakes.url, ["chesterservice"], { width: 390, height: 844 });
   await update(page);
   await page.locator(".card").nth(5).waitFor();
@@ -81,7 +81,7 @@ test("a phone has the headline, one lane and the pods as chips, in this order", 
   await context.close();
 });
 
-test("each ReplicaSet says how many pods it had and has", { timeout: 60_000 }, async () => {
+test("each ReplicaSet says how many pods it had and has", { timeout: 180_000 }, async () => {
   const { page, complaints, context } = await told(browser, fakes.url);
   const groups = (wanted) => page.waitForFunction((wanted) => [...document.querySelectorAll(".groups li")].map((group) => group.textContent).join() === wanted, wanted);
   await page.evaluate(() => window.tell("pods", 60, { all: true, pods: ["a", "b", "c"].map((name) => window.pod(name, "1.0", "ready")) }));

@@ -120,7 +120,7 @@ test("an hour of a change in a hidden tab is judged and forgotten", { timeout: 1
   await context.close();
 });
 
-test("what piles up while the page stands still, or while somebody sets its clock, has its own time", { timeout: 60_000 }, async () => {
+test("what piles up while the page stands still, or while somebody sets its clock, has its own time", { timeout: 180_000 }, async () => {
   const { page, context } = await view(browser, fakes.url + "/");
   await page.waitForFunction(() => window.page?.live.side(0).ok > 20, null, { timeout: PATIENCE });
   const { inMostSeconds, gap } = await page.evaluate(async () => {
@@ -169,7 +169,7 @@ const update = (page, count) => page.evaluate((count) => {
   window.tell("pods", 4, { pods: names("a").map((name) => window.pod(name, "1.0", "stopping", { stop: { since_signal_seconds: 1, drain_seconds: 60, deadline_seconds: 90 } })) });
 }, count);
 
-test("each pod has a bar on the axis of the requests: hatched, ready, and stopping since its signal", { timeout: 60_000 }, async () => {
+test("each pod has a bar on the axis of the requests: hatched, ready, and stopping since its signal", { timeout: 180_000 }, async () => {
   const { page, complaints, context } = await told(browser, fakes.url);
   await update(page, 3);
   await page.locator(".said", { hasText: "Updating" }).waitFor();
@@ -200,7 +200,7 @@ test("each pod has a bar on the axis of the requests: hatched, ready, and stoppi
   await context.close();
 });
 
-test("from twelve pods on the bars are thin, and from fifty on they are an area", { timeout: 60_000 }, async () => {
+test("from twelve pods on the bars are thin, and from fifty on they are an area", { timeout: 180_000 }, async () => {
   for (const [count, bar, most] of [[11, 16, 22 * 18], [12, 6, 24 * 8], [49, 6, 98 * 8], [50, null, 96]]) {
     const { page, complaints, context } = await told(browser, fakes.url);
     await update(page, count);
@@ -214,7 +214,7 @@ test("from twelve pods on the bars are thin, and from fifty on they are an area"
   }
 });
 
-test("marks are at least five pixels apart: the more requests there are, the less time is seen", { timeout: 60_000 }, async () => {
+test("marks are at least five pixels apart: the more requests there are, the less time is seen", { timeout: 180_000 }, async () => {
   for (const [rate, width] of [[10, 1440], [50, 1440], [50, 390]]) {
     const { page, context } = await told(browser, fakes.url, ["a"], { width });
     await page.evaluate((rate) => {
@@ -230,7 +230,7 @@ test("marks are at least five pixels apart: the more requests there are, the les
   }
 });
 
-test("from a distance each second is a column of its answers, with its failures on top", { timeout: 60_000 }, async () => {
+test("from a distance each second is a column of its answers, with its failures on top", { timeout: 180_000 }, async () => {
   const { page, context } = await told(browser, fakes.url);
   await page.evaluate(() => {
     window.answers(60, 20);

@@ -1,5 +1,7 @@
 //! What the standard library lacks, for all crates.
 
+#[cfg(test)]
+pub(crate) mod alone;
 mod lock;
 mod random;
 

@@ -6,10 +6,10 @@ import { colour } from "./drawing.js";
 /** @typedef {import("./lives.js").Life} Life */
 /** @typedef {import("./story.js").Story} Story */
 
-const BAR = 16, THIN = 6, GAP = 2, AREA = 96;
+const BAR = 16, THIN = 6, BETWEEN = 2, AREA = 96;
 
 /** From so many pods on the bars are thin, and then there is one area for all. */
-const MANY = 12, VERY_MANY = 50;
+const SLIM_FROM = 12, VERY_MANY = 50;
 
 export class Bars {
   /** Which bar is in which row. @type {string[]} */
@@ -35,11 +35,11 @@ export class Bars {
       this.rows[free < 0 ? this.rows.length : free] = name;
     }
     // An update needs as many once more.
-    return Math.max(2 * this.pods, this.rows.length) * (this.size + GAP);
+    return Math.max(2 * this.pods, this.rows.length) * (this.size + BETWEEN);
   }
 
   get size() {
-    return this.pods < MANY ? BAR : THIN;
+    return this.pods < SLIM_FROM ? BAR : THIN;
   }
 
   /**
@@ -50,7 +50,7 @@ export class Bars {
     if (this.pods >= VERY_MANY) return this.area(g, story, lives, now, x, top, width);
     const { size } = this;
     for (const life of lives) {
-      const y = top + this.rows.indexOf(life.name) * (size + GAP);
+      const y = top + this.rows.indexOf(life.name) * (size + BETWEEN);
       const own = colour(`v${story.version(life.version) % 4}`);
       life.states.forEach(([from, state], i) => {
         const [left, right] = [Math.max(0, x(from)), Math.min(width, x(Math.min(life.states[i + 1]?.[0] ?? life.end, now)))];
@@ -62,8 +62,8 @@ export class Bars {
         if (state === "ready") g.fillRect(left, y, right - left, size);
         else hatch(g, left, y, right - left, size, state === "stopping" ? 0 : size, x(from));
         if (state === "stopping" && x(from) >= 0) {
-          g.fillStyle = colour("failure");
-          g.fillRect(left - 1.5, y - GAP, 3, size + 2 * GAP);
+          g.fillStyle = colour("ink");
+          g.fillRect(left - 1.5, y - BETWEEN, 3, size + 2 * BETWEEN);
         }
       });
       if (size < BAR) continue;

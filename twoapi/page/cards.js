@@ -105,6 +105,9 @@ export class Cards {
   fill({ item }) {
     const spark = svg("", "own", "spark", `0 0 ${SPARK - 1} 10`);
     spark.setAttribute("preserveAspectRatio", "none");
+    const limit = /** @type {Element} */ (spark.firstElementChild?.cloneNode());
+    limit.setAttribute("class", "limit");
+    spark.append(limit);
     const act = make("button", "act", "⋯");
     item.replaceChildren(make("strong", "name"), act);
     item.dataset.name = item.dataset.version = "";
@@ -131,12 +134,15 @@ export class Cards {
     act.setAttribute("aria-label", t("actOn", { pod: name }));
     if (pod.cpu !== null && pod !== before) place.cpu = [...place.cpu.slice(1 - SPARK), pod.cpu];
     const most = Math.max(pod.limit ?? 0, 100, ...place.cpu);
-    const points = place.cpu.map((cpu, i) => `${i ? "L" : "M"}${SPARK - place.cpu.length + i} ${10 - (cpu / most) * 9.5}`);
+    // By the root, so that a small burn is seen below a large limit.
+    const y = (/** @type {number} */ cpu) => 10 - Math.sqrt(cpu / most) * 9.5;
+    const points = place.cpu.map((cpu, i) => `${i ? "L" : "M"}${SPARK - place.cpu.length + i} ${y(cpu)}`);
     within(item, ".spark path").setAttribute("d", points.join(""));
+    within(item, ".limit").setAttribute("d", pod.limit ? `M0 ${y(pod.limit)}H${SPARK}` : "");
     const cpu = pod.cpu === null ? "–" : `${pod.cpu}m`;
     write(within(item, ".cpu"), `${t("cpu")} ${pod.limit ? t("of", { n: cpu, limit: pod.limit }) : cpu}`);
     const probes = pod.probes.map((probe) => Object.values(probe).join(" "));
-    write(within(item, ".probes"), probes.length ? `${t("probes")}: ${[...new Set(probes)].join(t("comma"))}` : "");
+    write(within(item, ".probes"), probes.length ? `${t("probes")}${t("colon")}${[...new Set(probes)].join(t("comma"))}` : "");
   }
 
   /** What goes on by itself. @param {Place} place @param {import("./story.js").Story} story @param {number} now @param {boolean} isOld */
@@ -163,7 +169,7 @@ export class Cards {
     write(within(item, ".state"), t(isOld ? "wasSeen" : pod.state, { state: t(pod.state) }));
     write(within(item, ".detail"), details.join(" · "));
     const age = pod.began ? duration((now - pod.began) / 1000) : "";
-    const restarts = pod.restarts ? ` · ${t("restarts")}: ${pod.restarts}` : "";
+    const restarts = pod.restarts ? ` · ${t("restarts")}${t("colon")}${pod.restarts}` : "";
     write(within(item, ".where"), `${pod.ip}${age ? ` · ${age}` : ""}${pod.node ? ` · ${pod.node}` : ""}${restarts}`);
   }
 }

@@ -1,5 +1,7 @@
 // What is drawn in the same way everywhere. What has a colour is told by its shape too.
 
+import { by } from "./dom.js";
+
 /** Each failure's shape, as strokes in a square from -1 to 1. @type {Record<string, number[][]>} */
 const SHAPES = {
   refused: [[-1, -1, 1, 1], [-1, 1, 1, -1]],
@@ -21,8 +23,10 @@ const colours = new Map();
 export function colour(name) {
   let value = colours.get(name);
   if (!value) {
-    document.body.style.setProperty("outline-color", `var(--${name})`);
-    value = getComputedStyle(document.body).outlineColor;
+    // An element whose colours the browser doesn't force.
+    const probe = by("moments");
+    probe.style.setProperty("outline-color", `var(--${name})`);
+    value = getComputedStyle(probe).outlineColor;
     colours.set(name, value);
   }
   return value;

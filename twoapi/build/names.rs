@@ -1,247 +1,265 @@
-//! Gives a script's variables short names, and keeps the names of properties, which the server and the
-//! browser know. A variable has the same name in all of its places, since modules share one scope. Words
-//! that are in no function together may get the same name, which makes the script easier to compress.
+//! Gives the page's own names in its script short ones: constants, functions, classes, variables and parameters.
+//! Properties keep theirs, since events, texts and browsers know them.
+//!
+//! Within a part, which is a statement at the top level or a member of a class, each name stands for one
+//! other name, and what is declared at the top level is so in all parts. So no name hides another one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-const KEYWORDS: &str = " if for while switch catch return await of in do as ";
+const KEYWORDS: &str = "async await break case catch class const continue default do else export extends false \
+    finally for function get if import in instanceof let new null of return set static super switch this throw \
+    true try typeof void while yield";
 
-/// A piece of a script: a word, or one character of what isn't a word, or a whole string.
-#[derive(Debug)]
-struct Token<'a> {
-    text: &'a str,
-    is_word: bool,
+/// What a browser knows by its bare name, and the page uses. Those that begin with a large letter are known.
+const GLOBALS: &str = "addEventListener clearTimeout devicePixelRatio document encodeURIComponent fetch getComputedStyle history \
+    localStorage location matchMedia navigator onafterprint onbeforeprint performance reportError \
+    requestAnimationFrame setTimeout undefined window";
+
+/// What a brace or a bracket encloses.
+#[derive(Clone, Copy, PartialEq)]
+enum Scope {
+    Block,
+    Class,
+    Object,
+    Other,
+    Template,
 }
 
+/// What a word is.
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    /// One of the page's own names.
+    Own,
+    /// One that stands for a property and for the variable with its value: `{ pod }`.
+    Shorthand,
+    /// The end of a declaration and the beginning of the next one, which become one.
+    Merged,
+    Other,
+}
+
+/// A script with short names.
 pub(crate) fn shorter(script: &str) -> String {
     let tokens = tokens(script);
-    // Of each word: how often it is there, and in which statements of a module or methods of a class.
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut places: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
-    let (mut place, mut global) = (1, BTreeSet::new());
-    let (mut properties, mut short, mut declared) =
-        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    // What is open: `(`, `[`, the `{` of a block, `o` for that of an object, `c` for that of a class, or
-    // `head` for what declares names.
-    let mut open: Vec<&str> = Vec::new();
-    let mut is_class = false;
-    let at = |i: usize| tokens.get(i).map_or("", |token| token.text);
-    let significant = |mut i: usize| {
-        while at(i) == " " || at(i) == "\n" {
-            i += 1;
+    let fixed: BTreeSet<&str> = [KEYWORDS, GLOBALS]
+        .iter()
+        .flat_map(|list| list.split_whitespace())
+        .collect();
+    let mut roles = vec![Role::Other; tokens.len()];
+    let mut parts = vec![0; tokens.len()];
+    let mut top_level = BTreeSet::new();
+    let mut scopes = Vec::new();
+    let (mut before, mut last, mut opens_class) = ("", "", false);
+    // Whether a statement at the top level declares names, and whether they are being read.
+    let (mut declares, mut reads) = (false, false);
+    let mut part = 0;
+    // How deep the statements stand that declare names.
+    let mut lets = BTreeSet::new();
+    for (i, token) in tokens.iter().copied().enumerate() {
+        let depth = usize::from(scopes.first() == Some(&Scope::Class));
+        let scope = scopes.last().copied();
+        parts[i] = part;
+        if is_word(token) {
+            let next = tokens[i + 1..]
+                .iter()
+                .find(|token| !token.trim().is_empty());
+            let next = next.copied().unwrap_or_default();
+            let begins = matches!(last, "{" | ",");
+            let is_property = last == "." && before != "."
+                || scope == Some(Scope::Object) && begins && matches!(next, ":" | "(")
+                || scope == Some(Scope::Class) && matches!(last, "{" | "}" | ";" | "async");
+            if !fixed.contains(token) && !is_property {
+                let is_shorthand =
+                    scope == Some(Scope::Object) && begins && matches!(next, "," | "}" | "=");
+                roles[i] = if is_shorthand {
+                    Role::Shorthand
+                } else {
+                    Role::Own
+                };
+                let is_function = matches!(last, "function" | "class") && scopes.is_empty();
+                if is_function || reads && matches!(last, "let" | "," | "[" | "{") {
+                    top_level.insert(token);
+                }
+            }
+            opens_class |= token == "class";
+            if token == "let" && scopes.is_empty() {
+                (declares, reads) = (true, true);
+            }
         }
-        i
-    };
-    let mut before = ("", "");
-    for (i, token) in tokens.iter().enumerate() {
-        let text = token.text;
-        if text.trim().is_empty() {
-            continue;
+        if token.starts_with('}') || matches!(token, ")" | "]") {
+            lets.remove(&scopes.len());
+            scopes.pop();
         }
-        let next = at(significant(i + 1));
-        let (previous, earlier) = before;
-        before = (text, previous);
-        if !token.is_word {
-            match text {
-                "{" if is_class => {
-                    open.push("c");
-                    is_class = false;
+        let opens = !matches!(token.chars().next(), Some('"' | '\'' | '/'));
+        if opens && token.ends_with('{') || matches!(token, "(" | "[") {
+            scopes.push(match (token, last) {
+                ("{", _) if opens_class => Scope::Class,
+                ("{", ")" | ";" | "{" | "}" | "else" | "try" | "finally" | "do") => Scope::Block,
+                ("{", ">") if before == "=" => Scope::Block,
+                ("{", _) => Scope::Object,
+                ("(" | "[", _) => Scope::Other,
+                _ => Scope::Template,
+            });
+            opens_class &= token != "{";
+        }
+        if token == "let" && matches!(last, ";" | "{" | "}" | "") {
+            lets.insert(scopes.len());
+        }
+        if token == ";" && lets.contains(&scopes.len()) {
+            let next = |i: &usize| !tokens[*i].trim().is_empty();
+            match (i + 1..tokens.len()).find(next) {
+                Some(next) if tokens[next] == "let" => {
+                    roles[i] = Role::Merged;
+                    roles[next] = Role::Merged;
                 }
-                "(" if is_head(&tokens, i, previous) => open.push("head"),
-                "[" if previous == "let" => open.push("head"),
-                "[" if open.last() == Some(&"head") && matches!(previous, "(" | "," | "[") => {
-                    open.push("head");
-                }
-                "{" if matches!(
-                    previous,
-                    "(" | "," | "=" | ":" | "[" | "?" | "&" | "|" | "return" | "let" | "."
-                ) =>
-                {
-                    let declares =
-                        previous == "let" || open.last() == Some(&"head") && previous != "=";
-                    open.push(if declares { "pattern" } else { "o" });
-                }
-                "(" | "[" | "{" => open.push(text),
-                ")" | "]" | "}" => drop(open.pop()),
+                _ => _ = lets.remove(&scopes.len()),
+            }
+        }
+        if scopes.is_empty() {
+            match token {
+                "=" => reads = false,
+                "," => reads = declares,
+                ";" => (declares, reads) = (false, false),
                 _ => {}
             }
-            if matches!(text, ";" | "}") && matches!(open[..], [] | ["c"]) {
-                place += 1;
+        }
+        if scopes.len() <= depth && matches!(token, ";" | "}") {
+            part += 1;
+        }
+        if !token.trim().is_empty() {
+            (before, last) = (last, token);
+        }
+    }
+    // Only what is declared at the top level begins with a large letter; everything else is the browser's.
+    let is_large = |name: &str| name.starts_with(|c: char| c.is_ascii_uppercase());
+    let mut names: BTreeMap<&str, Name> = BTreeMap::new();
+    for (i, token) in tokens.iter().copied().enumerate() {
+        if !matches!(roles[i], Role::Own | Role::Shorthand) {
+            continue;
+        }
+        if is_large(token) && !top_level.contains(token) {
+            roles[i] = Role::Other;
+            continue;
+        }
+        let name = names.entry(token).or_default();
+        name.count += 1;
+        if top_level.contains(token) {
+            name.parts.extend(0..=part);
+        }
+        name.parts.insert(parts[i]);
+    }
+    let short = choose(&names, &fixed);
+    let mut shorter = String::new();
+    for (i, token) in tokens.iter().copied().enumerate() {
+        match roles[i] {
+            Role::Own => shorter += &short[token],
+            Role::Shorthand => shorter += &format!("{token}:{}", short[token]),
+            Role::Merged if token == ";" => shorter.push(','),
+            Role::Merged => {}
+            // A space between two words, and no other one.
+            Role::Other if token.trim().is_empty() => {
+                let next = tokens.get(i + 1).copied().unwrap_or_default();
+                if shorter.ends_with(is_part) && next.starts_with(is_part) {
+                    shorter.push(' ');
+                }
             }
-            continue;
-        }
-        is_class |= text == "class";
-        let within = open.last().copied().unwrap_or_default();
-        let is_spread = previous == "." && earlier == ".";
-        let is_object = matches!(within, "o" | "pattern");
-        let begins = matches!(previous, "{" | ",") && !is_spread;
-        let is_short = is_object && begins && matches!(next, "," | "}" | "=");
-        let is_method = matches!(within, "o" | "c")
-            && next == "("
-            && at(significant(closing(&tokens, significant(i + 1)) + 1)) == "{";
-        let is_field = within == "c" && matches!(next, "=" | ";" | "}");
-        let is_key = is_object && begins && next == ":";
-        if previous == "." && !is_spread || is_key || is_method || is_field {
-            properties.insert(i);
-            continue;
-        }
-        if is_short {
-            short.insert(i);
-        }
-        *counts.entry(text).or_default() += 1;
-        places.entry(text).or_default().insert(place);
-        if open.is_empty() && matches!(previous, "let" | "function" | "class") {
-            global.insert(text);
-        }
-        if matches!(previous, "let" | "function" | "class")
-            || within == "head" && (is_spread || matches!(previous, "(" | "," | "["))
-            || within == "pattern" && (is_spread || is_short || previous == ":")
-            || next == "=" && at(significant(i + 1) + 1) == ">"
-        {
-            declared.insert(text);
+            Role::Other => shorter += token,
         }
     }
-    let mut renamed: Vec<&str> = declared.into_iter().collect();
-    renamed.retain(|word| word.len() > 1 && !KEYWORDS.contains(&format!(" {word} ")));
-    renamed.sort_by_key(|word| std::cmp::Reverse(counts[word]));
-    // All that is declared in a module shares the place 0.
-    for word in global {
-        places.entry(word).or_default().insert(0);
-    }
+    shorter
+}
+
+/// Where a name stands, and how often.
+#[derive(Default)]
+struct Name {
+    parts: BTreeSet<usize>,
+    count: usize,
+}
+
+/// The short name of each name. What occurs most often chooses first.
+fn choose<'a>(
+    names: &BTreeMap<&'a str, Name>,
+    fixed: &BTreeSet<&str>,
+) -> BTreeMap<&'a str, String> {
     let letters = || ('a'..='z').chain('A'..='Z');
     let pairs = letters().flat_map(|a| letters().map(move |b| format!("{a}{b}")));
-    let free: Vec<String> = letters().map(String::from).chain(pairs).collect();
-    let mut taken: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
-    for (word, places) in places.iter().filter(|(word, _)| !renamed.contains(word)) {
-        taken.insert(word, places.clone());
-    }
-    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
-    for word in renamed {
-        let own = &places[word];
-        let is_free = |name: &&String| {
-            let others = taken.get(name.as_str());
-            others.is_none_or(|others| others.is_disjoint(own))
-                && !KEYWORDS.contains(&format!(" {name} "))
-        };
-        let name = free.iter().find(is_free).expect("there are thousands");
-        taken.entry(name).or_default().extend(own);
-        names.insert(word, name);
-    }
-    let renamed = tokens
-        .iter()
-        .enumerate()
-        .map(|(i, token)| match names.get(token.text) {
-            Some(name) if short.contains(&i) => format!("{}:{name}", token.text),
-            Some(name) if token.is_word && !properties.contains(&i) => (*name).to_owned(),
-            _ => token.text.to_owned(),
-        });
-    renamed.collect()
+    let short = letters().map(String::from).chain(pairs);
+    let mut short: Vec<(String, BTreeSet<usize>)> = short
+        .filter(|name| !fixed.contains(name.as_str()))
+        .map(|name| (name, BTreeSet::new()))
+        .collect();
+    let mut order: Vec<_> = names.iter().collect();
+    order.sort_by_key(|(_, name)| std::cmp::Reverse(name.count));
+    let mut choose_for = |(long, name): (&&'a str, &Name)| {
+        let mut free = short.iter_mut();
+        let free = free.find(|(_, taken)| taken.is_disjoint(&name.parts));
+        let (short, taken) = free.expect("there are enough");
+        taken.extend(&name.parts);
+        (*long, short.clone())
+    };
+    order.into_iter().map(&mut choose_for).collect()
 }
 
-/// Whether this `(` begins the parameters of a function.
-fn is_head(tokens: &[Token<'_>], i: usize, previous: &str) -> bool {
-    let mut rest = tokens[closing(tokens, i) + 1..].iter();
-    let mut rest = rest
-        .by_ref()
-        .map(|token| token.text)
-        .filter(|text| !text.trim().is_empty());
-    match (rest.next(), rest.next()) {
-        (Some("="), Some(">")) => true,
-        (Some("{"), _) => !KEYWORDS.contains(&format!(" {previous} ")),
-        _ => false,
-    }
+fn is_part(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '$'
 }
 
-/// Where the bracket is closed that is opened here.
-fn closing(tokens: &[Token<'_>], i: usize) -> usize {
-    let mut depth = 0;
-    for (n, token) in tokens.iter().enumerate().skip(i) {
-        match token.text {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return n;
-        }
-    }
-    panic!("a bracket of the page's scripts isn't closed")
+fn is_word(token: &str) -> bool {
+    token.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '$')
 }
 
-/// The text between the `${` and the `}` of a template is code, and all else of it is a string.
-fn tokens(script: &str) -> Vec<Token<'_>> {
-    let bytes = script.as_bytes();
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
-    let (mut tokens, mut templates): (Vec<Token<'_>>, Vec<usize>) = (Vec::new(), Vec::new());
-    let (mut i, mut depth) = (0, 0);
-    while i < bytes.len() {
-        let begin = i;
-        let last = tokens
+/// The script in words, numbers, spaces, marks, strings, regular expressions, and the pieces of templates.
+fn tokens(script: &str) -> Vec<&str> {
+    let (mut tokens, mut rest) = (Vec::new(), script);
+    // For each brace that is open, whether it is one of a template.
+    let mut braces = Vec::new();
+    while let Some(first) = rest.chars().next() {
+        let last: &str = tokens
             .iter()
             .rev()
-            .map(|token| token.text)
-            .find(|text| !text.trim().is_empty());
-        let last = last.unwrap_or("(");
-        let is_word = is_part(bytes[i]);
-        let ends_template = bytes[i] == b'}' && templates.last() == Some(&depth);
-        i += 1;
-        match bytes[begin] {
-            _ if is_word => {
-                while i < bytes.len() && is_part(bytes[i]) {
-                    i += 1;
-                }
+            .find(|token: &&&str| !token.trim().is_empty())
+            .copied()
+            .unwrap_or_default();
+        let is_value =
+            last != "return" && last.ends_with(|c: char| is_part(c) || ")]}".contains(c));
+        let size = match first {
+            '"' | '\'' => until(rest, |rest| rest.starts_with(first)),
+            '`' => until(rest, |rest| rest.starts_with('`') || rest.starts_with("${")),
+            '}' if braces.pop() == Some(true) => {
+                until(rest, |rest| rest.starts_with('`') || rest.starts_with("${"))
             }
-            b'`' => i = template(bytes, i, depth, &mut templates),
-            b'}' if ends_template => {
-                templates.pop();
-                i = template(bytes, i, depth, &mut templates);
+            '/' if !is_value => {
+                let mut in_class = false;
+                let size = until(rest, |rest| {
+                    in_class = rest.starts_with('[') || in_class && !rest.starts_with(']');
+                    rest.starts_with('/') && !in_class
+                });
+                size + rest[size..].find(|c| !is_part(c)).unwrap_or(0)
             }
-            quote @ (b'"' | b'\'') => i = after(bytes, i, quote),
-            b'/' if last == "return"
-                || !last.ends_with(|c: char| is_part(c as u8) || ")]}\"'`".contains(c)) =>
-            {
-                i = after(bytes, i, b'/');
-            }
-            b'{' => depth += 1,
-            b'}' => depth -= 1,
-            byte if byte >= 0x80 => {
-                while i < bytes.len() && bytes[i] >= 0x80 {
-                    i += 1;
-                }
-            }
-            _ => {}
+            // With its point, so that what follows a point is a property.
+            '0'..='9' => rest.find(|c| !is_part(c) && c != '.').unwrap_or(rest.len()),
+            _ if is_part(first) => rest.find(|c| !is_part(c)).unwrap_or(rest.len()),
+            _ => first.len_utf8(),
+        };
+        let (token, after) = rest.split_at(size);
+        if token == "{" {
+            braces.push(false);
+        } else if token.ends_with("${") {
+            braces.push(true);
         }
-        tokens.push(Token {
-            text: &script[begin..i],
-            is_word,
-        });
+        tokens.push(token);
+        rest = after;
     }
     tokens
 }
 
-/// Where the rest of a template ends: behind its last character, or behind the `${` of code.
-fn template(bytes: &[u8], mut i: usize, depth: usize, templates: &mut Vec<usize>) -> usize {
-    while bytes[i] != b'`' {
-        if bytes[i..].starts_with(b"${") {
-            templates.push(depth);
-            return i + 2;
-        }
-        i += if bytes[i] == b'\\' { 2 } else { 1 };
-    }
-    i + 1
-}
-
-/// Behind the end of a string or of a regular expression.
-fn after(bytes: &[u8], mut i: usize, end: u8) -> usize {
-    let mut is_set = false;
-    while bytes[i] != end || is_set {
-        match bytes[i] {
-            b'\\' => i += 1,
-            b'[' if end == b'/' => is_set = true,
-            b']' => is_set = false,
-            _ => {}
-        }
-        i += 1;
-    }
-    i + 1
+/// How long a text is up to its end and with it, where a backslash takes the meaning of what follows.
+fn until(text: &str, mut is_end: impl FnMut(&str) -> bool) -> usize {
+    let mut escaped = false;
+    let ends = text.char_indices().skip(1).find(|(at, char)| {
+        let ends = !escaped && is_end(&text[*at..]);
+        escaped = !escaped && *char == '\\';
+        ends
+    });
+    let (at, _) = ends.expect("each text has an end");
+    at + if text[at..].starts_with("${") { 2 } else { 1 }
 }

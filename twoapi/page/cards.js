@@ -4,7 +4,7 @@
 
 import { make, write } from "./dom.js";
 import { calm, pattern, svg } from "./drawing.js";
-import { language, t } from "./text.js";
+import { inLanguage, language, t } from "./text.js";
 
 /** @typedef {import("./types.js").Pod} Pod */
 /** @typedef {{ item: HTMLElement, pod: Pod | null, cpu: number[], seen: number, left: number }} Place */
@@ -30,6 +30,7 @@ export class Cards {
   constructor(place, label, service, onAct) {
     this.service = service;
     this.list = make("ul", "cards");
+    this.list.tabIndex = -1;
     this.onAct = onAct;
     this.language = language();
     this.empty = make("p", "note empty");
@@ -61,6 +62,8 @@ export class Cards {
       } else if (Math.abs(now - place.left) > LEAVING_MS) {
         place.pod = null;
         place.item.className = "card free";
+        // What is removed loses the focus, which goes on from this place.
+        if (place.item.contains(document.activeElement)) this.list.focus({ preventScroll: true });
         place.item.replaceChildren();
       }
     }
@@ -105,9 +108,12 @@ export class Cards {
   fill({ item }) {
     const spark = svg("", "own", "spark", `0 0 ${SPARK - 1} 10`);
     spark.setAttribute("preserveAspectRatio", "none");
+    const limit = /** @type {Element} */ (spark.firstElementChild?.cloneNode());
+    limit.setAttribute("class", "limit");
+    spark.append(limit);
     const act = make("button", "act", "⋯");
     item.replaceChildren(make("strong", "name"), act);
-    item.dataset.name = item.dataset.version = "";
+    item.dataset.name = item.dataset.label = "";
     for (const name of ["version", "state", "detail", "cpu"]) item.append(make("p", name));
     item.append(spark);
     for (const name of ["probes", "where"]) item.append(make("p", name));
@@ -131,26 +137,29 @@ export class Cards {
     act.setAttribute("aria-label", t("actOn", { pod: name }));
     if (pod.cpu !== null && pod !== before) place.cpu = [...place.cpu.slice(1 - SPARK), pod.cpu];
     const most = Math.max(pod.limit ?? 0, 100, ...place.cpu);
-    const points = place.cpu.map((cpu, i) => `${i ? "L" : "M"}${SPARK - place.cpu.length + i} ${10 - (cpu / most) * 9.5}`);
+    // By the root, so that a small burn is seen below a large limit.
+    const y = (/** @type {number} */ cpu) => 10 - Math.sqrt(cpu / most) * 9.5;
+    const points = place.cpu.map((cpu, i) => `${i ? "L" : "M"}${SPARK - place.cpu.length + i} ${y(cpu)}`);
     within(item, ".spark path").setAttribute("d", points.join(""));
+    within(item, ".limit").setAttribute("d", pod.limit ? `M0 ${y(pod.limit)}H${SPARK}` : "");
     const cpu = pod.cpu === null ? "–" : `${pod.cpu}m`;
     write(within(item, ".cpu"), `${t("cpu")} ${pod.limit ? t("of", { n: cpu, limit: pod.limit }) : cpu}`);
     const probes = pod.probes.map((probe) => Object.values(probe).join(" "));
-    write(within(item, ".probes"), probes.length ? `${t("probes")}: ${[...new Set(probes)].join(t("comma"))}` : "");
+    write(within(item, ".probes"), probes.length ? `${t("probes")}${t("colon")}${[...new Set(probes)].join(t("comma"))}` : "");
   }
 
   /** What goes on by itself. @param {Place} place @param {import("./story.js").Story} story @param {number} now @param {boolean} isOld */
   progress({ item, pod, seen }, story, now, isOld) {
     if (!pod) return;
-    const version = pod.version ?? "";
-    if (item.dataset.version !== version && version) {
-      item.dataset.version = version;
-      const number = story.version(version);
-      within(item, ".version").replaceChildren(pattern(number), version);
-      item.style.setProperty("--own", `var(--v${number % 4})`);
+    const { look = 0 } = pod;
+    const label = story.label(look);
+    if (item.dataset.label !== label + look && pod.version) {
+      item.dataset.label = label + look;
+      within(item, ".version").replaceChildren(pattern(look), label);
+      item.style.setProperty("--own", `var(--v${look})`);
     }
     const left = (/** @type {number} */ s) => Math.max(0, s - (now - seen) / 1000);
-    const details = pod.why ? [pod.why] : [];
+    const details = pod.why ? [inLanguage(pod.why)] : [];
     if (pod.state === "stopping" && pod.stop) {
       const drain = left(pod.stop.drain_seconds);
       const last = left(pod.stop.deadline_seconds);
@@ -158,12 +167,12 @@ export class Cards {
     }
     for (const burn of pod.burns) details.push(t("burns", { m: burn.millicores, s: Math.round(left(burn.left)) }));
     for (const fault of pod.faults) {
-      details.push(t("switched", { name: `${fault.container} ${fault.name}${fault.left ? ` ${Math.round(left(fault.left))} s` : ""}` }));
+      details.push(t("switched", { name: `${fault.container} ${fault.name}` }) + (fault.left ? t("lasts", { s: Math.round(left(fault.left)) }) : ""));
     }
     write(within(item, ".state"), t(isOld ? "wasSeen" : pod.state, { state: t(pod.state) }));
     write(within(item, ".detail"), details.join(" · "));
     const age = pod.began ? duration((now - pod.began) / 1000) : "";
-    const restarts = pod.restarts ? ` · ${t("restarts")}: ${pod.restarts}` : "";
+    const restarts = pod.restarts ? ` · ${t("restarts")}${t("colon")}${pod.restarts}` : "";
     write(within(item, ".where"), `${pod.ip}${age ? ` · ${age}` : ""}${pod.node ? ` · ${pod.node}` : ""}${restarts}`);
   }
 }

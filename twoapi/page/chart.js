@@ -2,12 +2,15 @@
 // on top. All Services have one scale.
 
 import { make } from "./dom.js";
-import { colour, fit } from "./drawing.js";
+import { PIECES, colour, fit } from "./drawing.js";
 
 /** @typedef {import("./story.js").Story} Story */
-/** @typedef {{ name: string, fill: string, counts: Uint32Array, least: number }} Band */
+/** One without a look has no pattern. @typedef {{ name: string, fill: string, look?: number, counts: Uint32Array, least: number }} Band */
 
 const SECONDS = 120, LEFT = 30, TOP = 4, BOTTOM = 22;
+
+/** So high is a pattern in a bar. */
+const TILE = 16;
 
 /** So many pods have a band of their own. Whatever the others have answered is one more band. */
 const MAX_BANDS = 100;
@@ -22,7 +25,7 @@ export class Chart {
   by = "version";
   /** The number of each pod, which chooses its place and its colour. @type {Map<string, number>} */
   numbers = new Map();
-  /** What is named, with its colour. @type {{ name: string, fill: string }[]} */
+  /** What is named, with its colour. @type {{ name: string, fill: string, look?: number }[]} */
   named = [];
   /** Of whom there are answers. @type {Set<string>} */
   names = new Set();
@@ -85,7 +88,7 @@ export class Chart {
     }
     axes(g, most, x, y, size);
     const below = Array(SECONDS).fill(0);
-    for (const { fill, counts, least } of bands) {
+    for (const { fill, look, counts, least } of bands) {
       g.fillStyle = fill;
       counts.forEach((n, s) => {
         if (!n) return;
@@ -93,7 +96,18 @@ export class Chart {
         // A line of the ground tells bands of one colour apart; one failure among many is seen.
         const line = this.by === "pod" && bottom - top > 2 ? 1 : 0;
         const size = Math.max(bottom - top - line, least);
-        g.fillRect(x(s), bottom - line - size, x(s + 1) - x(s), size);
+        const [left, wide, high] = [x(s), x(s + 1) - x(s), bottom - line - size];
+        if (look === undefined) return g.fillRect(left, high, wide, size);
+        // The pieces of its pattern, again and again from below, on a ground of its colour.
+        g.globalAlpha = 0.5;
+        g.fillRect(left, high, wide, size);
+        g.globalAlpha = 1;
+        for (let at = bottom; at > high; at -= TILE) {
+          for (const [a, b] of PIECES[look]) {
+            const [from, to] = [a, b].map((share) => Math.max(high, at - Math.round(share * TILE)));
+            g.fillRect(left, to, wide, from - to);
+          }
+        }
       });
     }
   }
@@ -110,18 +124,22 @@ export class Chart {
     for (const mark of story.marks) {
       const second = Math.floor(mark.t / 1000) - start;
       if (mark.service !== service || second < 0 || second >= SECONDS) continue;
-      const name = this.by === "pod" ? mark.pod : mark.version;
+      const name = this.by === "pod" ? mark.pod : String(mark.look);
       const ok = mark.outcome === "ok";
       if (ok) this.names.add(name);
       if (ok && each.size < MAX_BANDS && !each.has(name)) each.set(name, none());
       const counts = ok ? each.get(name) ?? others : failed;
       counts[second] += 1;
     }
-    const number = (/** @type {string} */ name) => (this.by === "pod" ? this.number(name) : story.version(name));
-    // Pods that follow one another are far apart in the circle of colours, and none is red as failures are.
-    const fill = (/** @type {number} */ n) => (this.by === "pod" ? `hsl(${50 + ((n * 0.618) % 1) * 270} 45% 55%)` : colour(`v${n % 4}`));
-    const bands = [...each].map(([name, counts]) => ({ name, fill: fill(number(name)), counts, least: 0 }));
-    bands.sort((a, b) => number(a.name) - number(b.name));
+    const order = [...story.looks.keys()];
+    /** @type {Band[]} */
+    const bands = [...each].map(([name, counts]) => {
+      if (this.by !== "pod") return { name: story.label(+name), fill: colour("v" + name), look: +name, counts, least: 0 };
+      // Pods that follow one another are far apart in the circle of colours, and none is red as failures are.
+      return { name, fill: `hsl(${50 + ((this.number(name) * 0.618) % 1) * 270} 45% 55%)`, counts, least: 0 };
+    });
+    const place = (/** @type {Band} */ { name, look }) => (look === undefined ? this.number(name) : order.indexOf(look));
+    bands.sort((a, b) => place(a) - place(b));
     return [...bands, { name: "", fill: colour("muted"), counts: others, least: 0 }, { name: "", fill: colour("failure"), counts: failed, least: 2 }];
   }
 }

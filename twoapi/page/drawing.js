@@ -1,5 +1,7 @@
 // What is drawn in the same way everywhere. What has a colour is told by its shape too.
 
+import { by } from "./dom.js";
+
 /** Each failure's shape, as strokes in a square from -1 to 1. @type {Record<string, number[][]>} */
 const SHAPES = {
   refused: [[-1, -1, 1, 1], [-1, 1, 1, -1]],
@@ -21,8 +23,9 @@ const colours = new Map();
 export function colour(name) {
   let value = colours.get(name);
   if (!value) {
-    document.body.style.setProperty("outline-color", `var(--${name})`);
-    value = getComputedStyle(document.body).outlineColor;
+    const probe = by("said");
+    probe.style.setProperty("outline-color", `var(--${name})`);
+    value = getComputedStyle(probe).outlineColor;
     colours.set(name, value);
   }
   return value;
@@ -39,10 +42,10 @@ export function sign(outcome) {
   return svg(path, "failure");
 }
 
-/** A version's pattern for the legend. @param {number} number */
-export function pattern(number) {
-  const path = pieces(number).map(([a, b]) => `M7 ${a * 14}V${b * 14}`).join("");
-  return svg(path, `v${number % 4}`);
+/** A look's pattern for the legend. @param {number} look */
+export function pattern(look) {
+  const path = PIECES[look].map(([a, b]) => `M7 ${a * 14}V${b * 14}`).join("");
+  return svg(path, `v${look}`, "sign look");
 }
 
 /** @param {string} path @param {string} stroke a colour of the style sheet @param {string} name @param {string} box */
@@ -57,11 +60,17 @@ export function svg(path, stroke, name = "sign", box = "0 0 14 14") {
   return image;
 }
 
-/** The first version is a whole line, the second one is in two pieces, and so on. @param {number} number */
-export function pieces(number) {
-  const count = (number % 4) + 1;
-  return Array.from({ length: count }, (_, i) => [i / count, (i + (count > 1 ? 0.72 : 1)) / count]);
-}
+/** The pieces of a line, one pattern for each look, as shares of its length. */
+export const PIECES = [
+  [[0, 1]],
+  [[0, 0.4], [0.6, 1]],
+  [[0, 0.24], [0.38, 0.62], [0.76, 1]],
+  [[0, 0.5]],
+  [[0.5, 1]],
+  [[0, 0.13], [0.29, 0.42], [0.58, 0.71], [0.87, 1]],
+  [[0, 0.2], [0.8, 1]],
+  [[0.3, 0.7]],
+];
 
 /**
  * An empty picture as wide as its canvas is shown, in the pixels of the screen; `null` while it isn't shown.

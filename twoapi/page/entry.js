@@ -17,8 +17,8 @@ export function entry(name, data, offset) {
     return { t, pods: data.pods, left: data.left, all: data.all };
   }
   if (name !== "traffic") return null;
-  const marks = data.marks.map((/** @type {any[]} */ [at, took, service, lane, outcome, pod, version, late]) => ({
-    t: at - offset, took, service, lane, outcome, pod: pod ?? "", version: version ?? "", late,
+  const marks = data.marks.map((/** @type {any[]} */ [at, took, service, lane, outcome, pod, version, late, look]) => ({
+    t: at - offset, took, service, lane, outcome, pod: pod ?? "", version: version ?? "", late, look: look ?? 0,
   }));
   return { t, marks };
 }

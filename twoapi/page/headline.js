@@ -62,6 +62,7 @@ export function headline(story, now) {
     const shown = open ? story.judge(service, open, now) : over ?? total;
     const number = (/** @type {number} */ n) => n.toLocaleString(language());
     half.className = `half ${shown.failed ? "bad" : open ? "going" : over ? "good" : "rest"}`;
+    half.setAttribute("data-failed", String(shown.failed));
     const [said, figure, causes, all] = half.querySelectorAll("p");
     write(said, open || !over ? sayGoing(story, service, open, now) : sayWhat(over));
     write(figure, t("figure", { f: number(shown.failed), n: number(shown.requests) }));

@@ -2,7 +2,7 @@
 // request, and below them the moments.
 
 import { make } from "./dom.js";
-import { colour, fit, pieces, shape } from "./drawing.js";
+import { PIECES, colour, fit, shape } from "./drawing.js";
 import { t } from "./text.js";
 
 /** @typedef {import("./story.js").Story} Story */
@@ -53,9 +53,8 @@ export class Lanes {
       const [at, top] = [x(mark.t), mark.lane * (LANE + GAP)];
       if (mark.outcome === "ok") {
         ok += 1;
-        const number = story.version(mark.version);
-        g.fillStyle = colour(`v${number % 4}`);
-        for (const [a, b] of pieces(number)) g.fillRect(at - 1, top + 12 + a * (LANE - 14), 2.5, (b - a) * (LANE - 14));
+        g.fillStyle = colour(`v${mark.look}`);
+        for (const [a, b] of PIECES[mark.look]) g.fillRect(at - 1, top + 12 + a * (LANE - 14), 2.5, (b - a) * (LANE - 14));
         if (mark.late !== null) {
           g.beginPath();
           g.arc(at, top + 6, 3, 0, 7);
@@ -107,7 +106,7 @@ export class Lanes {
     const free = Array(ROWS).fill(-Infinity);
     /** @type {{ kind: string, at: number, names: string[], t: number }[]} */
     const groups = [];
-    const bad = (/** @type {string} */ kind) => colour(kind === "signal" || kind === "unready" ? "failure" : "muted");
+    const bad = (/** @type {string} */ kind) => colour(kind === "no answer" ? "failure" : "muted");
     const seen = story.moments.filter((m) => m.service === this.service && m.t <= now && m.t > now - WINDOW_MS * 1.2);
     for (const { t: time, kind, pod, version } of seen.sort((a, b) => a.t - b.t)) {
       const at = x(time);

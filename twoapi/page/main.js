@@ -15,8 +15,9 @@ import "./lessons.js";
 import { DELAY_MS, clock, live } from "./live.js";
 import { offset, setOffset } from "./offset.js";
 import { advance, replay, seek } from "./replay.js";
+import { speak } from "./speech.js";
 import { Stream } from "./stream.js";
-import { outcomeName, t } from "./text.js";
+import { inLanguage, outcomeName, t } from "./text.js";
 import { verdicts } from "./verdicts.js";
 
 /** @typedef {import("./types.js").Pod} Pod */
@@ -29,7 +30,7 @@ const SILENT_MS = 1000;
 let services = [];
 let viewers = 1, sent = 0, actions = false, drawn = 0;
 let state = { name: "loading", pod: "", why: "", since: 0 };
-/** @type {Record<string, string>} */
+/** @type {Record<string, string[]>} */
 let problems = {};
 /** @type {Lanes[]} */
 let lanes = [];
@@ -63,11 +64,7 @@ const stream = new Stream({
   },
 });
 
-live.onMoment = (moment) => {
-  const list = by("moments");
-  list.append(make("li", "", `${moment.pod} ${moment.version} ${t(moment.kind)}`));
-  while (list.children.length > 5) list.firstChild?.remove();
-};
+stream.looks = () => encodeURIComponent([...live.looks].map(([look, { version, set }]) => `${set ?? version}*${look}`).join("~"));
 
 /** Lays the page out for these Services. @param {typeof services} found */
 function layOut(found) {
@@ -118,20 +115,23 @@ function show(story, now) {
   write(status, parts.join(" · "));
   write(by("sent"), state.name === "live" && sent !== stream.rate ? t("sent", { n: sent }) : "");
   if (fault) showFault();
-  else write(by("problem"), state.name === "lost" ? state.why || t("lostWhy") : Object.values(problems).join(" "));
+  else write(by("problem"), state.name === "lost" ? state.why || t("lostWhy") : Object.values(problems).map(inLanguage).join(" "));
   // Without a connection nobody knows how the pods are now.
+  speak(fault ? t("broken") : isSilent || state.name === "lost" ? parts[0] : "", clock());
   const isOld = story === live && state.name === "lost";
   services.forEach((service, i) => cards[i].show(story.podsOf(i), story, isOld ? state.since : now, service.pods, isOld));
   chart.draw(story, now);
-  const bands = chart.named.map(({ name, fill }) => {
-    const dot = make("span", "", "■ ");
+  const bands = chart.named.map(({ name, fill, look }) => {
+    if (look !== undefined) return [name + look, pattern(look), name];
+    const dot = make("span", "dot", "■ ");
     dot.style.color = fill;
-    return [name + fill, dot, chart.by === "pod" ? name.split("-").at(-1) ?? "" : name];
+    return [name + fill, dot, name.split("-").at(-1) ?? ""];
   });
   // Those are in the picture too.
   const more = t("more", { n: chart.more });
   showLegend(by("bands"), chart.more ? [...bands, [more, more]] : bands);
-  const legend = story.versions.map((version, i) => ["v" + i, pattern(i), version]);
+  const seen = new Set([...story.pods.values(), ...story.marks].map(({ look }) => look));
+  const legend = [...story.looks.keys()].filter((look) => seen.has(look)).map((look) => [story.label(look) + look, pattern(look), story.label(look)]);
   const failures = new Set(story.sides.flatMap((side) => Object.keys(side.outcomes)));
   for (const outcome of failures) legend.push([outcome, sign(outcome), outcomeName(outcome)]);
   if (story.sides.some((side) => side.late)) legend.push(["late", "○ ", t("late")]);

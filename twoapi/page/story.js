@@ -52,8 +52,8 @@ const MAX_NAMES = 1_000;
  * belongs to begins with it. */
 const MAX_SINCE_SIGNAL_SECONDS = KEEP_TAPE_MS / 1000;
 
-/** More versions than that are no rollout; a pod may claim whatever it likes. */
-const MAX_VERSIONS = 16;
+/** So many first answers of versions are moments; a pod may claim whatever it likes. */
+const MAX_ANSWERED = 32;
 
 export class Story {
   /** @type {Map<string, Pod>} */
@@ -70,10 +70,10 @@ export class Story {
   bytes = 0;
   /** @type {Map<string, string>} */
   names = new Map();
-  /** @type {string[]} in the order of their appearance */
-  versions = [];
   /** @type {WeakSet<Mark>} those that a verdict has counted: one that is heard late begins another change */
   judged = new WeakSet();
+  /** Whose look is which. @type {Map<number, { version: string, set: string | null }>} */
+  looks = new Map();
   /** @type {Set<string>} "service version" that have answered */
   answered = new Set();
   /** @type {[number, number][]} times in which nobody looked */
@@ -92,8 +92,6 @@ export class Story {
   heard;
   /** So many milliseconds are between two requests; 0 if that isn't known. */
   normal = 0;
-  /** @type {(moment: Moment) => void} */
-  onMoment = () => {};
 
   /** @param {string[]} labels what the Services are called @param {number} [began] when one began to look */
   constructor(labels = [], began) {
@@ -185,7 +183,7 @@ export class Story {
     for (const pod of pods) {
       this.unseen.delete(pod.id);
       const before = this.pods.get(pod.id);
-      if (pod.version) this.version(pod.version);
+      if (pod.version) this.looks.set(pod.look ??= 0, { version: pod.version, set: pod.set ?? null });
       const same = before && (before.name === pod.name || !before.name);
       if (before && !same) this.leave(before, t);
       // Who was there before one began to look is no news, however late it is found.
@@ -237,7 +235,7 @@ export class Story {
       const since = Math.min(Math.max(pod.stop?.since_signal_seconds ?? 0, 0), MAX_SINCE_SIGNAL_SECONDS);
       this.moment(t - since * 1000, pod, "signal");
     }
-    if (before?.state === "ready" && /not ready|no answer|starting/.test(pod.state)) this.moment(t, pod, "unready");
+    if (before?.state === "ready" && /not ready|no answer|starting/.test(pod.state)) this.moment(t, pod, pod.state === "no answer" ? pod.state : "unready");
   }
 
   /** @param {Pod} pod @param {number} t */
@@ -267,10 +265,10 @@ export class Story {
     }
     side.ok += 1;
     side.since = mark.t;
+    if (!this.looks.has(mark.look)) this.looks.set(mark.look, { version: mark.version, set: null });
     const key = `${mark.service} ${mark.version}`;
-    if (mark.version && this.answered.size < 2 * MAX_VERSIONS && !this.answered.has(key)) {
+    if (mark.version && this.answered.size < MAX_ANSWERED && !this.answered.has(key)) {
       this.answered.add(key);
-      this.version(mark.version);
       // Its pods make a change, and not its first answer, for which a canary may take long.
       if (side.open && [...this.answered].filter((other) => other.startsWith(`${mark.service} `)).length > 1) {
         this.moment(mark.t, { name: mark.pod, ip: "", version: mark.version, service: mark.service }, "first");
@@ -278,10 +276,11 @@ export class Story {
     }
   }
 
-  /** The number of a version, which chooses its colour and pattern. @param {string} version */
-  version(version) {
-    if (!this.versions.includes(version) && this.versions.length < MAX_VERSIONS) this.versions.push(version);
-    return Math.max(0, this.versions.indexOf(version));
+  /** What a look stands for: a version, with the hash of its ReplicaSet if there are others of it. @param {number} look */
+  label(look) {
+    const { version = "", set = null } = this.looks.get(look) ?? {};
+    const others = [...this.looks.values()].filter((other) => other.version === version);
+    return others[1] && set ? `${version} · ${set}` : version;
   }
 
   /**
@@ -292,13 +291,11 @@ export class Story {
    */
   moment(t, pod, kind, noticed = t) {
     const { service } = pod;
-    const moment = { t, service, kind, pod: pod.name ?? pod.ip, version: pod.version ?? "" };
-    this.moments.push(moment);
+    this.moments.push({ t, service, kind, pod: pod.name ?? pod.ip, version: pod.version ?? "" });
     const side = this.side(service);
     const { open } = side;
     if (open?.first === null && open.begin < t - BEFORE_MS) this.close(service, open, t - BEFORE_MS);
     noteMoment(side, t, noticed, () => this.podsOf(service));
-    this.onMoment(moment);
   }
 
   /** Closes the changes that have come to rest. @param {number} now */

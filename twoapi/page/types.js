@@ -2,15 +2,16 @@
 
 /**
  * @typedef {{ id: string, service: number, ip: string, name: string | null, version: string | null,
- *   namespace: string | null, node: string | null, state: string, why: string,
+ *   namespace: string | null, node: string | null, state: string, why: string[] | "",
  *   started: (string | null)[], began: number | null, restarts: number, cpu: number | null, limit: number | null,
  *   stop: { since_signal_seconds: number, drain_seconds: number, deadline_seconds: number } | null,
  *   burns: { id: number, millicores: number, left: number }[],
  *   probes: { kind: string, protocol?: string, status: number }[],
  *   faults: { container: string, name: string, left: number | null }[],
- *   allows_faults: string[] | null }} Pod
+ *   allows_faults: string[] | null, look?: number, set?: string | null }} Pod
+ *   `look` is the number of a colour and a pattern, and `set` the hash of its ReplicaSet
  * @typedef {{ t: number, took: number, service: number, lane: number, outcome: string,
- *   pod: string, version: string, late: number | null, gap?: number }} Mark
+ *   pod: string, version: string, late: number | null, look: number, gap?: number }} Mark
  * @typedef {{ t: number, service: number, kind: string, pod: string, version: string }} Moment
  * @typedef {{ t: number, pods?: Pod[], left?: string[], all?: boolean, marks?: Mark[],
  *   blind?: boolean, bytes?: number }} Entry

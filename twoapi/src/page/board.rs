@@ -14,6 +14,11 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
+use super::{
+    chinese::chinese,
+    looks::{Looks, replica_set},
+};
+
 /// How often viewers get what has come together.
 const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -34,7 +39,9 @@ pub(super) struct Board {
 #[derive(Debug, Default)]
 struct Known {
     pods: BTreeMap<String, Value>,
-    problems: BTreeMap<String, String>,
+    /// Each as a sentence in English and in Chinese.
+    problems: BTreeMap<String, [String; 2]>,
+    looks: Looks,
     /// What the next batch is to tell.
     news: News,
 }
@@ -68,9 +75,19 @@ impl Board {
         (picture, self.batches.subscribe())
     }
 
-    /// A pod as it is now; viewers hear of it if it has changed.
-    pub(super) fn put(&self, id: &str, pod: Value) {
+    /// A pod as it is now, to which its look and the hash of its ReplicaSet are added; viewers hear of it if
+    /// it has changed.
+    pub(super) fn put(&self, id: &str, mut pod: Value) {
         let mut known = self.known();
+        let text = |field: &str| pod[field].as_str().unwrap_or_default().to_owned();
+        let (name, version) = (text("name"), text("version"));
+        if let Some(why) = pod["why"].as_str().filter(|why| !why.is_empty()) {
+            pod["why"] = json!([why, chinese(why)]);
+        }
+        if let Some(look) = known.looks.of(&name, &version) {
+            pod["look"] = json!(look);
+            pod["set"] = json!(replica_set(&name));
+        }
         if known.pods.get(id) != Some(&pod) {
             known.pods.insert(id.to_owned(), pod);
             known.news.pods.insert(id.to_owned());
@@ -90,9 +107,23 @@ impl Board {
         let mut known = self.known();
         let problems = &mut known.problems;
         known.news.problems |= match sentence {
-            Some(sentence) => problems.insert(what.to_owned(), sentence.clone()) != Some(sentence),
+            Some(sentence) => {
+                let in_chinese = chinese(&sentence);
+                let both = [sentence, in_chinese];
+                problems.insert(what.to_owned(), both.clone()) != Some(both)
+            }
             None => problems.remove(what).is_some(),
         };
+    }
+
+    /// Which look a pod has.
+    pub(super) fn look(&self, pod: &str, version: &str) -> Option<usize> {
+        self.known().looks.of(pod, version)
+    }
+
+    /// Which looks a viewer has seen.
+    pub(super) fn learn_looks(&self, seen: &str) {
+        self.known().looks.learn(seen);
     }
 
     /// How many watch, and at which rate.

@@ -17,9 +17,11 @@
 mod actions;
 mod assets;
 mod board;
+mod chinese;
 mod containers;
 mod discovery;
 mod listed;
+mod looks;
 mod names;
 mod origin;
 mod pod;

@@ -1,5 +1,6 @@
 //! `GET /page/events?rate=N`: server-sent events for one viewer, who wants N requests a second to be
-//! sent through the Service (0 to 50). When the stop of this pod begins, `bye` says so: the browser
+//! sent through the Service (0 to 50). With `looks` the viewer says what it has seen at another pod, as
+//! [`looks`](super::looks) has it. When the stop of this pod begins, `bye` says so: the browser
 //! looks for another pod and has these events until it has found one, or until the drain is over. The
 //! events, each with JSON as its data:
 //!
@@ -9,7 +10,7 @@
 //! | `pods` | pods that have changed, as [`pod`](super::pod) has them, and those that have left; all of them at first |
 //! | `traffic` | requests that are over, as [`traffic`](super::traffic) has them |
 //! | `status` | how many viewers this pod has, and the rate at which it sends, the highest that one of them has chosen |
-//! | `problems` | what doesn't work at the moment, in sentences |
+//! | `problems` | what doesn't work at the moment, in sentences, each in English and in Chinese |
 //! | `bye` | this pod stops |
 
 use std::time::Duration;
@@ -37,6 +38,7 @@ use tokio::{
 use super::{
     assets::protect,
     board::{event, now},
+    chinese::spoken,
     origin,
     traffic::MAX_RATE,
     viewers::{Viewer, Viewers},
@@ -84,11 +86,15 @@ pub(super) async fn events(
         return Err(Refusal::unavailable("stopping").into_response());
     }
     let viewer = own.viewers.add(rate).map_err(|why| {
+        let why = spoken(&headers, why);
         let mut refusal = Refusal::unavailable(why).into_response();
         let soon = HeaderValue::from_static("5");
         refusal.headers_mut().insert(RETRY_AFTER, soon);
         refusal
     })?;
+    viewer
+        .board
+        .learn_looks(parameter(&uri, "looks=").unwrap_or_default());
     let (sender, receiver) = mpsc::channel(BUFFER);
     tokio::spawn(serve(own, viewer, sender));
     // When the client is gone the receiver is dropped, and the sender notices.
@@ -107,10 +113,13 @@ pub(super) async fn events(
     Ok(response)
 }
 
+fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
+    let mut pairs = uri.query().unwrap_or_default().split('&');
+    pairs.find_map(|pair| pair.strip_prefix(name))
+}
+
 fn rate(uri: &Uri) -> Result<u16, String> {
-    let pairs = uri.query().unwrap_or_default().split('&');
-    let mut rates = pairs.filter_map(|pair| pair.strip_prefix("rate="));
-    let Some(text) = rates.next() else {
+    let Some(text) = parameter(uri, "rate=") else {
         return Ok(0);
     };
     match text.parse() {
@@ -213,7 +222,7 @@ mod tests {
         let (mut states, mut is_told_of_the_problem) = (Vec::new(), false);
         while states.last() != Some(&500) || !is_told_of_the_problem {
             let (name, data) = next().await;
-            is_told_of_the_problem |= name == "event: problems" && data["test"].is_string();
+            is_told_of_the_problem |= name == "event: problems" && data["test"][0].is_string();
             let pods = data["pods"].as_array().into_iter().flatten();
             states.extend(pods.filter_map(|pod| pod["n"].as_u64()));
             assert!(states.is_sorted(), "an older state: {states:?}");

@@ -3,8 +3,9 @@
 //!
 //! Viewers get them in batches. A mark is a list: when the request ended (milliseconds since 1970),
 //! how long it took (milliseconds), the Service's number, the lane (0 fresh, 1 kept), the outcome
-//! (`ok`, or the failure as `twoapi load` names it), the pod, its version, and how many milliseconds
-//! after its stop signal the pod answered (null for one that isn't stopping).
+//! (`ok`, or the failure as `twoapi load` names it), the pod, its version, how many milliseconds
+//! after its stop signal the pod answered (null for one that isn't stopping), and the pod's look
+//! ([`looks`](super::looks)).
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -151,12 +152,18 @@ impl Sender {
                 // Full: others have been seen, and this one will be again.
                 let _ = seen.try_send(ip);
             }
-            board.add_mark(mark(service, lane, start.elapsed(), result));
+            board.add_mark(mark(service, lane, start.elapsed(), result, &board));
         });
     }
 }
 
-fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Failure>) -> Value {
+fn mark(
+    service: usize,
+    lane: usize,
+    took: Duration,
+    result: Result<Exchange, Failure>,
+    board: &Board,
+) -> Value {
     let took = (took.as_secs_f64() * 10_000.0).round() / 10.0;
     match result {
         Ok(exchange) => {
@@ -171,6 +178,7 @@ fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Fa
                 format!("status {}", status.as_u16())
             };
             let stopping = header("stopping");
+            let (pod, version) = (header("pod"), header("version"));
             let since_signal = stopping.strip_suffix("ms").unwrap_or(&stopping);
             json!([
                 now(),
@@ -178,9 +186,10 @@ fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Fa
                 service,
                 lane,
                 outcome,
-                header("pod"),
-                header("version"),
+                pod,
+                version,
                 since_signal.parse::<u64>().ok(),
+                board.look(&pod, &version),
             ])
         }
         Err(failure) => json!([
@@ -189,6 +198,7 @@ fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Fa
             service,
             lane,
             failure.to_string(),
+            null,
             null,
             null,
             null
@@ -246,7 +256,7 @@ mod tests {
             head,
             body: Bytes::new(),
         };
-        let mark = mark(0, 0, Duration::ZERO, Ok(exchange));
+        let mark = mark(0, 0, Duration::ZERO, Ok(exchange), &Board::new());
         assert!(mark.to_string().len() < 1000, "{mark}");
     }
 

@@ -43,7 +43,7 @@ async function drawn(page, requests, seconds, by = "version") {
     const story = new live.constructor(["a"]);
     // The middle of a second.
     const now = Math.floor(Date.now() / 1000) * 1000 + 500;
-    const of = ({ secondsAgo, ...request }) => ({ t: now - secondsAgo * 1000, took: 1, service: 0, lane: 0, late: null, ...request });
+    const of = ({ secondsAgo, ...request }) => ({ t: now - secondsAgo * 1000, took: 1, service: 0, lane: 0, late: null, look: Number(request.version.slice(2)) % 8, ...request });
     story.hear({ t: now, marks: requests.map(of) });
     const texts = [];
     const own = CanvasRenderingContext2D.prototype.fillText;
@@ -65,7 +65,9 @@ async function drawn(page, requests, seconds, by = "version") {
       return [name, getComputedStyle(probe).color];
     }));
     probe.remove();
-    const nameOf = (data, i) => (data[i + 3] === 0 ? "nothing" : Object.keys(colours).find((name) => colours[name] === `rgb(${data[i]}, ${data[i + 1]}, ${data[i + 2]})`) ?? "mixed");
+    // Between the pieces of its pattern a bar has a tint of its colour.
+    const near = (data, i, name) => colours[name].match(/\d+/g).every((part, n) => Math.abs(part - data[i + n]) < 4);
+    const nameOf = (data, i) => (data[i + 3] === 0 ? "nothing" : Object.keys(colours).find((name) => near(data, i, name)) ?? "mixed");
     const left = texts.find(({ text }) => text === "-120 s").x;
     const bars = seconds.map((second) => {
       const x = left + ((120 - second + 0.5) / 120) * (canvas.clientWidth - left);
@@ -74,7 +76,8 @@ async function drawn(page, requests, seconds, by = "version") {
       // From the axis upwards: its number stands 4 px lower than its line.
       for (let y = Math.round((texts.find(({ text }) => text === "0").y - 4) * ratio) - 1; y >= 0; y--) {
         const name = nameOf(data, y * 4);
-        if (bar.at(-1)?.name === name) bar.at(-1).height += 1 / ratio;
+        // A tint on a line of the axis.
+        if (bar.at(-1)?.name === name || name === "mixed" && bar.length) bar.at(-1).height += 1 / ratio;
         else bar.push({ name, height: 1 / ratio });
       }
       // Without the lines of the axis.
@@ -123,9 +126,9 @@ for (const look of [{ colorScheme: "light" }, { colorScheme: "dark", deviceScale
   });
 }
 
-test("answers of twenty pods, of two hundred, and of forty versions are all in the sum", { timeout: 180_000 }, async () => {
+test("answers of twenty pods, of two hundred, and of eight versions are all in the sum", { timeout: 180_000 }, async () => {
   const { page, context } = await quiet();
-  for (const [count, by, most] of [[20, "pod", 8], [200, "pod", 8], [40, "version", 8], [3, "pod", 3]]) {
+  for (const [count, by, most] of [[20, "pod", 8], [200, "pod", 8], [8, "version", 8], [3, "pod", 3]]) {
     const requests = Array.from({ length: count }, (_, i) => many(2, 40, `1.${i}`, `pod-${i}`)).flat();
     const { bars: [bar], texts, named, more } = await drawn(page, [...requests, ...many(count * 2, 50, "1.0", "pod-0")], [40], by);
     const sum = bar.reduce((all, { height }) => all + height, 0);
@@ -241,7 +244,7 @@ test("a pod keeps its colour and its place in the chart, whoever answers first",
     const { live, chart } = window.page;
     const bands = (pods) => {
       const story = new live.constructor(["a"]);
-      const marks = pods.map((pod, i) => ({ t: 1000 + i, took: 1, service: 0, lane: 0, late: null, outcome: "ok", version: "1.0", pod }));
+      const marks = pods.map((pod, i) => ({ t: 1000 + i, took: 1, service: 0, lane: 0, late: null, outcome: "ok", version: "1.0", look: 0, pod }));
       story.hear({ t: 2000, marks });
       return chart.count(story, 0, 0).slice(0, -2).map(({ name, fill }) => `${name} ${fill}`);
     };
@@ -280,7 +283,7 @@ test("each Service has its own bars, on one scale, and nothing of the other's", 
     const { live, chart } = window.page;
     const story = new live.constructor(["a", "b"]);
     const now = Math.floor(Date.now() / 1000) * 1000 + 500;
-    const marks = (count, service) => Array.from({ length: count }, () => ({ t: now - 10_000, took: 1, service, lane: 0, late: null, outcome: "ok", version: "1.0", pod: `p${service}` }));
+    const marks = (count, service) => Array.from({ length: count }, () => ({ t: now - 10_000, took: 1, service, lane: 0, late: null, outcome: "ok", version: "1.0", look: 0, pod: `p${service}` }));
     story.hear({ t: now, marks: [...marks(40, 0), ...marks(10, 1)] });
     chart.layOut(["a", "b"]);
     chart.draw(story, now);
@@ -291,7 +294,8 @@ test("each Service has its own bars, on one scale, and nothing of the other's", 
       probe.style.color = "var(--v0)";
       const wanted = getComputedStyle(probe).color;
       probe.remove();
-      return Array.from({ length: canvas.height }, (_, y) => `rgb(${data[4 * y]}, ${data[4 * y + 1]}, ${data[4 * y + 2]})`).filter((colour) => colour === wanted).length;
+      const near = (a, b) => a.match(/\d+/g).every((part, n) => Math.abs(part - b.match(/\d+/g)[n]) < 4);
+      return Array.from({ length: canvas.height }, (_, y) => `rgb(${data[4 * y]}, ${data[4 * y + 1]}, ${data[4 * y + 2]})`).filter((colour) => near(colour, wanted)).length;
     });
     const counts = [0, 1].map((service) => chart.count(story, Math.floor(now / 1000) - 120, service).map((band) => band.counts[110]));
     return { heights, counts };

@@ -8,9 +8,9 @@ import { entry } from "../../page/entry.js";
 import { Story } from "../../page/story.js";
 
 const pod = (name, state, version = "1.0", more = {}) => ({
-  id: `0/${name}`, service: 0, ip: "10.0.0.1", name, version, state, started: [null, null], stop: null, ...more,
+  id: `0/${name}`, service: 0, ip: "10.0.0.1", name, version, state, started: [null, null], stop: null, look: 0, set: null, ...more,
 });
-const ok = (t, version = "1.0", more = {}) => ({ t, took: 1, service: 0, lane: 0, outcome: "ok", pod: "a", version, late: null, ...more });
+const ok = (t, version = "1.0", more = {}) => ({ t, took: 1, service: 0, lane: 0, outcome: "ok", pod: "a", version, late: null, look: 0, ...more });
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc");
@@ -150,9 +150,9 @@ test("half an hour at fifty a second stays bounded", () => {
 });
 
 test("events are told in this browser's clock", () => {
-  const heard = entry("traffic", { now: 10_500, marks: [[10_400, 1.5, 0, 1, "ok", "a", "1.0", null]] }, 10_000);
+  const heard = entry("traffic", { now: 10_500, marks: [[10_400, 1.5, 0, 1, "ok", "a", "1.0", null, 3]] }, 10_000);
   assert.equal(heard?.t, 500);
-  assert.deepEqual(heard?.marks?.[0], { t: 400, took: 1.5, service: 0, lane: 1, outcome: "ok", pod: "a", version: "1.0", late: null });
+  assert.deepEqual(heard?.marks?.[0], { t: 400, took: 1.5, service: 0, lane: 1, outcome: "ok", pod: "a", version: "1.0", late: null, look: 3 });
 });
 
 test("a change that takes longer than what is kept otherwise is judged from its beginning", () => {
@@ -202,9 +202,9 @@ test("a pod is as old as its server says, whatever the clock of the browser", ()
 test("a pod that claims another version with each answer can't fill the page", () => {
   const story = begun();
   for (let i = 0; i < 5000; i++) story.hear({ t: 2000 + i * 20, marks: [ok(2000 + i * 20, `1.${i}`)] });
-  assert.ok(story.versions.length <= 16, `${story.versions.length} versions`);
+  assert.equal(story.looks.size, 1);
   assert.ok(story.moments.length <= 32, `${story.moments.length} moments`);
-  assert.ok(story.version("1.4999") >= 0, "each has a colour");
+  assert.ok(story.answered.size <= 32, `${story.answered.size} versions`);
 });
 
 /** An event as the server sends it, told to a story. */
@@ -578,4 +578,13 @@ test("a lone failure is an outage of a tenth of a second", () => {
   const story = begun();
   requests(story, 2000, 9000, (t) => t === 3000);
   assert.deepEqual(story.changes.map(({ verdict }) => [verdict.kind, verdict.failed, verdict.seconds]), [["outage", 1, 0.1]]);
+});
+
+test("ReplicaSets of one version have labels with their hashes, and others the version alone", () => {
+  const story = new Story(["service"]);
+  const of = (name, version, look, set) => pod(name, "ready", version, { look, set });
+  story.hear({ t: 0, all: true, pods: [of("a", "1.0", 3, "5d79c7596"), of("b", "1.1", 4, "6f8b9d4c7")] });
+  assert.deepEqual([3, 4].map((look) => story.label(look)), ["1.0", "1.1"]);
+  story.hear({ t: 2000, pods: [of("c", "1.0", 5, "7c9d8f6b4")], left: [] });
+  assert.deepEqual([3, 4, 5].map((look) => story.label(look)), ["1.0 · 5d79c7596", "1.1", "1.0 · 7c9d8f6b4"]);
 });

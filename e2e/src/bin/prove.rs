@@ -1,8 +1,9 @@
 //! `make prove`: the table of what goes unnoticed under load, and the twins' beside it. Exit 0 if the
 //! good part lost nothing and each twin something, except for the twins whose loss is a race; else 1.
 //! `RATE` is the number of short requests a second in all (200), `UPDATES` that of rolling updates (5).
-//! With `DOCS` it writes what it counted into `docs/prove.json`, from which the README has its figures;
-//! `NETWORK` says there what no API tells, such as the CNI plugin and kube-proxy's mode.
+//! With `DOCS=1` it writes what it counted into `docs/prove.json`, from which the README has its figures, and
+//! with `DOCS=NAME` into `docs/prove-NAME.json`; `NETWORK` says there what no API tells, such as the CNI
+//! plugin and kube-proxy's mode.
 //!
 //! With three nodes half of the requests come from a node without any pod of the Deployment, and nodes are
 //! drained of the Deployment's pods, and cordoned until that is done.
@@ -75,7 +76,7 @@ fn prove(namespace: &Namespace<'_>, plan: Plan) -> Result<bool> {
         proven &= twin.is_proven_by(&row);
         twins.push(row);
     }
-    if set("DOCS").is_some() {
+    if let Some(docs) = set("DOCS") {
         let date = Command::new("date").arg("+%Y-%m-%d").output()?.stdout;
         let rows_of_updates = &rows[..plan.updates as usize];
         let counted = json!({
@@ -94,7 +95,11 @@ fn prove(namespace: &Namespace<'_>, plan: Plan) -> Result<bool> {
             "lag": lags.iter().map(lag_of_node).collect::<Vec<_>>(),
         });
         let text = serde_json::to_string_pretty(&counted)? + "\n";
-        fs::write(manifest::path("docs/prove.json"), text)?;
+        let file = match docs.as_str() {
+            "1" => "docs/prove.json".to_owned(),
+            name => format!("docs/prove-{name}.json"),
+        };
+        fs::write(manifest::path(&file), text)?;
     }
     let verdict = match proven {
         true => "Proven: no request was lost but by the twins.",

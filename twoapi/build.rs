@@ -2,7 +2,10 @@
 //! be mixed from two versions during an update. It is compressed here, so that the program has it both
 //! ways and compresses nothing while it runs.
 
-use std::{collections::BTreeSet, env, fs, path::PathBuf};
+#[path = "build/names.rs"]
+mod names;
+
+use std::{env, fs, path::PathBuf};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
@@ -10,6 +13,7 @@ use zopfli::{Format, Options};
 
 fn main() {
     println!("cargo::rerun-if-changed=page");
+    println!("cargo::rerun-if-changed=build");
     let mut policy = Policy::default();
     let mut document = String::new();
     for line in read("index.html").lines().map(str::trim) {
@@ -32,7 +36,7 @@ fn main() {
             let script: String = modules.iter().map(|module| script(module)).collect();
             let script = minifier::js::minify(&script).to_string();
             let script = shorter_declarations(&without_last_semicolons(&script));
-            let script = shorter_constants(&script);
+            let script = names::shorter(&script);
             assert!(
                 !script.contains("</script") && !script.contains("<!--"),
                 "{name} would end its element"
@@ -108,25 +112,6 @@ fn without_last_semicolons(code: &str) -> String {
 fn shorter_declarations(script: &str) -> String {
     let script = script.replace("const ", "let ");
     script.replace("const{", "let{").replace("const[", "let[")
-}
-
-/// Gives constants such as `REST_MS` short names, with a `$`, which no other name has. They are declared in
-/// modules alone, and so each means one thing.
-fn shorter_constants(script: &str) -> String {
-    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    let words = script.split(|character| !is_part(character));
-    let constants: BTreeSet<&str> = words
-        .filter(|word| word.contains('_') && script.contains(&format!("{word}=")))
-        .filter(|word| word.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
-        .collect();
-    let mut shorter = script.to_owned();
-    // Longer ones first, of which others may be the beginning or the end.
-    let mut constants: Vec<&str> = constants.into_iter().collect();
-    constants.sort_by_key(|name| std::cmp::Reverse(name.len()));
-    for (number, name) in constants.iter().enumerate() {
-        shorter = shorter.replace(name, &format!("${number}"));
-    }
-    shorter
 }
 
 /// Lists a module behind those that it imports, each once. All of them share one scope, so their names at

@@ -4,6 +4,7 @@
 
 import { make, write } from "./dom.js";
 import { calm, pattern, svg } from "./drawing.js";
+import { showGroups } from "./groups.js";
 import { language, t } from "./text.js";
 
 /** @typedef {import("./types.js").Pod} Pod */
@@ -33,7 +34,8 @@ export class Cards {
     this.onAct = onAct;
     this.language = language();
     this.empty = make("p", "note empty");
-    place.append(make("div", "", make("h3", "", label), this.list, this.empty));
+    this.groups = make("ul", "legend groups");
+    place.append(make("div", "", make("h3", "", label), this.groups, this.list, this.empty));
   }
 
   /**
@@ -42,6 +44,7 @@ export class Cards {
    */
   show(pods, story, now, names, isOld) {
     this.list.classList.toggle("old", isOld);
+    showGroups(this.groups, story, this.service);
     const retold = this.language !== language();
     this.language = language();
     const fresh = new Set(pods);

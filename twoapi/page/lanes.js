@@ -1,20 +1,32 @@
 // The running axis: one lane for fresh and one for kept connections of each Service, a mark for each
-// request, and below them the moments.
+// request, and below them a bar for each pod. From a distance, each second is a column. A phone has one lane for
+// both, and no bars.
 
-import { make } from "./dom.js";
+import { Bars, label } from "./bars.js";
+import { by, make } from "./dom.js";
 import { colour, fit, pieces, shape } from "./drawing.js";
+import { live } from "./live.js";
+import { scale } from "./projector.js";
 import { t } from "./text.js";
 
 /** @typedef {import("./story.js").Story} Story */
 
-const WINDOW_MS = 20_000;
-const LANE = 46, GAP = 6, ROW = 17, ROWS = 3;
+/** What is seen: some seconds, of which fewer fit the more requests there are, or two minutes. */
+const SHORT_MS = 20_000, LONG_MS = 120_000;
 
-/** Moments of a kind that follow one another within this time have one text. */
-const TOGETHER_MS = 1500;
+/** So far apart are marks at least, in pixels. */
+const APART = 5;
+
+/** A narrower picture is one of a phone. */
+const NARROW = 500;
+
+const LANE = 46, GAP = 6, AXIS = 18;
+
+/** Below the pictures, on a projector. */
+const MARGIN = 12;
 
 export class Lanes {
-  height = 2 * LANE + GAP + ROWS * ROW + 4;
+  bars = new Bars();
   labelled = 0;
 
   /** @param {HTMLElement} place @param {string} label @param {number} service */
@@ -23,34 +35,52 @@ export class Lanes {
     this.canvas = make("canvas");
     this.canvas.setAttribute("role", "img");
     place.append(make("figure", "", make("figcaption", "", label), this.canvas));
-    this.canvas.style.height = `${this.height}px`;
   }
 
   /** @param {Story} story @param {number} now */
   draw(story, now) {
     const { canvas, service } = this;
-    const g = fit(canvas, this.height);
+    const width = canvas.clientWidth / scale();
+    const both = canvas.clientWidth < NARROW ? [0] : [0, 1];
+    const isLong = /** @type {HTMLInputElement} */ (by("zoom")).checked;
+    const span = isLong ? LONG_MS : Math.min(SHORT_MS, (width / APART) * both.length * (live.normal || Infinity));
+    const lives = story.lives.of(service, now - span, now);
+    const lanes = both.length * (LANE + GAP) - GAP;
+    // In a room all of it is seen at once.
+    const room = scale() === 1 ? Infinity : (innerHeight - canvas.getBoundingClientRect().top - scrollY - MARGIN) / scale() - lanes - GAP - AXIS;
+    const height = lanes + GAP + (both[1] ? this.bars.arrange(story, service, lives, room) : 0) + AXIS;
+    canvas.style.height = `${height * scale()}px`;
+    const g = fit(canvas, height * scale());
     if (!g) return;
-    const width = canvas.clientWidth;
-    const x = (/** @type {number} */ time) => width - ((now - time) / WINDOW_MS) * width;
-    const lanes = 2 * LANE + GAP;
+    g.scale(scale(), scale());
+    const x = (/** @type {number} */ time) => width - ((now - time) / span) * width;
     g.fillStyle = colour("lane");
-    for (const lane of [0, 1]) g.fillRect(0, lane * (LANE + GAP), width, LANE);
+    for (const lane of both) g.fillRect(0, lane * (LANE + GAP), width, LANE);
     for (const [from, to] of story.blind) {
-      if (to < now - WINDOW_MS) continue;
+      if (to < now - span) continue;
       g.fillStyle = colour("blind");
       const size = Math.max(2, x(Math.min(to, now)) - x(from));
       g.fillRect(x(from), 0, size, lanes);
       g.fillStyle = colour("muted");
       if (size > 90) g.fillText(t("unobserved"), x(from) + 6, lanes / 2);
     }
-    this.drawMoments(g, story, now, x, width, lanes);
+    if (both[1]) this.bars.draw(g, story, lives, now, x, lanes + GAP, width);
+    this.axis(g, span, x, now, height);
+    /** @type {Map<string, number>} */
+    const columns = new Map();
     let [ok, failed] = [0, 0];
     for (let i = story.marks.length - 1; i >= 0; i--) {
       const mark = story.marks[i];
-      if (mark.t < now - WINDOW_MS - 3000) break;
+      if (mark.t < now - span - 3000) break;
       if (mark.service !== service || mark.t > now) continue;
-      const [at, top] = [x(mark.t), mark.lane * (LANE + GAP)];
+      if (isLong) {
+        const key = `${mark.lane % both.length} ${Math.floor(mark.t / 1000)} ${mark.outcome === "ok" ? 1 + story.version(mark.version) : 0}`;
+        columns.set(key, (columns.get(key) ?? 0) + 1);
+        if (mark.outcome === "ok") ok += 1;
+        else failed += 1;
+        continue;
+      }
+      const [at, top] = [x(mark.t), (mark.lane % both.length) * (LANE + GAP)];
       if (mark.outcome === "ok") {
         ok += 1;
         const number = story.version(mark.version);
@@ -77,63 +107,47 @@ export class Lanes {
       }
       g.stroke();
     }
+    if (isLong) this.columns(g, columns, x);
     g.fillStyle = colour("muted");
-    for (const lane of [0, 1]) this.label(g, t(lane ? "kept" : "fresh"), 6, lane * (LANE + GAP) + 14);
+    if (both[1]) for (const lane of both) label(g, t(lane ? "kept" : "fresh"), 6, lane * (LANE + GAP) + 14);
     if (!ok && !failed) g.fillText(t("noRequests"), width / 2, LANE / 2 + 4);
     // A reader of the screen is told every few seconds, and not sixty times in each.
     if (Math.abs(now - this.labelled) > 4000) {
       this.labelled = now;
-      canvas.setAttribute("aria-label", t("lanesLabel", { s: WINDOW_MS / 1000, ok, failed }));
+      canvas.setAttribute("aria-label", t("lanesLabel", { s: Math.round(span / 1000), ok, failed }));
     }
   }
 
-  /** A text on a ground of its own, so that it can be read over marks.
-   * @param {CanvasRenderingContext2D} g @param {string} text @param {number} x @param {number} y */
-  label(g, text, x, y) {
-    const ink = g.fillStyle;
-    g.fillStyle = colour("ground");
-    g.globalAlpha = 0.85;
-    g.fillRect(x - 3, y - 11, g.measureText(text).width + 6, 15);
-    g.globalAlpha = 1;
-    g.fillStyle = ink;
-    g.fillText(text, x, y);
+  /** A column for each second: from below the answers of each version, and from above what has failed.
+   * @param {CanvasRenderingContext2D} g @param {Map<string, number>} columns @param {(t: number) => number} x */
+  columns(g, columns, x) {
+    /** @type {Map<string, number>} */
+    const sums = new Map();
+    const parts = [...columns].map(([key, count]) => ({ numbers: key.split(" ").map(Number), count }));
+    for (const { numbers: [lane, second], count } of parts) sums.set(`${lane} ${second}`, (sums.get(`${lane} ${second}`) ?? 0) + count);
+    const most = Math.max(5, ...sums.values());
+    /** @type {Map<string, number>} */
+    const heights = new Map();
+    for (const { numbers: [lane, second, kind], count } of parts.sort((a, b) => a.numbers[2] - b.numbers[2])) {
+      const [left, top] = [x(second * 1000), lane * (LANE + GAP)];
+      // One failure among many answers is seen too.
+      const height = Math.max((count / most) * LANE, kind ? 0 : 3);
+      const before = heights.get(`${lane} ${second}`) ?? 0;
+      g.fillStyle = colour(kind ? `v${(kind - 1) % 4}` : "failure");
+      const y = kind ? top + LANE - before - height : top;
+      g.fillRect(left, y, x(1000) - x(0) - 0.5, height);
+      if (kind) heights.set(`${lane} ${second}`, before + height);
+    }
   }
 
-  /**
-   * @param {CanvasRenderingContext2D} g @param {Story} story @param {number} now
-   * @param {(t: number) => number} x @param {number} width @param {number} lanes
-   */
-  drawMoments(g, story, now, x, width, lanes) {
-    const free = Array(ROWS).fill(-Infinity);
-    /** @type {{ kind: string, at: number, names: string[], t: number }[]} */
-    const groups = [];
-    const bad = (/** @type {string} */ kind) => colour(kind === "signal" || kind === "unready" ? "failure" : "muted");
-    const seen = story.moments.filter((m) => m.service === this.service && m.t <= now && m.t > now - WINDOW_MS * 1.2);
-    for (const { t: time, kind, pod, version } of seen.sort((a, b) => a.t - b.t)) {
-      const at = x(time);
-      g.fillStyle = bad(kind);
-      g.fillRect(at, 0, 1, lanes + 4);
-      const name = kind === "first" ? version : pod.split("-").at(-1) ?? "";
-      const group = groups.findLast((other) => other.kind === kind);
-      if (group && time - group.t < TOGETHER_MS) group.names.push(name);
-      else groups.push({ kind, at, names: [name], t: time });
+  /** @param {CanvasRenderingContext2D} g @param {number} span @param {(t: number) => number} x @param {number} now @param {number} height */
+  axis(g, span, x, now, height) {
+    const step = span > SHORT_MS ? 30 : span > 8000 ? 5 : 1;
+    g.fillStyle = colour("muted");
+    for (let s = step; s * 1000 < span; s += step) {
+      const at = x(now - s * 1000);
+      g.fillRect(at, height - AXIS, 1, 4);
+      g.fillText(`-${s} s`, at - 10, height - 3);
     }
-    /** @type {(() => void)[]} */
-    const texts = [];
-    for (const { kind, at, names } of groups) {
-      const text = names.length > 1 ? `${t(kind)} × ${names.length}` : `${names[0]} ${t(kind)}`;
-      const size = g.measureText(text).width;
-      const left = Math.min(at, width - size - 8);
-      const row = free.findIndex((end) => end < left);
-      if (row < 0) continue;
-      free[row] = left + size + 10;
-      g.fillStyle = bad(kind);
-      g.fillRect(at, lanes, 1, 6 + row * ROW);
-      texts.push(() => {
-        g.fillStyle = bad(kind);
-        this.label(g, text, left + 5, lanes + 14 + row * ROW);
-      });
-    }
-    for (const write of texts) write();
   }
 }

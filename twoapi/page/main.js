@@ -2,17 +2,18 @@
 
 import { openActions } from "./actions.js";
 import { Cards } from "./cards.js";
-import { Chart } from "./chart.js";
 import { offerChoices } from "./choices.js";
-import { counters, showLegend } from "./counters.js";
 import { by, make, write } from "./dom.js";
 import { calm, pattern, sign } from "./drawing.js";
 import { entry } from "./entry.js";
 import { fault, showFault } from "./fault.js";
+import { headline, layOutHeadline } from "./headline.js";
 import { Lanes } from "./lanes.js";
+import { showLegend } from "./legend.js";
 import "./lessons.js";
 import { DELAY_MS, clock, live } from "./live.js";
 import { offset, setOffset } from "./offset.js";
+import "./projector.js";
 import { advance, replay, seek } from "./replay.js";
 import { Stream } from "./stream.js";
 import { outcomeName, t } from "./text.js";
@@ -34,7 +35,6 @@ let problems = {};
 let lanes = [];
 /** @type {Cards[]} */
 let cards = [];
-const chart = new Chart(by("chart"));
 
 const stream = new Stream({
   onState(name, { pod, why = "" }) {
@@ -72,11 +72,11 @@ live.onMoment = (moment) => {
 function layOut(found) {
   services = found;
   live.labels = services.map((service) => service.label);
-  for (const id of ["lanes", "cards", "counters"]) by(id).replaceChildren();
-  by("cards").classList.toggle("two", found.length > 1);
+  for (const id of ["lanes", "cards"]) by(id).replaceChildren();
+  for (const id of ["cards", "lanes"]) by(id).classList.toggle("two", found.length > 1);
   lanes = live.labels.map((label, i) => new Lanes(by("lanes"), label, i));
   cards = live.labels.map((label, i) => new Cards(by("cards"), label, i, act));
-  chart.layOut(live.labels);
+  layOutHeadline(live.labels);
 }
 
 /** @param {Pod | null} pod */
@@ -120,27 +120,15 @@ function show(story, now) {
   // Without a connection nobody knows how the pods are now.
   const isOld = story === live && state.name === "lost";
   services.forEach((service, i) => cards[i].show(story.podsOf(i), story, isOld ? state.since : now, service.pods, isOld));
-  chart.draw(story, now);
-  const bands = chart.named.map(({ name, fill }) => {
-    const dot = make("span", "", "■ ");
-    dot.style.color = fill;
-    return [name + fill, dot, chart.by === "pod" ? name.split("-").at(-1) ?? "" : name];
-  });
-  // Those are in the picture too.
-  const more = t("more", { n: chart.more });
-  showLegend(by("bands"), chart.more ? [...bands, [more, more]] : bands);
   const legend = story.versions.map((version, i) => ["v" + i, pattern(i), version]);
   const failures = new Set(story.sides.flatMap((side) => Object.keys(side.outcomes)));
   for (const outcome of failures) legend.push([outcome, sign(outcome), outcomeName(outcome)]);
   if (story.sides.some((side) => side.late)) legend.push(["late", "○ ", t("late")]);
   showLegend(by("legend"), legend);
-  counters();
+  headline(story, now);
   verdicts();
 }
 
-for (const radio of document.querySelectorAll("[name=by]")) {
-  /** @type {HTMLInputElement} */ (radio).onchange = () => (chart.by = /** @type {HTMLInputElement} */ (radio).value);
-}
 // Below a folder its URLs lead to this server, also if a proxy serves it as the folder without a slash.
 if (!location.pathname.endsWith("/")) history.replaceState(null, "", location.pathname + "/");
 offerChoices((rate) => stream.open(sent = rate), () => {
@@ -149,5 +137,5 @@ offerChoices((rate) => stream.open(sent = rate), () => {
   draw();
 });
 // For tests and for the curious.
-Object.assign(window, { page: { live, stream, chart } });
+Object.assign(window, { page: { live, stream } });
 frame();

@@ -2,6 +2,7 @@
 // page nor the network, so that a replay is told by the same code, and so that it can be tested.
 
 import { BEFORE_MS, beginOf, endOf, isWaiting, isWithin, noteFailure, noteMoment } from "./change.js";
+import { Lives } from "./lives.js";
 import { drop, shared } from "./memory.js";
 import { judge } from "./verdict.js";
 
@@ -70,6 +71,7 @@ export class Story {
   bytes = 0;
   /** @type {Map<string, string>} */
   names = new Map();
+  lives = new Lives();
   /** @type {string[]} in the order of their appearance */
   versions = [];
   /** @type {WeakSet<Mark>} those that a verdict has counted: one that is heard late begins another change */
@@ -202,6 +204,7 @@ export class Story {
       if (pod.state !== "no answer" && (pod.state !== "stopping" || pod.stop)) this.silent.delete(pod.id);
       else if (!this.silent.has(pod.id) && (pod.state === "no answer" || before?.stop)) this.silent.set(pod.id, t);
       this.pods.set(pod.id, pod);
+      this.lives.note(pod, t);
     }
     for (const id of left) {
       const pod = this.pods.get(id);
@@ -220,6 +223,7 @@ export class Story {
     // The server says so a while after the last answer.
     const silent = this.silent.get(pod.id) ?? t;
     this.moment(silent < (this.side(pod.service).open?.begin ?? t) ? t : silent, pod, "end", t);
+    this.lives.end(pod.id, silent);
     this.silent.delete(pod.id);
     this.pods.delete(pod.id);
     this.unseen.delete(pod.id);
@@ -351,6 +355,7 @@ export class Story {
     const old = Math.min(now - KEEP_MS, begin);
     drop(this.marks, old);
     drop(this.moments, old);
+    this.lives.forget(old);
     for (const { bytes = 0 } of drop(this.tape, Math.min(now - KEEP_TAPE_MS, begin))) this.bytes -= bytes;
     this.blind = this.blind.filter(([, end]) => end > old);
   }

@@ -30,3 +30,6 @@ export function translate(to) {
     write(element, t(element.getAttribute("data-t") ?? ""));
   }
 }
+
+/** English alone has a plural. @param {string} text */
+export const plural = (text) => text.replace(/\b1 (new )?(pod|request)s/g, "1 $1$2");

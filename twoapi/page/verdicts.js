@@ -4,29 +4,33 @@ import { copyButton } from "./copy.js";
 import { button, by, make, write } from "./dom.js";
 import { clock, live } from "./live.js";
 import { beginReplay } from "./replay.js";
-import { language, outcomeName, t } from "./text.js";
+import { language, outcomeName, plural, t } from "./text.js";
 
 /** @typedef {import("./types.js").Verdict} Verdict */
 
 /** What is listed. */
 let listed = "";
 
+/** What has changed, in a sentence. @param {Verdict} v */
+export function sayWhat(v) {
+  // What was seen at one moment has no duration.
+  return plural(t(v.kind, { ...v, from: v.from.join(" + "), to: v.to.join(" + "), n: v.pods, s: v.seconds }).replace(/ (in|for) 0 s|，(用时|持续) 0 秒/, ""));
+}
+
 /** A verdict in a sentence. @param {Verdict} v */
 function sentence(v) {
-  const gaps = { ...v, from: v.from.join(" + "), to: v.to.join(" + "), n: v.pods, s: v.seconds };
-  const parts = [t(v.kind, gaps), t("requests", { n: v.requests.toLocaleString(language()), f: v.failed })];
+  const parts = [sayWhat(v), t("requests", { n: v.requests.toLocaleString(language()), f: v.failed })];
   for (const [outcome, count] of Object.entries(v.outcomes)) parts.push(`${count} ${outcomeName(outcome)}`);
   if (v.longest_gap_ms !== null) parts.push(t("longest", { g: v.longest_gap_ms, n: v.normal_gap_ms }));
   if (v.late) parts.push(t("lateOnes", { n: v.late }));
   if (v.stuck) parts.push(t("stuck", { n: v.stuck }));
   if (v.unobserved_seconds) parts.push(t("blind", { s: v.unobserved_seconds }));
-  // English alone has a plural. What was seen at one moment has no duration.
-  const text = parts.join(t("comma")).replace(/\b1 (pod|request)s/g, "1 $1").replace(/ (in|for) 0 s|，(用时|持续) 0 秒/, "");
+  const text = plural(parts.join(t("comma")));
   return (live.labels[1] ? `${v.label}: ` : "") + text;
 }
 
 export function verdicts() {
-  const going = live.sides.flatMap(({ open }, service) => (open ? t("going", { what: sentence(live.judge(service, open, clock())) }) : []));
+  const going = live.sides.flatMap(({ open }, service) => (open ? t("underWay", { what: sentence(live.judge(service, open, clock())) }) : []));
   const replays = live.changes.filter((change) => change.tape.length).length;
   // What goes on has its figures rewritten, and all the rest is made once.
   const rest = [language(), live.labels, going.length, replays, live.changes.length, live.changes[0]?.begin].join();

@@ -8,3 +8,4 @@ mod load;
 mod lookup;
 mod page;
 mod settings;
+mod short_names;

@@ -55,15 +55,15 @@ help: ## lists the verbs and the variables
 need-%:
 	@scripts/doctor.sh need $*
 
-run: need-cargo ## builds both services, starts them on this machine and prints their URLs; Ctrl-C stops both
+run: need-cargo need-cc ## builds both services, starts them on this machine and prints their URLs; Ctrl-C stops both
 	@COMMIT='$(COMMIT)' scripts/run.sh
 
-test: need-cargo ## all tests that need Rust alone
+test: need-cargo need-cc ## all tests that need Rust alone
 	@# More tests at once than there are cores, since they mostly wait.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --locked --workspace --exclude e2e
 	cargo test --locked -p e2e --lib --test scripts
 
-test-metrics: need-cargo need-curl need-prometheus ## has a real Prometheus scrape both services on this machine
+test-metrics: need-cargo need-curl need-prometheus need-promtool ## has a real Prometheus scrape both services on this machine
 	@scripts/test-metrics.sh
 
 test-grpc: need-cargo need-curl need-go ## has real gRPC clients ask oneapi for its health on this machine

@@ -44,9 +44,9 @@ kubectl() { command kubectl ${CONTEXT:+--context "$CONTEXT"} --request-timeout=1
 # ON_MACOS ON_LINUX
 by_system() { if [ "$(uname -s)" = Darwin ]; then echo "$1"; else echo "$2"; fi; }
 
-check_installed() { # PROGRAM COMMAND [URL]
+check_installed() { # PROGRAM COMMAND
   type -P "$1" >/dev/null && say ok "$1 is installed." && return # -P: not the function kubectl
-  finding warning tools "$1 is not installed${3:+; see $3}." ${2:+"$2"}
+  finding warning tools "$1 is not installed." "$2"
 }
 
 check_images() {
@@ -86,12 +86,13 @@ check() { # WHAT
     names) scripts/use.sh check || exit ;;
     docker | images | cluster) "check_$1" ;;
     cargo) check_installed cargo "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" ;;
-    curl) check_installed curl '' https://curl.se ;;
-    npm) check_installed npm '' https://nodejs.org ;;
-    go) check_installed go '' https://go.dev/doc/install ;;
-    prometheus) check_installed prometheus '' https://prometheus.io/download && check_installed promtool '' https://prometheus.io/download ;;
+    cc) check_installed cc "$(by_system 'xcode-select --install' 'sudo apt-get install gcc libc6-dev')" ;;
+    curl) check_installed curl "$(by_system 'brew install curl' 'sudo apt-get install curl')" ;;
+    npm) check_installed npm "$(by_system 'brew install node' 'sudo snap install node --classic')" ;;
+    go) check_installed go "$(by_system 'brew install go' 'sudo snap install go --classic')" ;;
+    prometheus | promtool) check_installed "$1" "$(by_system 'brew install prometheus' 'sudo apt-get install prometheus')" ;;
     busybox) check_installed busybox 'sudo apt-get install busybox-static' ;;
-    qemu) check_installed qemu-system-x86_64 '' https://www.qemu.org/download ;;
+    qemu) check_installed qemu-system-x86_64 'sudo apt-get install qemu-system-x86' ;;
     kubectl) check_installed kubectl "$(by_system 'brew install kubectl' 'sudo snap install kubectl --classic')" ;;
     *) unusable "There is no $1 to need." ;;
   esac

@@ -1,6 +1,7 @@
-//! What serving costs: requests, CPU time, latency, memory, size and start. All programs are measured
+//! What serving costs: requests, CPU time, memory, size and start. All programs are measured
 //! in turn, forwards and then backwards, since a machine has better and worse minutes. The
-//! server has a CPU that the load doesn't use.
+//! server has a CPU that the load doesn't use. Latencies are left out: on two CPUs, their 99th
+//! percentile varies more from round to round than from program to program.
 
 use std::{path::Path, process::Command, thread, time::Duration};
 
@@ -18,10 +19,6 @@ const SERVER: [usize; 1] = [0];
 
 /// As many connections as a load has.
 const CONNECTIONS: &str = "64";
-
-/// Requests per second of the open loop. They take the load a third of its CPU, and each program a third
-/// of its own or less.
-const STEADY: &str = "5000";
 
 /// Both services beside bare hyper, and oneapi beside the peers. Returns a table for each, by its path,
 /// and how they were measured. A short run is to see that it works.
@@ -61,10 +58,6 @@ pub fn run(short: bool, oneapi: &Path, peers: Vec<Program>) -> Result<(Tables, S
             let [requests, rate] = wrk(&server, seconds)?;
             let used = machine::cpu_time(server.id()) - before;
             Ok([rate, used / requests])
-        })?;
-        let rows = [("99th percentile at 5000 requests per second", Unit::Seconds)];
-        group.rounds(rounds, rows, |program| {
-            Ok([p99(&twoapi, &program.start(&SERVER, PAUSE)?, seconds)?])
         })?;
         let rows = ["memory before any load", "memory right after load"];
         group.rounds(1, rows.map(|row| (row, Unit::Bytes)), |program| {
@@ -159,19 +152,6 @@ fn found(text: &str) -> Option<[f64; 2]> {
         line.split_whitespace().find_map(|word| word.parse().ok())
     };
     Some([number(" requests in ")?, number("Requests/sec:")?])
-}
-
-/// An open loop, in which each request counts from when it was due: a server that stops for a while
-/// can't hide it. Returns the 99th percentile of the latency in seconds.
-fn p99(twoapi: &Path, server: &Server, seconds: usize) -> Result<f64> {
-    let mut load = Command::new(twoapi);
-    let how = format!("--json --for {seconds}s --rate {STEADY} --connections {CONNECTIONS}");
-    load.arg("load").arg(server.url()).args(how.split(' '));
-    load.args(["--timeout", "30s"]); // a busy machine is slow, and no reason to give up
-    let text = shipped::output(&mut load)?;
-    let summary: serde_json::Value = serde_json::from_str(text.lines().last().unwrap_or("{}"))?;
-    let millis = summary["p99_ms"].as_f64();
-    Ok(millis.with_context(|| format!("no percentile in {summary}"))? / 1000.0)
 }
 
 #[cfg(test)]

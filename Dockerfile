@@ -44,7 +44,7 @@ FROM scratch AS oneapi
 ARG VERSION
 ARG COMMIT=unknown
 LABEL org.opencontainers.image.title="oneapi" \
-      org.opencontainers.image.description="Says its pod's IP, and burns exactly as much CPU as it is asked to" \
+      org.opencontainers.image.description="chesterapi's first service: says its Pod's IP, and burns exactly as much CPU as it is asked to" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
@@ -58,7 +58,7 @@ FROM scratch AS twoapi
 ARG VERSION
 ARG COMMIT=unknown
 LABEL org.opencontainers.image.title="twoapi" \
-      org.opencontainers.image.description="Calls oneapi over the pod's localhost" \
+      org.opencontainers.image.description="chesterapi's second service: calls oneapi over the Pod's localhost" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"

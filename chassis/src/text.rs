@@ -14,6 +14,10 @@ pub fn shown(text: impl AsRef<[u8]>) -> String {
 
 /// Of one type, so that a program has it once.
 fn shown_bytes(text: &[u8]) -> String {
+    // Most texts are names, shown as they are.
+    if text.len() <= MAX_SHOWN && text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        return String::from_utf8_lossy(text).into_owned();
+    }
     let pieces = text.utf8_chunks().flat_map(|chunk| {
         let valid = chunk.valid().chars().map(escape);
         let invalid = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}"));

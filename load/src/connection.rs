@@ -1,59 +1,31 @@
 //! Sends one request after the other, over fresh connections or a kept one. Nothing is retried.
 
-use std::time::{Duration, Instant};
-
-use chassis::text::shown;
-use http_body_util::{BodyExt, Empty};
-use hyper::{
-    HeaderMap, Request, Response,
-    body::{Bytes, Incoming},
-    client::conn::http1::{self, SendRequest},
-    header::{CONNECTION, HOST, HeaderValue},
-    http::response::Parts,
+use std::{
+    future::pending,
+    io,
+    mem::MaybeUninit,
+    time::{Duration, Instant},
 };
-use hyper_util::rt::TokioIo;
-use tokio::{io::AsyncReadExt, net::TcpStream, task::JoinHandle, time::timeout};
+
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::{
+    answer::{Exchange, Input, Responder},
     failure::{self, Failure},
-    socket::Socket,
     target::Target,
 };
-
-/// The pod that answered with success, as the headers of its response say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Responder {
-    /// Its header `pod`.
-    pub pod: String,
-    /// Its header `version`.
-    pub version: String,
-}
-
-impl From<&'static str> for Responder {
-    fn from(pod: &'static str) -> Self {
-        Self {
-            pod: pod.to_owned(),
-            version: String::new(),
-        }
-    }
-}
-
-/// A whole answer.
-#[derive(Debug)]
-pub struct Exchange {
-    /// Its status and headers.
-    pub head: Parts,
-    /// The first part of the body to arrive, which is all of a short one.
-    pub body: Bytes,
-}
 
 /// The connection of one of the load's tasks.
 #[derive(Debug)]
 pub struct Connection {
     reuse: Reuse,
     kept: Option<Open>,
-    /// hyper's task for the last connection, which ends when the connection is closed.
-    served: Option<JoinHandle<()>>,
+    input: Input,
 }
 
 /// For how long a connection is used.
@@ -86,8 +58,7 @@ fn random_fraction() -> f64 {
 /// A connection that was just made, or that waits for its next request.
 #[derive(Debug)]
 struct Open {
-    sender: SendRequest<Empty<Bytes>>,
-    socket: Socket,
+    stream: TcpStream,
     renew_at: Option<Instant>,
 }
 
@@ -97,144 +68,101 @@ impl Connection {
         Self {
             reuse,
             kept: None,
-            served: None,
+            input: Input::default(),
         }
     }
 
     /// Sends one request. An answer that isn't a success is a failure.
     pub async fn request(&mut self, target: &Target) -> Result<Responder, Failure> {
-        let Exchange { head, .. } = self.exchange(target).await?;
-        if !head.status.is_success() {
-            let status = format!("status {}", head.status.as_u16());
-            return Err(Failure::OfService(status.into()));
+        let exchange = self.exchange(target).await?;
+        if exchange.is_success() {
+            Ok(exchange.responder)
+        } else {
+            Err(Failure::OfService(
+                format!("status {}", exchange.status).into(),
+            ))
         }
-        Ok(Responder {
-            pod: text(&head.headers, "pod"),
-            version: text(&head.headers, "version"),
-        })
     }
 
     /// Sends one request and reads the whole answer, whatever its status. A kept connection that the
     /// service has closed since, or that is old enough, is replaced by a new one before anything is
     /// sent over it.
     pub async fn exchange(&mut self, target: &Target) -> Result<Exchange, Failure> {
-        let (open, response) = self.send(target).await?;
-        let (head, mut body) = response.into_parts();
-        let mut beginning = Bytes::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| failure::of_connection(&error))?;
-            if let Ok(data) = frame.into_data()
-                && beginning.is_empty()
-            {
-                beginning = data;
-            }
-        }
+        let mut open = self.send(target).await?;
+        let (exchange, is_kept) = self.input.answer(&mut open.stream).await?;
         if self.reuse == Reuse::Never {
-            tokio::spawn(open.let_the_service_close(self.served.take()));
-        } else {
+            let_the_service_close(open.stream);
+        } else if is_kept {
             self.kept = Some(open);
         }
-        Ok(Exchange {
-            head,
-            body: beginning,
-        })
+        Ok(exchange)
     }
 
-    async fn send(&mut self, target: &Target) -> Result<(Open, Response<Incoming>), Failure> {
-        let mut request =
-            Request::get(target.path.clone()).header(HOST, target.host_header.clone());
-        if self.reuse == Reuse::Never {
-            request = request.header(CONNECTION, HeaderValue::from_static("close"));
-        }
-        let mut request = request.body(Empty::new()).expect("its parts are valid");
+    async fn send(&mut self, target: &Target) -> Result<Open, Failure> {
+        let request = target.request(self.reuse == Reuse::Never);
+        self.input.clear();
         if let Some(mut kept) = self.kept.take()
             && !kept.is_due_for_renewal()
-            && kept.is_still_open().await
+            && kept.is_silent()
+            // Else it was closed in this very moment: not a byte has been sent.
+            && let Ok(sent) = kept.stream.write(request).await
         {
-            match kept.sender.try_send_request(request).await {
-                Ok(response) => return Ok((kept, response)),
-                Err(mut error) => match error.take_message() {
-                    // It was closed in this very moment: not a byte has been sent.
-                    Some(unsent) => request = unsent,
-                    None => return Err(failure::of_connection(&error.into_error())),
-                },
-            }
+            kept.send(&request[sent..]).await?;
+            return Ok(kept);
         }
-        self.close().await;
-        let mut new = self.connect(target).await?;
-        let response = new.sender.send_request(request).await;
-        Ok((
-            new,
-            response.map_err(|error| failure::of_connection(&error))?,
-        ))
-    }
-
-    async fn connect(&mut self, target: &Target) -> Result<Open, Failure> {
-        let stream = TcpStream::connect(target.address())
-            .await
-            .map_err(|error| failure::of_system(&error))?;
-        // Requests are small and each is awaited, so nothing is gained by holding one back.
-        drop(stream.set_nodelay(true));
-        let socket = Socket::new(stream);
-        let (sender, connection) = http1::handshake(TokioIo::new(socket.clone()))
-            .await
-            .map_err(|error| failure::of_connection(&error))?;
-        // The request on it learns how it ended.
-        let fresh = self.reuse == Reuse::Never;
-        self.served = Some(tokio::spawn(async move {
-            if fresh {
-                drop(connection.without_shutdown().await);
-            } else {
-                // Shuts the socket down as soon as the service closes.
-                drop(connection.await);
-            }
-        }));
-        Ok(Open {
-            sender,
-            socket,
+        let stream = TcpStream::connect(target.address()).await;
+        let mut new = Open {
+            stream: stream.map_err(|error| failure::of_system(&error))?,
             renew_at: self.reuse.renew_at(),
-        })
+        };
+        new.send(request).await?;
+        Ok(new)
     }
 
-    /// Closes what is left of the last connection, so that there are never two, nor two descriptors.
-    async fn close(&mut self) {
-        if let Some(served) = &mut self.served {
-            served.abort();
-            drop(served.await);
-            self.served = None;
-        }
+    /// Closes the kept connection as soon as the service has closed it, and ends then; never without one.
+    pub async fn closed(&mut self) {
+        let Some(kept) = &self.kept else {
+            return pending().await;
+        };
+        // Nothing but the end is to come without a request.
+        let _ = kept.stream.peek(&mut [0]).await;
+        self.kept = None;
+    }
+
+    /// Closes the kept connection if the service has closed it.
+    pub fn close_if_closed(&mut self) {
+        self.kept.take_if(|kept| !kept.is_silent());
     }
 }
 
 /// A service that was asked to close the connection does so with its answer.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The side that closes first keeps the port in use for a minute (TIME_WAIT), and a client has
+/// some 28,000 ports: at 1,000 new connections a second they would last for half a minute.
+fn let_the_service_close(mut stream: TcpStream) {
+    if stream.try_read(&mut [0]).is_ok_and(|read| read == 0) {
+        return;
+    }
+    tokio::spawn(async move {
+        let closed = async { while stream.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {} };
+        drop(timeout(CLOSE_TIMEOUT, closed).await);
+    });
+}
+
 impl Open {
     fn is_due_for_renewal(&self) -> bool {
         self.renew_at.is_some_and(|at| Instant::now() >= at)
     }
 
-    /// Whether the service hasn't closed it. hyper knows of what its task has read so far; that the
-    /// service has closed it since is seen by peeking into the socket.
-    async fn is_still_open(&mut self) -> bool {
-        self.sender.ready().await.is_ok() && self.socket.is_silent()
+    /// Whether nothing has come, not even the connection's end.
+    fn is_silent(&self) -> bool {
+        let peeked = SockRef::from(&self.stream).peek(&mut [MaybeUninit::uninit()]);
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// The side that closes first keeps the port in use for a minute (TIME_WAIT), and a client has
-    /// some 28,000 ports: at 1,000 new connections a second they would last for half a minute.
-    async fn let_the_service_close(self, served: Option<JoinHandle<()>>) {
-        let Self {
-            sender, mut socket, ..
-        } = self;
-        drop(sender);
-        if let Some(served) = served {
-            drop(served.await);
-        }
-        let closed = async { while socket.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {} };
-        drop(timeout(CLOSE_TIMEOUT, closed).await);
+    async fn send(&mut self, request: &[u8]) -> Result<(), Failure> {
+        let sent = self.stream.write_all(request).await;
+        sent.map_err(|error| failure::of_system(&error))
     }
-}
-
-fn text(headers: &HeaderMap, name: &str) -> String {
-    headers.get(name).map(shown).unwrap_or_default()
 }

@@ -62,18 +62,6 @@ pub fn causes<'e>(
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// How a request over a broken connection failed.
-pub(crate) fn of_connection(error: &hyper::Error) -> Failure {
-    if let Some(error) = causes(error).find_map(|cause| cause.downcast_ref()) {
-        of_system(error)
-    } else if error.is_parse() {
-        "malformed".into()
-    } else {
-        // Before an answer, in the middle of one, or while the request was on its way.
-        "closed early".into()
-    }
-}
-
 /// `EMFILE` and `ENFILE`, for which the standard library has no kind: too many open files, of the
 /// process and of the machine.
 const TOO_MANY_FILES: [i32; 2] = [24, 23];

@@ -9,9 +9,10 @@
 //! | file | what it is for |
 //! | --- | --- |
 //! | `target`, [`resolver`] | the URL, and the addresses that its name resolves to |
-//! | `pace` | when each request is due |
+//! | `pace`, `alarm` | when each request is due |
 //! | `running` | the tasks that send them, until the time is over |
-//! | `connection`, `socket` | one request over a fresh or a kept connection |
+//! | `connection` | one request over a fresh or a kept connection |
+//! | `answer` | what comes back |
 //! | `failure` | how a request can fail |
 //! | `tally`, `latencies` | counts and quantiles, per second and in all |
 //!
@@ -21,18 +22,20 @@
 //!
 //! Left out: HTTP/2, bodies, and more than one URL.
 
+mod alarm;
+mod answer;
 mod connection;
 mod failure;
 mod latencies;
 mod pace;
 pub mod resolver;
 mod running;
-mod socket;
 mod tally;
 mod target;
 
 pub use self::{
-    connection::{Connection, Exchange, Responder, Reuse},
+    answer::{Exchange, Responder},
+    connection::{Connection, Reuse},
     failure::{Failure, FailureName, causes},
     latencies::Latencies,
     running::{Plan, Running},

@@ -1,14 +1,17 @@
 //! When each request is due: number i at i / rate seconds after the start, whatever becomes of
-//! the others. A thread of its own does the timing: tokio's timers are only exact to a millisecond,
-//! which would be most of what is measured at some thousand requests a second.
+//! the others.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    thread::{self, Thread},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::alarm::Alarm;
+
+/// How far apart requests are at least not to be sent together. To wake up costs more than to send one.
+const BATCH: Duration = Duration::from_micros(200);
 
 /// The requests that are due and that no connection has taken yet.
 #[derive(Debug)]
@@ -23,7 +26,7 @@ pub(crate) struct Pace {
     taken: AtomicU64,
     /// How many requests there are in all, once that is known.
     all: AtomicU64,
-    ended: AtomicBool,
+    ended: Notify,
 }
 
 impl Pace {
@@ -37,7 +40,7 @@ impl Pace {
             due: Semaphore::new(0),
             taken: AtomicU64::new(0),
             all: AtomicU64::new(u64::MAX),
-            ended: AtomicBool::new(false),
+            ended: Notify::new(),
         }
     }
 
@@ -50,21 +53,31 @@ impl Pace {
         (number < last).then(|| self.start + self.after(number))
     }
 
-    /// Lets requests become due, one after the other, until the time is over.
-    pub(crate) fn run(&self) {
+    /// Lets requests become due until the time is over: each at its time, or those of a [`BATCH`] together.
+    pub(crate) async fn run(&self, alarm: &Alarm) {
         let mut number = 0;
-        while !self.ended.load(Ordering::Relaxed) {
+        loop {
+            let elapsed = self.start.elapsed();
+            let first = number;
             // The last request has its share of the time, too: ended with it, three requests at one
             // a second would have taken two seconds.
-            let next = self.after(number).min(self.time);
-            let wait = next.saturating_sub(self.start.elapsed());
-            if !wait.is_zero() {
-                thread::park_timeout(wait);
-            } else if next < self.time {
-                self.due.add_permits(1);
+            let next = loop {
+                let next = self.after(number).min(self.time);
+                if next > elapsed || next == self.time {
+                    break next;
+                }
                 number += 1;
-            } else {
+            };
+            self.due.add_permits((number - first) as usize);
+            if elapsed >= self.time {
                 break;
+            }
+            let wait = next
+                .max(elapsed + BATCH)
+                .saturating_sub(self.start.elapsed());
+            tokio::select! {
+                waited = alarm.wait(wait) => waited.expect("a timer can be set"),
+                () = self.ended.notified() => break,
             }
         }
         self.all.store(number, Ordering::Release);
@@ -72,10 +85,9 @@ impl Pace {
         self.due.add_permits(self.takers);
     }
 
-    /// Ends the load before its time. `timer` is the thread that [runs](Self::run) it.
-    pub(crate) fn end(&self, timer: &Thread) {
-        self.ended.store(true, Ordering::Relaxed);
-        timer.unpark();
+    /// Ends the load before its time.
+    pub(crate) fn end(&self) {
+        self.ended.notify_one();
     }
 
     fn after(&self, number: u64) -> Duration {
@@ -90,7 +102,7 @@ mod tests {
     #[tokio::test]
     async fn requests_are_due_at_their_time_and_then_there_are_no_more() {
         let pace = Pace::new(200.0, Duration::from_millis(50), 2);
-        thread::scope(|scope| scope.spawn(|| pace.run()).join().unwrap());
+        pace.run(&Alarm::new().unwrap()).await;
         let mut due = Vec::new();
         while let Some(at) = pace.next().await {
             due.push((at - pace.start).as_millis());
@@ -102,14 +114,12 @@ mod tests {
     #[tokio::test]
     async fn an_early_end_is_the_end() {
         let pace = Pace::new(0.1, Duration::from_secs(3600), 1);
-        thread::scope(|scope| {
-            let timer = scope.spawn(|| pace.run());
-            while pace.due.available_permits() == 0 {
-                thread::yield_now();
-            }
-            pace.end(timer.thread());
-        });
-        assert_eq!(pace.next().await, Some(pace.start), "it had been due");
+        let alarm = Alarm::new().unwrap();
+        let first = async {
+            assert_eq!(pace.next().await, Some(pace.start));
+            pace.end();
+        };
+        tokio::join!(pace.run(&alarm), first);
         assert_eq!(pace.next().await, None);
     }
 }

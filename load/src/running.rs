@@ -2,17 +2,15 @@
 
 use std::{
     io,
+    pin::pin,
     sync::Arc,
-    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
-use tokio::{
-    task::{JoinHandle, JoinSet},
-    time::timeout_at,
-};
+use tokio::{task::JoinSet, time::timeout_at};
 
 use crate::{
+    alarm::Alarm,
     connection::{Connection, Reuse},
     failure::Failure,
     pace::Pace,
@@ -48,27 +46,24 @@ struct Shared {
 #[derive(Debug)]
 pub struct Running {
     shared: Arc<Shared>,
-    timer: Thread,
     senders: JoinSet<()>,
-    refresh: JoinHandle<()>,
+    /// What goes on beside them.
+    _others: JoinSet<()>,
 }
 
 impl Running {
     /// Begins to send.
     ///
     /// # Errors
-    /// The thread that keeps the pace can't be started.
+    /// The timer that keeps the pace can't be had.
     pub fn start(target: Target, plan: Plan) -> io::Result<Self> {
+        let alarm = Alarm::new()?;
         let shared = Arc::new(Shared {
             target,
             pace: Pace::new(plan.rate, plan.time, plan.connections),
             tally: Tally::default(),
             timeout: plan.timeout,
         });
-        let timer = {
-            let shared = Arc::clone(&shared);
-            thread::Builder::new().spawn(move || shared.pace.run())?
-        };
         let mut senders = JoinSet::new();
         for _ in 0..plan.connections {
             senders.spawn(send_requests(
@@ -76,15 +71,15 @@ impl Running {
                 Connection::new(plan.reuse),
             ));
         }
-        let refresh = tokio::spawn({
-            let shared = Arc::clone(&shared);
-            async move { shared.target.keep_up_to_date().await }
-        });
+        let mut others = JoinSet::new();
+        let paced = Arc::clone(&shared);
+        others.spawn(async move { paced.pace.run(&alarm).await });
+        let looked_up = Arc::clone(&shared);
+        others.spawn(async move { looked_up.target.keep_up_to_date().await });
         Ok(Self {
-            timer: timer.thread().clone(),
             shared,
             senders,
-            refresh,
+            _others: others,
         })
     }
 
@@ -105,7 +100,7 @@ impl Running {
 
     /// Sends nothing more; what is in flight goes on.
     pub fn end(&self) {
-        self.shared.pace.end(&self.timer);
+        self.shared.pace.end();
     }
 
     /// Waits until everything has been sent, and has ended.
@@ -113,13 +108,6 @@ impl Running {
         while let Some(ended) = self.senders.join_next().await {
             ended.expect("sending doesn't panic");
         }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.end();
-        self.refresh.abort();
     }
 }
 
@@ -131,7 +119,7 @@ async fn send_requests(shared: Arc<Shared>, mut connection: Connection) {
         tally,
         timeout,
     } = &*shared;
-    while let Some(due) = pace.next().await {
+    while let Some(due) = next(pace, &mut connection).await {
         let deadline = due + *timeout;
         // Half of the time is left to the service. With fewer connections than the rate needs, each
         // request would otherwise be sent when its time is all but over, and none be answered.
@@ -143,5 +131,17 @@ async fn send_requests(shared: Arc<Shared>, mut connection: Connection) {
             Err(Failure::busy())
         };
         tally.add(due.elapsed(), answer);
+    }
+}
+
+/// When the next request is due. A connection that the service closes meanwhile is closed here too.
+async fn next(pace: &Pace, connection: &mut Connection) -> Option<Instant> {
+    let mut next = pin!(pace.next());
+    loop {
+        tokio::select! {
+            biased;
+            due = &mut next => return due,
+            () = connection.closed() => {}
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    connection::Responder,
+    answer::Responder,
     failure::{Failure, FailureName},
     latencies::Latencies,
 };

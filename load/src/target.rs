@@ -30,9 +30,9 @@ pub struct Target {
     resolver: Resolver,
     host: String,
     port: u16,
-    pub(crate) path: Uri,
-    /// The header `Host`.
-    pub(crate) host_header: HeaderValue,
+    path: String,
+    /// The request, over a connection that is kept and over one that the service is asked to close.
+    requests: [Box<[u8]>; 2],
     /// Sorted, at least one, and all of one family: which one works is found out at the start, so
     /// that no connection has to be tried twice.
     addresses: Mutex<Vec<SocketAddr>>,
@@ -77,13 +77,17 @@ impl Target {
             match timeout(limit, TcpStream::connect(address)).await {
                 Ok(Ok(_)) => {
                     let path = url.path_and_query().map_or("/", |path| path.as_str());
+                    let path = if path.starts_with('/') {
+                        path.to_owned()
+                    } else {
+                        format!("/{path}")
+                    };
                     return Ok(Self {
                         resolver,
                         addresses: Mutex::new(of_family(found, address.is_ipv4())),
                         ipv4: address.is_ipv4(),
-                        path: path.parse().expect("a part of a URI is one"),
-                        host_header: HeaderValue::from_str(authority)
-                            .expect("an authority has no control characters"),
+                        requests: requests(&path, authority.as_bytes()),
+                        path,
                         host: host.to_owned(),
                         port,
                         next: AtomicUsize::new(0),
@@ -97,9 +101,14 @@ impl Target {
     }
 
     /// Sends another header `Host` than the URL's. The requests still go to the URL's own host.
-    pub fn with_host(mut self, host_header: HeaderValue) -> Self {
-        self.host_header = host_header;
+    pub fn with_host(mut self, host_header: &HeaderValue) -> Self {
+        self.requests = requests(&self.path, host_header.as_bytes());
         self
+    }
+
+    /// What to send, and with it to ask the service to close the connection.
+    pub(crate) fn request(&self, close: bool) -> &[u8] {
+        &self.requests[usize::from(close)]
     }
 
     /// The next address. The addresses take turns.
@@ -139,6 +148,12 @@ impl Target {
             *lock(&self.addresses) = found;
         }
     }
+}
+
+fn requests(path: &str, host: &[u8]) -> [Box<[u8]>; 2] {
+    let beginning = [b"GET ", path.as_bytes(), b" HTTP/1.1\r\nhost: ", host].concat();
+    ["\r\n\r\n", "\r\nconnection: close\r\n\r\n"]
+        .map(|end| [&beginning, end.as_bytes()].concat().into())
 }
 
 fn of_family(found: &[SocketAddr], ipv4: bool) -> Vec<SocketAddr> {

@@ -97,7 +97,7 @@ impl LoadCommand {
         };
         let target = match (found, self.host) {
             (Ok(target), None) => target,
-            (Ok(target), Some(host)) => target.with_host(host),
+            (Ok(target), Some(host)) => target.with_host(&host),
             (Err(why), _) => {
                 complain(format_args!("{}: {why}", shown(self.url.to_string())));
                 return ExitCode::FAILURE;
@@ -117,7 +117,7 @@ impl LoadCommand {
         let mut running = match Running::start(target, plan) {
             Ok(running) => running,
             Err(error) => {
-                complain(format_args!("cannot start a thread: {error}"));
+                complain(format_args!("cannot start a timer: {error}"));
                 return ExitCode::FAILURE;
             }
         };

@@ -5,7 +5,7 @@
 #[path = "build/names.rs"]
 mod names;
 
-use std::{env, fs, path::PathBuf};
+use std::{env, fs, num::NonZeroU64, path::PathBuf};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
@@ -36,7 +36,7 @@ fn main() {
             let script: String = modules.iter().map(|module| script(module)).collect();
             let script = minifier::js::minify(&script).to_string();
             let script = shorter_declarations(&without_last_semicolons(&script));
-            let script = names::shorter(&script);
+            let script = shorter_punctuation(&names::shorter(&script));
             assert!(
                 !script.contains("</script") && !script.contains("<!--"),
                 "{name} would end its element"
@@ -49,7 +49,10 @@ fn main() {
     }
     let mut compressed = Vec::new();
     zopfli::compress(
-        Options::default(),
+        Options {
+            iteration_count: const { NonZeroU64::new(60).unwrap() },
+            ..Options::default()
+        },
         Format::Gzip,
         document.as_bytes(),
         &mut compressed,
@@ -114,6 +117,24 @@ fn shorter_declarations(script: &str) -> String {
     script.replace("const{", "let{").replace("const[", "let[")
 }
 
+/// Without what the last element of a list, a lone parameter and a number can do without.
+fn shorter_punctuation(script: &str) -> String {
+    let mut shorter = script
+        .replace(",}", "}")
+        .replace(",)", ")")
+        .replace(",]", "]");
+    for letter in ('a'..='z').chain('A'..='Z') {
+        let [long, short] = [format!("({letter})=>"), format!("{letter}=>")];
+        for word in ["async", "return"] {
+            shorter = shorter.replace(&format!("{word}{long}"), &format!("{word} {short}"));
+        }
+        shorter = shorter.replace(&long, &short);
+    }
+    shorter
+        .replace("_000", "000")
+        .replace("new Map()", "new Map")
+}
+
 /// Lists a module behind those that it imports, each once. All of them share one scope, so their names at
 /// the top level have to differ from one another's.
 fn collect(module: &str, modules: &mut Vec<String>) {
@@ -134,5 +155,30 @@ fn script(module: &str) -> String {
     let lines = read(module);
     let code = lines.lines().filter(|line| !line.starts_with("import "));
     let code = code.map(|line| line.strip_prefix("export ").unwrap_or(line));
-    code.flat_map(|line| [line, "\n"]).collect()
+    without_casts(&code.flat_map(|line| [line, "\n"]).collect::<String>())
+}
+
+/// Without the parentheses that `/** @type {T} */ (value)` needs for the sake of the type alone.
+fn without_casts(code: &str) -> String {
+    let (mut shorter, mut rest) = (String::new(), code);
+    while let Some(start) = rest.find("} */ (") {
+        let (before, cast) = rest.split_at(start + "} */ ".len());
+        shorter += before;
+        let mut depth = 0;
+        let end = cast.find(|c| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            depth == 0
+        });
+        let value = &cast[1..end.expect("it is closed")];
+        // Anything with an operator may need them.
+        let is_parameter = cast[value.len() + 2..].starts_with(" =>");
+        let is_simple = !value.contains([' ', '}']) && !is_parameter;
+        shorter += if is_simple {
+            value
+        } else {
+            &cast[..value.len() + 2]
+        };
+        rest = &cast[value.len() + 2..];
+    }
+    shorter + rest
 }

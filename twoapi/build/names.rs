@@ -26,6 +26,8 @@ pub(crate) fn shorter(script: &str) -> String {
     let mut open: Vec<&str> = Vec::new();
     // How deep in these each `let` is that isn't over, since it declares what is after its commas too.
     let mut lets: Vec<usize> = Vec::new();
+    // What one `let` after another can do without: it goes on behind a comma.
+    let (mut joined, mut left_out) = (BTreeSet::new(), BTreeSet::new());
     let mut is_class = false;
     let at = |i: usize| tokens.get(i).map_or("", |token| token.text);
     let significant = |mut i: usize| {
@@ -47,6 +49,10 @@ pub(crate) fn shorter(script: &str) -> String {
             previous = "let";
         }
         if !token.is_word {
+            assert!(
+                !(open.is_empty() && previous == "let"),
+                "a module of the page declares several names in one pattern"
+            );
             match text {
                 "{" if is_class => {
                     open.push("c");
@@ -69,6 +75,11 @@ pub(crate) fn shorter(script: &str) -> String {
                 "(" | "[" | "{" => open.push(text),
                 ")" | "]" | "}" => drop(open.pop()),
                 _ => {}
+            }
+            if text == ";" && next == "let" && lets.last() == Some(&open.len()) {
+                let word = significant(i + 1);
+                joined.insert(i);
+                left_out.extend(i + 1..significant(word + 1));
             }
             lets.retain(|&depth| depth < open.len() || depth == open.len() && text != ";");
             if matches!(text, ";" | "}") && matches!(open[..], [] | ["c"]) {
@@ -142,7 +153,9 @@ pub(crate) fn shorter(script: &str) -> String {
     let renamed = tokens
         .iter()
         .enumerate()
+        .filter(|(i, _)| !left_out.contains(i))
         .map(|(i, token)| match names.get(token.text) {
+            _ if joined.contains(&i) => ",".to_owned(),
             Some(name) if short.contains(&i) => format!("{}:{name}", token.text),
             Some(name) if token.is_word && !properties.contains(&i) => (*name).to_owned(),
             _ => token.text.to_owned(),

@@ -9,8 +9,8 @@ use names::shorter;
 fn what_is_declared_behind_a_comma_gets_a_short_name_too() {
     assert_eq!(shorter("let ab=1,cd=2;f(ab,cd);"), "let a=1,b=2;f(a,b);");
     assert_eq!(
-        shorter("let ab=[x,y],[cd]=g(x,y),ef;f(()=>{let gh=1,ab=cd});"),
-        "let a=[x,y],[b]=g(x,y),c;f(()=>{let c=1,a=b});"
+        shorter("f(()=>{let ab=[x,y],[cd]=g(x,y),ef;h(ab,cd,ef)});"),
+        "f(()=>{let a=[x,y],[b]=g(x,y),c;h(a,b,c)});"
     );
 }
 
@@ -31,5 +31,15 @@ fn a_field_of_a_class_keeps_its_name_and_what_it_is_set_to_does_not() {
     assert_eq!(
         shorter("let SIZE=1;class Bars{size=SIZE;of(SIZE){return SIZE}}"),
         "let a=1;class b{size=a;of(a){return a}}"
+    );
+}
+
+#[test]
+fn one_declaration_after_another_goes_on_behind_a_comma() {
+    assert_eq!(
+        shorter(
+            "let ab=1;let cd=ab;f(()=>{for(let ef=0;;){let gh=ef;let[ij]=gh;g(ij)}let{kl}=cd})"
+        ),
+        "let a=1,b=a;f(()=>{for(let a=0;;){let c=a,[d]=c;g(d)}let{kl:e}=b})"
     );
 }

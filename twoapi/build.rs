@@ -152,7 +152,10 @@ fn collect(module: &str, modules: &mut Vec<String>) {
 
 /// A module's code, without its imports and exports.
 fn script(module: &str) -> String {
-    let lines = read(module);
+    let mut lines = read(module);
+    if module == "texts.js" {
+        lines = texts_by_language(&lines);
+    }
     let code = lines.lines().filter(|line| !line.starts_with("import "));
     let code = code.map(|line| line.strip_prefix("export ").unwrap_or(line));
     without_casts(&code.flat_map(|line| [line, "\n"]).collect::<String>())
@@ -181,4 +184,25 @@ fn without_casts(code: &str) -> String {
         rest = &cast[value.len() + 2..];
     }
     shorter + rest
+}
+
+/// The texts with those of each language together, which are compressed better so.
+fn texts_by_language(code: &str) -> String {
+    let mut columns = [const { Vec::new() }; 3];
+    for line in code.lines().filter(|line| line.starts_with("  ")) {
+        let entry = line.trim().trim_end_matches("\"],").split_once(": [\"");
+        let (key, both) = entry.expect("each text has a line of its own");
+        let (english, chinese) = both.split_once("\", \"").expect("it has two languages");
+        let texts = [key.trim_matches('"'), english, chinese];
+        assert!(!texts.concat().contains('|'), "{line}");
+        for (column, text) in columns.iter_mut().zip(texts) {
+            column.push(text);
+        }
+    }
+    let [keys, english, chinese] =
+        columns.map(|column| format!("\"{}\".split(\"|\")", column.join("|")));
+    format!(
+        "const texts = {{}};\nconst inEnglish = {english};\nconst inChinese = {chinese};\n\
+         {keys}.forEach((key, i) => {{ texts[key] = [inEnglish[i], inChinese[i]]; }});\n"
+    )
 }

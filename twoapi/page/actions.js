@@ -34,3 +34,11 @@ by("dialog").onclick = async (event) => {
   const answer = await fetch("page/actions", { method: "POST", body: JSON.stringify(body) }).then((response) => response.text(), String);
   write(by("answer"), answer);
 };
+
+// Enter in a field does what the first button beside it does.
+by("dialog").onkeydown = (event) => {
+  const field = /** @type {HTMLElement} */ (event.target);
+  if (event.key !== "Enter" || !/INPUT|SELECT/.test(field.tagName)) return;
+  event.preventDefault();
+  field.closest("fieldset")?.querySelector("button")?.click();
+};

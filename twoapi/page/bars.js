@@ -64,7 +64,7 @@ export class Bars {
         if (state === "ready") g.fillRect(left, y, right - left, size);
         else hatch(g, left, y, right - left, size, state === "stopping" ? 0 : size, x(from));
         if (state === "stopping" && x(from) >= 0) {
-          g.fillStyle = colour("failure");
+          g.fillStyle = colour("ink");
           g.fillRect(left - 1.5, y - SPACE, 3, size + 2 * SPACE);
         }
       });

@@ -139,7 +139,7 @@ export class Cards {
     const cpu = pod.cpu === null ? "–" : `${pod.cpu}m`;
     write(within(item, ".cpu"), `${t("cpu")} ${pod.limit ? t("of", { n: cpu, limit: pod.limit }) : cpu}`);
     const probes = pod.probes.map((probe) => Object.values(probe).join(" "));
-    write(within(item, ".probes"), probes.length ? `${t("probes")}: ${[...new Set(probes)].join(t("comma"))}` : "");
+    write(within(item, ".probes"), probes.length ? `${t("probes")}${t("colon")}${[...new Set(probes)].join(t("comma"))}` : "");
   }
 
   /** What goes on by itself. @param {Place} place @param {import("./story.js").Story} story @param {number} now @param {boolean} isOld */
@@ -166,7 +166,7 @@ export class Cards {
     write(within(item, ".state"), t(isOld ? "wasSeen" : pod.state, { state: t(pod.state) }));
     write(within(item, ".detail"), details.join(" · "));
     const age = pod.began ? duration((now - pod.began) / 1000) : "";
-    const restarts = pod.restarts ? ` · ${t("restarts")}: ${pod.restarts}` : "";
+    const restarts = pod.restarts ? ` · ${t("restarts")}${t("colon")}${pod.restarts}` : "";
     write(within(item, ".where"), `${pod.ip}${age ? ` · ${age}` : ""}${pod.node ? ` · ${pod.node}` : ""}${restarts}`);
   }
 }

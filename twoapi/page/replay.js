@@ -36,8 +36,10 @@ export function seek(at) {
   if (replay.at === change.end) replay.playing = false;
   const share = (replay.at - change.begin) / (change.end - change.begin);
   /** @type {HTMLInputElement} */ (by("replay-at")).value = String(share * 1000);
+  const [position, all] = [replay.at - change.begin, change.end - change.begin].map((ms) => (ms / 1000).toFixed(1));
+  by("replay-at").setAttribute("aria-valuetext", t("replayAt", { at: position, all }));
   write(by("replay-play"), t(replay.playing ? "pause" : "play"));
-  write(by("replay-what"), `${t("replaying")} · ${((replay.at - change.begin) / 1000).toFixed(1)} s`);
+  write(by("replay-what"), `${t("replaying")} · ${position} s`);
 }
 
 /** Goes on with the replay. @param {number} real the time now */
@@ -77,8 +79,11 @@ by("replay-at").oninput = () => {
   stepBy(replay.change.begin + share * (replay.change.end - replay.change.begin) - replay.at);
 };
 addEventListener("keydown", (event) => {
-  const { tagName } = /** @type {Element} */ (event.target);
-  if (!replay || /INPUT|SELECT/.test(tagName) || tagName === "BUTTON" && event.key === " ") return;
+  // Elsewhere fields and buttons have keys of their own, and so has the button that plays.
+  const element = /** @type {Element} */ (event.target);
+  const isOwn = by("replay").contains(element);
+  if (!replay || !isOwn && /INPUT|SELECT/.test(element.tagName)) return;
+  if (event.key === " " && element.tagName === "BUTTON" && (!isOwn || element.id === "replay-play")) return;
   if (event.key === " ") playOrPause();
   else if (event.key === "ArrowRight") stepBy(STEP_MS);
   else if (event.key === "ArrowLeft") stepBy(-STEP_MS);

@@ -26,7 +26,7 @@ function sentence(v) {
   if (v.stuck) parts.push(t("stuck", { n: v.stuck }));
   if (v.unobserved_seconds) parts.push(t("blind", { s: v.unobserved_seconds }));
   const text = plural(parts.join(t("comma")));
-  return (live.labels[1] ? `${v.label}: ` : "") + text;
+  return (live.labels[1] ? v.label + t("colon") : "") + text;
 }
 
 export function verdicts() {

@@ -136,7 +136,7 @@ test("a burn is started and ended in the page, in Chinese and in the dark, by ke
     await page.keyboard.press("Enter");
     await page.getByText("done on 1 of 1 pods").waitFor({ timeout: PATIENCE });
     await page.waitForFunction(() => [...document.querySelectorAll(".detail")].some((p) => p.textContent.includes("250m")), null, { timeout: PATIENCE });
-    await page.getByRole("button", { name: "结束所有消耗" }).click();
+    await page.getByRole("button", { name: "停止所有 CPU 消耗" }).click();
     await page.waitForFunction(() => [...document.querySelectorAll(".detail")].every((p) => !p.textContent), null, { timeout: PATIENCE });
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "English" }).click();

@@ -1,13 +1,18 @@
 //! What is known of one container. Of its answers only what the page shows is kept.
 
+use std::collections::VecDeque;
+
 use chassis::text::shown;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Duration, Instant};
 
 use super::super::containers::ContainerName;
 
-/// The kernel counts CPU time in hundredths of a second: over less time than that, one of them more or
-/// less would be seen as a change.
+/// The kernel may count CPU time in hundredths of a second. Averaged over so long, one of them more or less is
+/// 2.5 millicores.
+const CPU_WINDOW: Duration = Duration::from_secs(4);
+
+/// How often within that time the CPU time is noted at most.
 const CPU_INTERVAL: Duration = Duration::from_millis(700);
 
 /// How many burns, and how many fault switches, are kept of one container: the default of MAX_BURNS.
@@ -24,7 +29,7 @@ pub(super) struct PodContainer {
     /// The CPU that it uses; `None` before that is known.
     pub(super) millicores: Option<f64>,
     /// The CPU seconds that it had used, and when.
-    used: Option<(f64, Instant)>,
+    used: VecDeque<(f64, Instant)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,7 +165,7 @@ impl PodContainer {
             probes: Vec::new(),
             faults: Vec::new(),
             millicores: None,
-            used: None,
+            used: VecDeque::new(),
         }
     }
 
@@ -173,16 +178,8 @@ impl PodContainer {
     /// Takes what `/info` says. Without a readiness in it, the last probe tells.
     pub(super) fn take_info(&mut self, info: Info) {
         let now = Instant::now();
-        let is_due = |(_, at): (f64, Instant)| now - at >= CPU_INTERVAL;
-        if let Some(used) = info.usage.cpu_seconds
-            && self.used.is_none_or(is_due)
-        {
-            if let Some((before, at)) = self.used {
-                let elapsed = (now - at).as_secs_f64();
-                // Another process may have used less than the one before.
-                self.millicores = (used >= before).then(|| (used - before) / elapsed * 1000.0);
-            }
-            self.used = Some((used, now));
+        if let Some(used) = info.usage.cpu_seconds {
+            self.take_cpu(used, now);
         }
         self.readiness = match &info {
             Info { stop: Some(_), .. } => Readiness::Stopping,
@@ -197,6 +194,28 @@ impl PodContainer {
             _ => self.readiness_by_probes(),
         };
         self.info = info;
+    }
+
+    fn take_cpu(&mut self, used: f64, now: Instant) {
+        let last = self.used.back().copied();
+        if last.is_some_and(|(_, at)| now - at < CPU_INTERVAL) {
+            return;
+        }
+        // Another process may have used less than the one before.
+        if last.is_some_and(|(before, _)| used < before) {
+            self.used.clear();
+        }
+        self.used.push_back((used, now));
+        while self
+            .used
+            .get(1)
+            .is_some_and(|(_, at)| now - *at >= CPU_WINDOW)
+        {
+            self.used.pop_front();
+        }
+        let (first, since) = self.used[0];
+        let elapsed = (now - since).as_secs_f64();
+        self.millicores = (elapsed > 0.0).then(|| (used - first) / elapsed * 1000.0);
     }
 
     fn readiness_by_probes(&self) -> Readiness {
@@ -291,6 +310,34 @@ mod tests {
             json!({ "since_signal_seconds": 1, "drain_seconds": 2, "deadline_seconds": 9.5 });
         let stopping = readiness(passed(), json!({ "stop": stop }));
         assert_eq!(stopping, Readiness::Stopping);
+    }
+
+    #[test]
+    fn a_small_burn_is_seen_in_what_is_counted_in_hundredths_of_a_second() {
+        let mut container = PodContainer::new(ContainerName::Oneapi);
+        // At rest 3 millicores, and after ten seconds 50 more.
+        let (mut used, mut rest, mut burning) = (0.0, Vec::new(), Vec::new());
+        let start = Instant::now();
+        let at = |round| start + Duration::from_millis(400) * round;
+        for round in 0..75 {
+            let counted = f64::floor(used * 100.0) / 100.0;
+            container.take_cpu(counted, at(round));
+            match round {
+                12..=25 => rest.extend(container.millicores),
+                40.. => burning.extend(container.millicores),
+                _ => {}
+            }
+            let millicores = if round < 25 { 3.0 } else { 53.0 };
+            used += 0.4 * millicores / 1000.0;
+        }
+        assert!(rest.iter().all(|m| (0.0..6.0).contains(m)), "{rest:?}");
+        assert!(
+            burning.iter().all(|m| (50.0..56.0).contains(m)),
+            "{burning:?}"
+        );
+        // Another process begins anew.
+        container.take_cpu(0.01, at(77));
+        assert_eq!(container.millicores, None);
     }
 
     #[test]

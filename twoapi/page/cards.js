@@ -31,6 +31,7 @@ export class Cards {
   constructor(place, label, service, onAct) {
     this.service = service;
     this.list = make("ul", "cards");
+    this.list.tabIndex = -1;
     this.onAct = onAct;
     this.language = language();
     this.empty = make("p", "note empty");
@@ -64,6 +65,8 @@ export class Cards {
       } else if (Math.abs(now - place.left) > LEAVING_MS) {
         place.pod = null;
         place.item.className = "card free";
+        // What is removed loses the focus, which goes on from here.
+        if (place.item.contains(document.activeElement)) this.list.focus({ preventScroll: true });
         place.item.replaceChildren();
       }
     }

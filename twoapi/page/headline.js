@@ -53,7 +53,7 @@ function sayGoing(story, service, open, now) {
 /** @param {Story} story what is shown @param {number} now */
 export function headline(story, now) {
   const since = reset ? t("since", { time: new Date(reset).toLocaleTimeString(language()) }) : t("counts");
-  [...by("halves").children].forEach((half, service) => {
+  /** @type {HTMLElement[]} */ ([...by("halves").children]).forEach((half, service) => {
     const side = story.side(service);
     const { open } = side;
     const over = story.changes.find(({ verdict, begin }) => verdict.service === service && begin > reset)?.verdict;
@@ -62,6 +62,7 @@ export function headline(story, now) {
     const shown = open ? story.judge(service, open, now) : over ?? total;
     const number = (/** @type {number} */ n) => n.toLocaleString(language());
     half.className = `half ${shown.failed ? "bad" : open ? "going" : over ? "good" : "rest"}`;
+    half.dataset.failed = String(shown.failed);
     const [said, figure, causes, all] = half.querySelectorAll("p");
     write(said, open || !over ? sayGoing(story, service, open, now) : sayWhat(over));
     write(figure, t("figure", { f: number(shown.failed), n: number(shown.requests) }));

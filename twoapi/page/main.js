@@ -3,7 +3,7 @@
 import { openActions } from "./actions.js";
 import { Cards } from "./cards.js";
 import { offerChoices } from "./choices.js";
-import { by, make, write } from "./dom.js";
+import { by, write } from "./dom.js";
 import { calm, pattern, sign } from "./drawing.js";
 import { entry } from "./entry.js";
 import { fault, showFault } from "./fault.js";
@@ -15,6 +15,7 @@ import { DELAY_MS, clock, live } from "./live.js";
 import { offset, setOffset } from "./offset.js";
 import "./projector.js";
 import { advance, replay, seek } from "./replay.js";
+import { speak } from "./speech.js";
 import { Stream } from "./stream.js";
 import { outcomeName, t } from "./text.js";
 import { verdicts } from "./verdicts.js";
@@ -62,12 +63,6 @@ const stream = new Stream({
   },
 });
 
-live.onMoment = (moment) => {
-  const list = by("moments");
-  list.append(make("li", "", `${moment.pod} ${moment.version} ${t(moment.kind)}`));
-  while (list.children.length > 5) list.firstChild?.remove();
-};
-
 /** Lays the page out for these Services. @param {typeof services} found */
 function layOut(found) {
   services = found;
@@ -93,7 +88,7 @@ function draw() {
   for (const lane of lanes) lane.draw(story, now);
   if (real - drawn >= (replay ? 100 : 200)) {
     drawn = real;
-    show(story, now);
+    show(story, now, real);
   }
 }
 
@@ -103,8 +98,8 @@ function frame() {
   draw();
 }
 
-/** Everything that need not move with every frame. @param {Story} story @param {number} now */
-function show(story, now) {
+/** Everything that need not move with every frame. @param {Story} story @param {number} now @param {number} real */
+function show(story, now, real) {
   const status = by("status");
   // Green is for what is live and answered.
   const silent = Math.max(...live.sides.map((side) => side.running));
@@ -127,6 +122,7 @@ function show(story, now) {
   showLegend(by("legend"), legend);
   headline(story, now);
   verdicts();
+  speak(fault ? t("broken") : isSilent || state.name === "lost" ? parts[0] : "", real);
 }
 
 // Below a folder its URLs lead to this server, also if a proxy serves it as the folder without a slash.

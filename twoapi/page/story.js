@@ -94,8 +94,6 @@ export class Story {
   heard;
   /** So many milliseconds are between two requests; 0 if that isn't known. */
   normal = 0;
-  /** @type {(moment: Moment) => void} */
-  onMoment = () => {};
 
   /** @param {string[]} labels what the Services are called @param {number} [began] when one began to look */
   constructor(labels = [], began) {
@@ -296,13 +294,11 @@ export class Story {
    */
   moment(t, pod, kind, noticed = t) {
     const { service } = pod;
-    const moment = { t, service, kind, pod: pod.name ?? pod.ip, version: pod.version ?? "" };
-    this.moments.push(moment);
+    this.moments.push({ t, service, kind, pod: pod.name ?? pod.ip, version: pod.version ?? "" });
     const side = this.side(service);
     const { open } = side;
     if (open?.first === null && open.begin < t - BEFORE_MS) this.close(service, open, t - BEFORE_MS);
     noteMoment(side, t, noticed, () => this.podsOf(service));
-    this.onMoment(moment);
   }
 
   /** Closes the changes that have come to rest. @param {number} now */

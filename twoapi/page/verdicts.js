@@ -39,19 +39,25 @@ export function verdicts() {
     return;
   }
   listed = rest;
+  const list = by("changes");
   const items = live.changes.map((change) => {
+    const key = [language(), live.labels, change.verdict.service, change.verdict.at, change.tape.length > 0].join();
+    const known = [.../** @type {NodeListOf<HTMLElement>} */ (list.childNodes)].find((item) => item.dataset.key === key);
+    if (known) return known;
     const text = sentence(change.verdict);
     const cut = text.search(/[,，]/);
     const line = make("p", "", make("strong", "", text.slice(0, cut)), text.slice(cut));
     const buttons = [copyButton("copy", text), copyButton("copyJson", JSON.stringify(change.verdict, null, 2))];
     if (change.tape.length) buttons.unshift(button(t("replay"), () => beginReplay(change)));
-    return make("li", change.verdict.failed ? "bad" : "", line, ...buttons);
+    const item = make("li", change.verdict.failed ? "bad" : "", line, ...buttons);
+    item.dataset.key = key;
+    return item;
   });
   items.unshift(...going.map((text) => make("li", "note", text)));
   if (!items.length) items.push(make("li", "note", t("noVerdict")));
-  // A new one comes in at the top, so the button that has the focus is known by its place from the end.
-  const buttons = () => [...by("changes").querySelectorAll("button")].reverse();
-  const focused = buttons().findIndex((element) => element === document.activeElement);
-  by("changes").replaceChildren(...items);
-  buttons()[focused]?.focus();
+  // What stays isn't touched, or it would lose the focus.
+  const focused = document.activeElement;
+  for (const item of [...list.children]) if (!items.includes(/** @type {HTMLElement} */ (item))) item.remove();
+  items.forEach((item, i) => list.children[i] === item || list.insertBefore(item, list.children[i] ?? null));
+  if (focused && !focused.isConnected) list.focus();
 }

@@ -2,7 +2,7 @@
 
 import { by, write } from "./dom.js";
 import { live } from "./live.js";
-import { t } from "./text.js";
+import { language, t } from "./text.js";
 
 /** @typedef {import("./types.js").Pod} Pod */
 
@@ -31,7 +31,7 @@ by("dialog").onclick = async (event) => {
   write(by("answer"), "…");
   const value = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (by(id)).value;
   const body = { action, service: target?.service ?? 0, pod: target?.ip ?? null, millicores: Number(value("millicores")), seconds: Number(value("seconds")), container: value("container"), fault: value("fault") };
-  const answer = await fetch("page/actions", { method: "POST", body: JSON.stringify(body) }).then((response) => response.text(), String);
+  const answer = await fetch("page/actions", { method: "POST", headers: { "accept-language": language() }, body: JSON.stringify(body) }).then((response) => response.text(), String);
   write(by("answer"), answer);
 };
 

@@ -5,7 +5,7 @@
 import { make, write } from "./dom.js";
 import { calm, pattern, svg } from "./drawing.js";
 import { showGroups } from "./groups.js";
-import { language, t } from "./text.js";
+import { inLanguage, language, t } from "./text.js";
 
 /** @typedef {import("./types.js").Pod} Pod */
 /** @typedef {{ item: HTMLElement, pod: Pod | null, cpu: number[], seen: number, left: number }} Place */
@@ -156,7 +156,7 @@ export class Cards {
       item.style.setProperty("--own", `var(--v${number % 4})`);
     }
     const left = (/** @type {number} */ s) => Math.max(0, s - (now - seen) / 1000);
-    const details = pod.why ? [pod.why] : [];
+    const details = pod.why ? [inLanguage(pod.why)] : [];
     if (pod.state === "stopping" && pod.stop) {
       const drain = left(pod.stop.drain_seconds);
       const last = left(pod.stop.deadline_seconds);
@@ -164,7 +164,7 @@ export class Cards {
     }
     for (const burn of pod.burns) details.push(t("burns", { m: burn.millicores, s: Math.round(left(burn.left)) }));
     for (const fault of pod.faults) {
-      details.push(t("switched", { name: `${fault.container} ${fault.name}${fault.left ? ` ${Math.round(left(fault.left))} s` : ""}` }));
+      details.push(t("switched", { name: `${fault.container} ${fault.name}` }) + (fault.left ? t("lasts", { s: Math.round(left(fault.left)) }) : ""));
     }
     write(within(item, ".state"), t(isOld ? "wasSeen" : pod.state, { state: t(pod.state) }));
     write(within(item, ".detail"), details.join(" · "));

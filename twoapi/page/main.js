@@ -17,7 +17,7 @@ import "./projector.js";
 import { advance, replay, seek } from "./replay.js";
 import { speak } from "./speech.js";
 import { Stream } from "./stream.js";
-import { outcomeName, t } from "./text.js";
+import { inLanguage, outcomeName, t } from "./text.js";
 import { verdicts } from "./verdicts.js";
 
 /** @typedef {import("./types.js").Pod} Pod */
@@ -30,7 +30,7 @@ const SILENT_MS = 1000;
 let services = [];
 let viewers = 1, sent = 0, actions = false, drawn = 0;
 let state = { name: "loading", pod: "", why: "", since: 0 };
-/** @type {Record<string, string>} */
+/** @type {Record<string, string[]>} */
 let problems = {};
 /** @type {Lanes[]} */
 let lanes = [];
@@ -111,7 +111,7 @@ function show(story, now, real) {
   write(status, parts.join(" · "));
   write(by("sent"), state.name === "live" && sent !== stream.rate ? t("sent", { n: sent }) : "");
   if (fault) showFault();
-  else write(by("problem"), state.name === "lost" ? state.why || t("lostWhy") : Object.values(problems).join(" "));
+  else write(by("problem"), state.name === "lost" ? state.why || t("lostWhy") : Object.values(problems).map(inLanguage).join(" "));
   // Without a connection nobody knows how the pods are now.
   const isOld = story === live && state.name === "lost";
   services.forEach((service, i) => cards[i].show(story.podsOf(i), story, isOld ? state.since : now, service.pods, isOld));

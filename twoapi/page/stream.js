@@ -1,5 +1,7 @@
 // The events of the server, and how the page goes on with another pod when that one stops.
 
+import { language } from "./text.js";
+
 /**
  * @typedef {{ onEvent: (name: string, data: any) => void,
  *   onState: (state: "live" | "moved" | "lost", detail: { pod: string, why?: string }) => void }} Listener
@@ -57,7 +59,7 @@ export class Stream {
     let why = "";
     try {
       heard();
-      const answer = await fetch(`page/events?rate=${this.rate}`, { signal: control.signal, cache: "no-store" });
+      const answer = await fetch(`page/events?rate=${this.rate}`, { signal: control.signal, cache: "no-store", headers: { "accept-language": language() } });
       if (!answer.ok || !answer.body) {
         // There are as many viewers as there may be.
         if (answer.headers.has("retry-after")) this.attempts = QUICK_ATTEMPTS;

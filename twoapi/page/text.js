@@ -15,6 +15,9 @@ export const language = () => (place ? "zh" : "en");
  */
 export const t = (key, gaps = {}) => (texts[key]?.[place] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(gaps[name] ?? ""));
 
+/** A text that is there in both languages. @param {string[]} both */
+export const inLanguage = (both) => both[place];
+
 /** The name of an outcome. @param {string} outcome */
 export function outcomeName(outcome) {
   if (outcome.startsWith("status ")) return t("o status", { n: outcome.slice(7) });

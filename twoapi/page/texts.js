@@ -63,6 +63,7 @@ export const texts = {
   probes: ["probes", "探针"],
   set: ["Set", "设置"],
   switched: ["switch: {name}", "开关：{name}"],
+  lasts: [", {s} s", "，{s} 秒"],
   unobserved: ["not observed", "未监测"],
   update: ["{from} → {to}: {n} pods in {s} s", "{from} → {to}：{n} 个 Pod，用时 {s} 秒"],
   added: ["{to}: {n} pods added in {s} s", "{to}：增加 {n} 个 Pod，用时 {s} 秒"],

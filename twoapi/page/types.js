@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{ id: string, service: number, ip: string, name: string | null, version: string | null,
- *   namespace: string | null, node: string | null, state: string, why: string,
+ *   namespace: string | null, node: string | null, state: string, why: string[] | "",
  *   started: (string | null)[], began: number | null, restarts: number, cpu: number | null, limit: number | null,
  *   stop: { since_signal_seconds: number, drain_seconds: number, deadline_seconds: number } | null,
  *   burns: { id: number, millicores: number, left: number }[],

@@ -7,7 +7,8 @@
 //! {"action":"clear faults","service":0,"pod":null}
 //! ```
 //!
-//! where a `pod` of null means all pods of that Service. It is answered with one sentence, which says
+//! where a `pod` of null means all pods of that Service. It is answered with one sentence, in Chinese if
+//! `Accept-Language` begins with it, which says
 //! for each container on how many of the pods it is done, and why not on the others:
 //!
 //! | status | when |
@@ -39,7 +40,10 @@ use reqwest::{Client, Url};
 use serde_json::Value;
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::{containers::ContainerName, discovery, origin, services::Watched, settings::Settings};
+use super::{
+    chinese::spoken, containers::ContainerName, discovery, origin, services::Watched,
+    settings::Settings,
+};
 use crate::client::http;
 
 /// An action is some hundred bytes long.
@@ -164,18 +168,31 @@ pub(super) struct Actions {
     turns: Semaphore,
 }
 
-/// Whatever can be refused without the body is refused before the body is read.
+/// Answers in the language that is asked for.
 pub(super) async fn act(
     State(own): State<Arc<Actions>>,
     uri: Uri,
     headers: HeaderMap,
     body: RequestBody,
 ) -> Result<String, Refusal> {
+    match answer(own, &uri, &headers, body).await {
+        Ok(sentence) => Ok(spoken(&headers, sentence)),
+        Err(Refusal { status, sentence }) => Err(Refusal::new(status, spoken(&headers, sentence))),
+    }
+}
+
+/// Whatever can be refused without the body is refused before the body is read.
+async fn answer(
+    own: Arc<Actions>,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: RequestBody,
+) -> Result<String, Refusal> {
     if !own.allowed {
         let sentence = "actions are turned off by PAGE_ACTIONS=false";
         return Err(Refusal::new(StatusCode::FORBIDDEN, sentence));
     }
-    origin::check_same_origin(&headers, &uri, &own.hosts)
+    origin::check_same_origin(headers, uri, &own.hosts)
         .map_err(|why| Refusal::new(StatusCode::FORBIDDEN, why))?;
     let body = body.read(MAX_BODY_BYTES).await?;
     let action = Action::read(&body)

@@ -14,6 +14,8 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
+use super::chinese::chinese;
+
 /// How often viewers get what has come together.
 const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -34,7 +36,8 @@ pub(super) struct Board {
 #[derive(Debug, Default)]
 struct Known {
     pods: BTreeMap<String, Value>,
-    problems: BTreeMap<String, String>,
+    /// Each as a sentence in English and in Chinese.
+    problems: BTreeMap<String, [String; 2]>,
     /// What the next batch is to tell.
     news: News,
 }
@@ -68,9 +71,12 @@ impl Board {
         (picture, self.batches.subscribe())
     }
 
-    /// A pod as it is now; viewers hear of it if it has changed.
-    pub(super) fn put(&self, id: &str, pod: Value) {
+    /// A pod as it is now, whose reason is said in English and in Chinese; viewers hear of it if it has changed.
+    pub(super) fn put(&self, id: &str, mut pod: Value) {
         let mut known = self.known();
+        if let Some(why) = pod["why"].as_str().filter(|why| !why.is_empty()) {
+            pod["why"] = json!([why, chinese(why)]);
+        }
         if known.pods.get(id) != Some(&pod) {
             known.pods.insert(id.to_owned(), pod);
             known.news.pods.insert(id.to_owned());
@@ -90,7 +96,11 @@ impl Board {
         let mut known = self.known();
         let problems = &mut known.problems;
         known.news.problems |= match sentence {
-            Some(sentence) => problems.insert(what.to_owned(), sentence.clone()) != Some(sentence),
+            Some(sentence) => {
+                let in_chinese = chinese(&sentence);
+                let both = [sentence, in_chinese];
+                problems.insert(what.to_owned(), both.clone()) != Some(both)
+            }
             None => problems.remove(what).is_some(),
         };
     }

@@ -17,6 +17,7 @@
 mod actions;
 mod assets;
 mod board;
+mod chinese;
 mod containers;
 mod discovery;
 mod listed;

@@ -9,7 +9,7 @@
 //! | `pods` | pods that have changed, as [`pod`](super::pod) has them, and those that have left; all of them at first |
 //! | `traffic` | requests that are over, as [`traffic`](super::traffic) has them |
 //! | `status` | how many viewers this pod has, and the rate at which it sends, the highest that one of them has chosen |
-//! | `problems` | what doesn't work at the moment, in sentences |
+//! | `problems` | what doesn't work at the moment, in sentences, each in English and in Chinese |
 //! | `bye` | this pod stops |
 
 use std::time::Duration;
@@ -37,6 +37,7 @@ use tokio::{
 use super::{
     assets::protect,
     board::{event, now},
+    chinese::spoken,
     origin,
     traffic::MAX_RATE,
     viewers::{Viewer, Viewers},
@@ -84,6 +85,7 @@ pub(super) async fn events(
         return Err(Refusal::unavailable("stopping").into_response());
     }
     let viewer = own.viewers.add(rate).map_err(|why| {
+        let why = spoken(&headers, why);
         let mut refusal = Refusal::unavailable(why).into_response();
         let soon = HeaderValue::from_static("5");
         refusal.headers_mut().insert(RETRY_AFTER, soon);
@@ -213,7 +215,7 @@ mod tests {
         let (mut states, mut is_told_of_the_problem) = (Vec::new(), false);
         while states.last() != Some(&500) || !is_told_of_the_problem {
             let (name, data) = next().await;
-            is_told_of_the_problem |= name == "event: problems" && data["test"].is_string();
+            is_told_of_the_problem |= name == "event: problems" && data["test"][0].is_string();
             let pods = data["pods"].as_array().into_iter().flatten();
             states.extend(pods.filter_map(|pod| pod["n"].as_u64()));
             assert!(states.is_sorted(), "an older state: {states:?}");

@@ -469,7 +469,8 @@ async fn looking_changes_nothing() {
     }
     let pod = viewers[0].pod(|pod| pod["state"] == "not ready").await;
     let why = "oneapi: failing, as the fault switch readiness says";
-    assert_eq!(pod["why"], why, "{pod}");
+    assert_eq!(pod["why"][0], why, "{pod}");
+    assert_eq!(pod["why"][1], "oneapi：故障开关 readiness 使其失败");
     for viewer in viewers {
         // What isn't read holds its events back.
         tokio::spawn(async move {
@@ -560,7 +561,7 @@ async fn more_pods_than_are_shown_are_a_problem_that_is_told() {
     let mut events = twoapi.watch(0).await;
     let told = |name: &str, data: &Value| {
         let problems = data.as_object().filter(|_| name == "problems")?;
-        let sentence = problems.values().find_map(Value::as_str)?;
+        let sentence = problems.values().find_map(|both| both[0].as_str())?;
         Some(sentence.to_owned())
     };
     let sentence = events.until(told).await;

@@ -58,7 +58,7 @@ export class Fakes {
     const json = (/** @type {unknown} */ value) => response.writeHead(200, { ...headers, "content-type": "application/json" }).end(JSON.stringify(value));
     switch (request.url?.split("?")[0]) {
       case "/info":
-        return json({ pod: pod.name, version: pod.version, node: "node-1", namespace: "chesterns", started: this.started, readiness: { ready: pod.ready, why: pod.ready ? null : "a switch makes it fail" }, faults_allowed: true, limits: { cpu_millicores: 500 }, usage: { cpu_seconds: Date.now() / 1000 / 20 }, ...pod.info });
+        return json({ pod: pod.name, version: pod.version, node: "node-1", namespace: "chesterns", started: this.started, readiness: { ready: pod.ready, why: pod.ready ? null : "failing, as the fault switch readiness says" }, faults_allowed: true, limits: { cpu_millicores: 500 }, usage: { cpu_seconds: Date.now() / 1000 / 20 }, ...pod.info });
       case "/probes":
         return json({ readiness: [{ at: this.started, status: pod.ready ? 200 : 503, took_seconds: 0.001, since_last_seconds: 1 }] });
       case "/test/calloneapi":

@@ -91,6 +91,18 @@ test("a pod that stops well isn't red, and one that doesn't answer is", { timeou
   await context.close();
 });
 
+test("reasons and answers are Chinese in Chinese", { timeout: 60_000 }, async () => {
+  const { page, context } = await view(browser, fakes.url + "/", { locale: "zh-CN" });
+  await cards(page).nth(3).waitFor({ timeout: PATIENCE });
+  fakes.pods[0].ready = false;
+  await page.getByText("oneapi：故障开关 readiness 使其失败").waitFor({ timeout: PATIENCE });
+  fakes.pods[0].ready = true;
+  await page.locator("#all").click();
+  await page.locator("[data-do='end burns']").click();
+  await page.getByText("oneapi：已在 4 个 Pod 中的 4 个上完成").waitFor({ timeout: PATIENCE });
+  await context.close();
+});
+
 test("Enter in a field sets the switch", { timeout: 60_000 }, async () => {
   const { page, context } = await view(browser, fakes.url + "/");
   await cards(page).nth(3).waitFor({ timeout: PATIENCE });

@@ -134,7 +134,7 @@ test("a burn is started and ended in the page, in Chinese and in the dark, by ke
     await axeFindsNothing(page, "the dialog");
     await page.locator("#millicores").focus();
     await page.keyboard.press("Enter");
-    await page.getByText("done on 1 of 1 pods").waitFor({ timeout: PATIENCE });
+    await page.getByText("oneapi：已在 1 个 Pod 中的 1 个上完成").waitFor({ timeout: PATIENCE });
     await page.waitForFunction(() => [...document.querySelectorAll(".detail")].some((p) => p.textContent.includes("250m")), null, { timeout: PATIENCE });
     await page.getByRole("button", { name: "停止所有 CPU 消耗" }).click();
     await page.waitForFunction(() => [...document.querySelectorAll(".detail")].every((p) => !p.textContent), null, { timeout: PATIENCE });

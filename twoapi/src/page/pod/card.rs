@@ -10,6 +10,8 @@
 //!  "allows_faults":["oneapi"]}
 //! ```
 //!
+//! of which the [`board`](super::super::board) makes `why`, if there is a reason, a list with the reason in
+//! English and in Chinese.
 //! The states are `starting`, `ready`, `not ready`, `stopping` and `no answer`; `started` is of oneapi and
 //! of twoapi. During an update a pod may be of an older version whose `/info` says less. Without a
 //! readiness, the last probe tells. Without `faults_allowed`, `allows_faults` is null and the burns aren't

@@ -109,7 +109,7 @@ deploy: need-names need-kubectl need-cluster ## applies the deployment, its serv
 undeploy: need-kubectl need-cluster ## deletes what deploy made, the namespace only if deploy made it and nothing else is in it
 	@scripts/deploy.sh delete
 
-doctor: ## says what keeps the services or the lessons from working here, and what mends it
+doctor: ## says what keeps the services or the lessons from working here, and what fixes it
 	@scripts/doctor.sh
 
 e2e: need-cargo need-kubectl need-cluster ## tests on the cluster what no document can show: timing, load, faults, a browser; with TAG and NEXT

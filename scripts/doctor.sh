@@ -1,5 +1,5 @@
 #!/bin/bash
-# Says what keeps the services, the verbs or the lessons from working, and what mends it.
+# Says what keeps the services, the verbs or the lessons from working, and what fixes it.
 #
 #   scripts/doctor.sh              `make doctor`: looks at everything, in the order in which people fail
 #   scripts/doctor.sh need WHAT…   before a verb: one line about the first missing thing of check(), exit code 1

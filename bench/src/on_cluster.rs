@@ -32,8 +32,8 @@ fn starts(namespace: &Namespace<'_>) -> Result<Table> {
     start(namespace, true, 1)?; // the node has the image then
     let mut table = Table::new(["oneapi", "without a probe"]);
     for (what, count) in [
-        ("1 pod from kubectl create to Ready", 1),
-        ("30 pods from kubectl create to Ready", 30),
+        ("1 Pod from kubectl create to Ready", 1),
+        ("30 Pods from kubectl create to Ready", 30),
     ] {
         let mut samples = [Vec::new(), Vec::new()];
         for turn in 0..2 * ROUNDS {
@@ -101,7 +101,7 @@ fn updates(namespace: &Namespace<'_>) -> Result<Table> {
     let mut table = Table::new(["rolling update of 10 replicas"]);
     let what = "from kubectl set image to the end of the rollout";
     table.add(what, Unit::Seconds, &[complete]);
-    let what = "from then until the last old pod has gone";
+    let what = "from then until the last old Pod has gone";
     table.add(what, Unit::Seconds, &[drained]);
     Ok(table)
 }

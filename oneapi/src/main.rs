@@ -12,7 +12,7 @@ use oneapi::cli::{Command, CommandLine};
 
 const BUILD: Build = chassis::build!();
 
-/// Says its pod's IP, and burns exactly as much CPU as it is asked to.
+/// Says its Pod's IP, and burns exactly as much CPU as it is asked to.
 #[derive(Debug, Parser)]
 #[command(version = &*BUILD.to_string().leak())]
 struct Cli {

@@ -12,7 +12,7 @@ use twoapi::cli::{Command, CommandLine};
 
 const BUILD: Build = chassis::build!();
 
-/// Calls oneapi over the localhost that the containers of a pod share.
+/// Calls oneapi over the localhost that the containers of a Pod share.
 #[derive(Debug, Parser)]
 #[command(version = &*BUILD.to_string().leak())]
 struct Cli {

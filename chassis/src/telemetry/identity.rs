@@ -14,15 +14,15 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub struct Settings {
-    /// The pod's IP (downward API: `status.podIP`) [default: looked up]
+    /// The Pod's IP (downward API: `status.podIP`) [default: looked up]
     #[arg(long, env, value_parser = Reader(ip_address))]
     pub pod_ip: Option<IpAddr>,
 
-    /// The pod's name, for the header `pod` (downward API: `metadata.name`) [default: the host's name]
+    /// The Pod's name, for the header `pod` (downward API: `metadata.name`) [default: the host's name]
     #[arg(long, env, value_parser = NonEmptyStringValueParser::new())]
     pub pod_name: Option<String>,
 
-    /// The pod's namespace, for `/info` (downward API: `metadata.namespace`)
+    /// The Pod's namespace, for `/info` (downward API: `metadata.namespace`)
     #[arg(long, env, value_parser = NonEmptyStringValueParser::new())]
     pub pod_namespace: Option<String>,
 

@@ -8,6 +8,7 @@
 //! | `commands` | verbs and variables of `make`, and files that aren't there; blocks that nothing runs |
 //! | `tables` | tables of the reference that aren't what the programs and the Makefile say |
 //! | `figures` | figures that aren't those which were measured |
+//! | `words` | words that the sheet in CONTRIBUTING.md rules out |
 //!
 //! Not checked are web links, and whether what the sentences say is true.
 
@@ -23,6 +24,7 @@ mod languages;
 mod links;
 pub mod tables;
 mod tree;
+mod words;
 
 pub use self::tree::Programs;
 use self::tree::Tree;
@@ -48,6 +50,7 @@ pub fn check(root: &Path, programs: &Programs) -> Result<Vec<String>> {
         commands::check,
         tables::check,
         figures::check,
+        words::check,
     ] {
         check(&tree, &mut findings);
     }

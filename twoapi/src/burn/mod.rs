@@ -39,14 +39,14 @@ pub use self::{
 };
 use crate::bounds;
 
-/// Have all pods behind a name burn CPU, together or each: exit 0 when they did, else 1
+/// Have all Pods behind a name burn CPU, together or each: exit 0 when they did, else 1
 #[derive(Clone, Debug, clap::Args)]
 pub struct BurnCommand {
     /// The name whose addresses burn, such as `chesterpods:5000`, a headless Service
     #[arg(value_parser = Reader(target))]
     target: Target,
 
-    /// How much, in thousandths of a core, from 1 to 10000000: divided among the pods
+    /// How much, in thousandths of a core, from 1 to 10000000: divided among the Pods
     #[arg(long, value_parser = Reader(bounds::millicores), allow_hyphen_values = true)]
     millicores: u32,
 
@@ -54,7 +54,7 @@ pub struct BurnCommand {
     #[arg(long = "for", value_parser = Reader(positive_duration), allow_hyphen_values = true)]
     time: Duration,
 
-    /// Have each pod burn that much, instead of all pods together
+    /// Have each Pod burn that much, instead of all Pods together
     #[arg(long)]
     each: bool,
 

@@ -49,7 +49,7 @@ pub struct LoadCommand {
     #[arg(long)]
     fresh: bool,
 
-    /// Renew a kept connection after at most this time, so that new pods and addresses are reached
+    /// Renew a kept connection after at most this time, so that new Pods and addresses are reached
     /// [default: keep it for as long as the service does]
     #[arg(long, value_parser = Reader(positive_duration), allow_hyphen_values = true, conflicts_with = "fresh")]
     connection_life: Option<Duration>,

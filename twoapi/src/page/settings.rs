@@ -12,11 +12,11 @@ use super::{
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub struct Settings {
-    /// The pods that the page shows: the name of a headless Service, or several names or IPs with commas between them [default: its own pod]
+    /// The Pods that the page shows: the name of a headless Service, or several names or IPs with commas between them [default: its own Pod]
     #[arg(long, env, value_delimiter = ',', value_parser = Reader(name_or_ip))]
     pub pods_name: Vec<String>,
 
-    /// The ports of oneapi and twoapi in each of these pods
+    /// The ports of oneapi and twoapi in each of these Pods
     #[arg(long, env, default_value = "5000,5001")]
     pub pods_ports: Ports,
 

@@ -2,12 +2,18 @@
 # change compiles only what it touches: the crates that are depended on, the sources, the version.
 
 ARG RUST=1.95
+# Where Docker Hub is slow or blocked: what stands before the name, with a slash at its end.
+ARG BASE=
 
-FROM rust:${RUST}-slim-bookworm AS build
+FROM ${BASE}rust:${RUST}-slim-bookworm AS build
 WORKDIR /src
 
 # Where cargo finds it by itself.
 COPY static.toml .cargo/config.toml
+
+# Where crates.io is: the index of a mirror, such as sparse+https://mirror.example.com/index/.
+ARG CRATES=
+RUN [ -z "$CRATES" ] || printf '[source.crates-io]\nreplace-with = "mirror"\n[source.mirror]\nregistry = "%s"\n' "$CRATES" >> .cargo/config.toml
 
 # Dependencies. cargo wants to see a library in each member of the workspace, and the files of each
 # bench and test that a manifest names: the former are empty here, the latter are struck out.

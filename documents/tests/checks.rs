@@ -245,6 +245,7 @@ fn each_difference_between_the_languages_is_found() {
 /// What follows an item of a list in English and in Chinese.
 const MAY_DIFFER: &str = r#"
 \n\n```mermaid\nwords\n```\n ⇒ \n\n```mermaid\n文字\n```\n
+\n\n<!-- not run: a formula -->\n```text\na > b\n```\n ⇒ \n\n<!-- not run: a formula -->\n```text\n甲 > 乙\n```\n
  [a](https://kubernetes.io/docs/a) ⇒  [a](https://kubernetes.io/zh-cn/docs/a)
  ![a](page-en.png) ⇒  ![a](page-zh.png)
  3.2 MB<!-- LARGE --> 1,000 ms<!-- PAUSE --> ⇒  1,000 ms<!-- PAUSE --> 3.2 MB<!-- LARGE -->

@@ -48,6 +48,7 @@ fn compare(english: &Document, chinese: &Document, findings: &mut Vec<String>) {
 fn shapes(document: &Document) -> Vec<(usize, String)> {
     let mut shapes = Vec::new();
     let mut in_any_order = Vec::new();
+    let mut has_words = false;
     for Element { line, kind } in &document.elements {
         let shape = shape(kind, document).map(|shape| (*line, shape));
         match kind {
@@ -57,9 +58,13 @@ fn shapes(document: &Document) -> Vec<(usize, String)> {
             }
             _ => shapes.extend(shape),
         }
-        // A diagram has words for readers.
+        // A diagram and a formula have words for readers.
+        if let Kind::Comment(comment, _) = kind {
+            has_words = ["not run: a picture", "not run: a formula"].contains(&comment.as_str());
+        }
         if let Kind::Block(info, code) = kind
             && info != "mermaid"
+            && !std::mem::take(&mut has_words)
         {
             for (index, code) in code.lines().enumerate() {
                 shapes.push((line + 1 + index, format!("The line of code \"{code}\"")));

@@ -155,7 +155,7 @@ fn nothing_else_makes_text_printable() {
             "escape_debug",
             "escape_default",
             "escape_ascii",
-            "chars().take",
+            "chars().take(",
         ] {
             assert!(
                 !text.contains(other),

@@ -141,9 +141,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The side that closes first keeps the port in use for a minute (TIME_WAIT), and a client has
 /// some 28,000 ports: at 1,000 new connections a second they would last for half a minute.
 fn let_the_service_close(mut stream: TcpStream) {
-    if stream.try_read(&mut [0]).is_ok_and(|read| read == 0) {
-        return;
-    }
     tokio::spawn(async move {
         let closed = async { while stream.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {} };
         drop(timeout(CLOSE_TIMEOUT, closed).await);

@@ -64,6 +64,8 @@ async function shoot(state, { page }) {
       taken.push({ state, look: `${colorScheme}-${language}.png`, image: await page.screenshot() });
     }
   }
+  // What follows looks for English words.
+  await speak(page, "en");
   console.log(state);
 }
 

@@ -25,26 +25,29 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
     let is_sheet = |it: &&Element| matches!(&it.kind, Kind::Comment(text, _) if text == SHEET);
     let below = sheet.elements.iter().skip_while(|it| !is_sheet(it));
     let table = below.take_while(|it| !matches!(it.kind, Kind::Heading(..)));
-    let rows: Vec<_> = table.filter_map(Element::row).collect();
+    let mut ruled_out = Vec::new();
+    for row in table.filter_map(Element::row) {
+        for word in &row[0].code {
+            let expression = word.replace(' ', r"\s+");
+            let expression = match word.is_ascii() {
+                true => format!(r"\b(?:{expression})\b"),
+                false => expression,
+            };
+            match Regex::new(&expression) {
+                Ok(expression) => ruled_out.push((expression, &row[1].text)),
+                Err(error) => findings.push(sheet.at(1, &error.to_string())),
+            }
+        }
+    }
     for document in &tree.documents {
         let lines_alone = |found: &Captures<'_>| "\n".repeat(found[0].matches('\n').count());
         let text = LEFT_OUT.replace_all(&document.text, lines_alone);
-        for row in &rows {
-            for word in &row[0].code {
-                let expression = word.replace(' ', r"\s+");
-                let expression = match word.is_ascii() {
-                    true => format!(r"\b(?:{expression})\b"),
-                    false => expression,
-                };
-                match Regex::new(&expression) {
-                    Ok(expression) => findings.extend(expression.find_iter(&text).map(|found| {
-                        let line = text[..found.start()].matches('\n').count() + 1;
-                        let (found, better) = (found.as_str().replace('\n', " "), &row[1].text);
-                        document.at(line, &format!("Not \"{found}\", but: {better}."))
-                    })),
-                    Err(error) => findings.push(sheet.at(1, &error.to_string())),
-                }
-            }
+        for (expression, better) in &ruled_out {
+            findings.extend(expression.find_iter(&text).map(|found| {
+                let line = text[..found.start()].matches('\n').count() + 1;
+                let found = found.as_str().replace('\n', " ");
+                document.at(line, &format!("Not \"{found}\", but: {better}."))
+            }));
         }
     }
 }

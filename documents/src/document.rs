@@ -245,7 +245,7 @@ impl<'a> Reader<'a> {
                 self.last = Some(block);
             }
             Kind::Block(info, text) if info == "text" => self.output(line, text),
-            Kind::Comment(..) | Kind::Code(_) | Kind::Link(_) => {}
+            Kind::Comment(..) | Kind::Code(_) | Kind::Link(..) => {}
             _ => self.separate(),
         }
     }

@@ -32,8 +32,8 @@ pub enum Kind {
     Block(String, String),
     /// A piece of code in a sentence, a table or a heading.
     Code(String),
-    /// Where a link or an image leads.
-    Link(String),
+    /// Where a link or an image leads, and what readers see of it.
+    Link(String, String),
     /// A comment that readers don't see, and the text right before it in its paragraph.
     Comment(String, String),
     /// An HTML tag, such as `<details>` or `</details>`, without its attributes.
@@ -75,6 +75,7 @@ pub fn elements(text: &str) -> Vec<Element> {
         line_ends: text.match_indices('\n').map(|(end, _)| end).collect(),
         elements: Vec::new(),
         words: String::new(),
+        links: Vec::new(),
         cell: Cell::default(),
         row: Vec::new(),
         info: String::new(),
@@ -92,6 +93,8 @@ struct Reader<'a> {
     elements: Vec<Element>,
     /// The text so far of the paragraph, heading or code block that is being read.
     words: String,
+    /// Where the links that are being read lead, and where their texts begin in the words.
+    links: Vec<(String, usize)>,
     /// What the code block that is being read has behind its fence.
     info: String,
     /// The cell that is being read, and those before it in its row.
@@ -116,6 +119,11 @@ impl Reader<'_> {
             Event::End(TagEnd::CodeBlock) => {
                 let block = Kind::Block(take(&mut self.info), take(&mut self.words));
                 self.add(begin, block);
+            }
+            Event::End(TagEnd::Link | TagEnd::Image) => {
+                let (target, text) = self.links.pop().expect("it has begun");
+                let text = self.words[text..].to_owned();
+                self.add(begin, Kind::Link(target, text));
             }
             Event::End(TagEnd::TableCell) => {
                 self.cell.text = take(&mut self.words);
@@ -149,7 +157,7 @@ impl Reader<'_> {
         }
         match tag {
             Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
-                self.add(begin, Kind::Link(dest_url.to_string()));
+                self.links.push((dest_url.to_string(), self.words.len()));
             }
             Tag::Paragraph => self.add(begin, Kind::Paragraph),
             Tag::Item => self.add(begin, Kind::Item),
@@ -172,7 +180,7 @@ impl Reader<'_> {
             let tag = found["tag"].to_lowercase();
             self.add(begin, Kind::Html(format!("<{tag}>")));
             for attribute in ATTRIBUTE.captures_iter(&found["attributes"]) {
-                self.add(begin, Kind::Link(attribute[1].to_owned()));
+                self.add(begin, Kind::Link(attribute[1].to_owned(), String::new()));
             }
         }
     }
@@ -192,7 +200,7 @@ mod tests {
             (1, Kind::Code("b".into())),
             (1, Kind::Heading(1, "A b c".into())),
             (3, Kind::Paragraph),
-            (3, Kind::Link("e.md#f".into())),
+            (3, Kind::Link("e.md#f".into(), "d".into())),
             (3, Kind::Comment("measured".into(), "See d, 12 ms".into())),
             (5, Kind::Item),
             (6, Kind::Item),
@@ -205,7 +213,7 @@ mod tests {
             (18, Kind::Row(vec![cell("c, d", &["c"]), cell("x|y", &[])])),
             (20, Kind::Comment("exit 1".into(), String::new())),
             (21, Kind::Html("<img>".into())),
-            (21, Kind::Link("c.png".into())),
+            (21, Kind::Link("c.png".into(), String::new())),
         ];
         let text = "# A `b` c\n\nSee [d](e.md#f), 12 ms<!-- measured -->.\n\n- h\n- i\n\n  \
                     ```sh\n  k\n\n  l\n  ```\n\n> j\n\n| A | B |\n| --- | --- |\n\

@@ -8,7 +8,7 @@ use clap::{Command, arg};
 use documents::check::{Programs, check, tables};
 use tempfile::TempDir;
 
-const REFERENCE: &str = "# A
+const REFERENCE: &str = "# Reference: all
 
 [中文](reference.zh-CN.md) · [Guide](guide.md#first-steps)
 
@@ -248,6 +248,7 @@ const MAY_DIFFER: &str = r#"
 \n\n<!-- not run: a formula -->\n```text\na > b\n```\n ⇒ \n\n<!-- not run: a formula -->\n```text\n甲 > 乙\n```\n
  [a](https://kubernetes.io/docs/a) ⇒  [a](https://kubernetes.io/zh-cn/docs/a)
  ![a](page-en.png) ⇒  ![a](page-zh.png)
+ a [reference](reference.md), [reference.md](reference.md) ⇒  [Reference: all](reference.zh-CN.md) [reference](reference.zh-CN.md)
  3.2 MB<!-- LARGE --> 1,000 ms<!-- PAUSE --> ⇒  1,000 ms<!-- PAUSE --> 3.2 MB<!-- LARGE -->
 "#;
 
@@ -269,6 +270,8 @@ fn what_may_differ_between_the_languages_is_not_found() {
 const IN_BOTH: &str = r#"
 docs/guide.md: - two ⇒ - two [a](../none.md)
 :6: It links to ../none.md, which isn't there.
+docs/guide.md: - two ⇒ - two [page](reference.md), [the page](reference.md#reference-all)
+:6: It calls reference.md "page", whose title is "Reference: all".
 docs/guide.md: > Ready ⇒ <img src="none.svg">\n\n> Ready
 :16: It links to none.svg, which isn't there.
 docs/guide.md: - two ⇒ - two [a](#none)

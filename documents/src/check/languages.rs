@@ -52,7 +52,7 @@ fn shapes(document: &Document) -> Vec<(usize, String)> {
     for Element { line, kind } in &document.elements {
         let shape = shape(kind, document).map(|shape| (*line, shape));
         match kind {
-            Kind::Link(_) => in_any_order.extend(shape),
+            Kind::Link(..) => in_any_order.extend(shape),
             Kind::Comment(comment, _) if comment.starts_with(figures::MARK) => {
                 in_any_order.extend(shape);
             }
@@ -96,7 +96,7 @@ fn shape(kind: &Kind, document: &Document) -> Option<String> {
         Kind::Block(info, _) => format!("A code block ({info})"),
         Kind::Comment(comment, _) => format!("The comment \"{comment}\""),
         Kind::Html(tag) => format!("The tag {tag}"),
-        Kind::Link(target) => {
+        Kind::Link(target, _) => {
             let target = in_any_language(target.split('#').next().unwrap_or_default());
             let name = document.path.file_name().unwrap_or_default();
             // The two link to each other; that link is the same in neither.

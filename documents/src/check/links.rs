@@ -8,7 +8,7 @@ use crate::elements::{Element, Kind};
 pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
     for document in &tree.documents {
         for element in &document.elements {
-            let Kind::Link(target) = &element.kind else {
+            let Kind::Link(target, _) = &element.kind else {
                 continue;
             };
             if target.contains("://") || target.starts_with("mailto:") {
@@ -36,7 +36,7 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Vec<String>) {
 }
 
 /// The path of a file that a document links to, from the repository's root, if it is there.
-fn linked(root: &Path, document: &Path, file: &str) -> Option<PathBuf> {
+pub(super) fn linked(root: &Path, document: &Path, file: &str) -> Option<PathBuf> {
     let path = root.join(document).with_file_name(file).canonicalize();
     let path = path.ok()?;
     Some(path.strip_prefix(root).ok()?.to_owned())

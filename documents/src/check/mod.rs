@@ -8,6 +8,7 @@
 //! | `commands` | verbs and variables of `make`, and files that aren't there; blocks that nothing runs |
 //! | `tables` | tables of the reference that aren't what the programs and the Makefile say |
 //! | `figures` | figures that aren't those which were measured |
+//! | `titles` | links that call a page something else than its title |
 //! | `words` | words that the sheet in CONTRIBUTING.md rules out |
 //!
 //! Not checked are web links, and whether what the sentences say is true.
@@ -23,6 +24,7 @@ mod figures;
 mod languages;
 mod links;
 pub mod tables;
+mod titles;
 mod tree;
 mod words;
 
@@ -50,6 +52,7 @@ pub fn check(root: &Path, programs: &Programs) -> Result<Vec<String>> {
         commands::check,
         tables::check,
         figures::check,
+        titles::check,
         words::check,
     ] {
         check(&tree, &mut findings);

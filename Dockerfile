@@ -38,7 +38,6 @@ COPY load/src load/src
 COPY oneapi/src oneapi/src
 COPY twoapi/src twoapi/src
 COPY twoapi/build.rs twoapi/
-COPY twoapi/build twoapi/build
 COPY twoapi/page twoapi/page
 RUN touch */src/*.rs && cargo build --locked --release --lib -p oneapi -p twoapi
 

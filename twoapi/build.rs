@@ -2,18 +2,21 @@
 //! be mixed from two versions during an update. It is compressed here, so that the program has it both
 //! ways and compresses nothing while it runs.
 
-#[path = "build/names.rs"]
-mod names;
-
 use std::{env, fs, num::NonZeroU64, path::PathBuf};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use oxc_allocator::Allocator;
+use oxc_codegen::{Codegen, CodegenOptions, CommentOptions};
+use oxc_mangler::MangleOptions;
+use oxc_minifier::{CompressOptions, Minifier, MinifierOptions};
+use oxc_parser::Parser;
+use oxc_semantic::SemanticBuilder;
+use oxc_span::SourceType;
 use sha2::{Digest, Sha256};
 use zopfli::{Format, Options};
 
 fn main() {
     println!("cargo::rerun-if-changed=page");
-    println!("cargo::rerun-if-changed=build");
     let mut policy = Policy::default();
     let mut document = String::new();
     for line in read("index.html").lines().map(str::trim) {
@@ -23,7 +26,8 @@ fn main() {
                 .to_string()
                 // In a sum, as in `clamp(15px, 0.4vw + 10.5px, 20px)`, spaces have to stay.
                 .replace('+', " + ");
-            let style = without_last_semicolons(&style);
+            // Nor does the last declaration of a rule need its semicolon.
+            let style = style.replace(";}", "}");
             policy.styles.push(hash(&style));
             document += &format!("<style>{style}</style>");
         } else if let Some(name) = attribute(line, "<link rel=\"icon\" href=\"page/") {
@@ -34,9 +38,7 @@ fn main() {
             let mut modules = Vec::new();
             collect(name, &mut modules);
             let script: String = modules.iter().map(|module| script(module)).collect();
-            let script = minifier::js::minify(&script).to_string();
-            let script = shorter_declarations(&without_last_semicolons(&script));
-            let script = shorter_punctuation(&names::shorter(&script));
+            let script = minified(&script);
             assert!(
                 !script.contains("</script") && !script.contains("<!--"),
                 "{name} would end its element"
@@ -106,33 +108,38 @@ fn attribute<'a>(line: &'a str, beginning: &str) -> Option<&'a str> {
     line.strip_prefix(beginning)?.split('"').next()
 }
 
-/// Neither the last statement of a block nor the last declaration of a rule needs its semicolon.
-fn without_last_semicolons(code: &str) -> String {
-    code.replace(";}", "}")
-}
-
-/// Declares everything with `let`, which means the same to code that has been checked with `const`.
-fn shorter_declarations(script: &str) -> String {
-    let script = script.replace("const ", "let ");
-    script.replace("const{", "let{").replace("const[", "let[")
-}
-
-/// Without what the last element of a list, a lone parameter and a number can do without.
-fn shorter_punctuation(script: &str) -> String {
-    let mut shorter = script
-        .replace(",}", "}")
-        .replace(",)", ")")
-        .replace(",]", "]");
-    for letter in ('a'..='z').chain('A'..='Z') {
-        let [long, short] = [format!("({letter})=>"), format!("{letter}=>")];
-        for word in ["async", "return"] {
-            shorter = shorter.replace(&format!("{word}{long}"), &format!("{word} {short}"));
-        }
-        shorter = shorter.replace(&long, &short);
-    }
-    shorter
-        .replace("_000", "000")
-        .replace("new Map()", "new Map")
+/// The script with short names, and without what means nothing to a browser.
+fn minified(script: &str) -> String {
+    let allocator = Allocator::default();
+    let parsed = Parser::new(&allocator, script, SourceType::mjs()).parse();
+    let mut program = parsed.program;
+    let checked = SemanticBuilder::new()
+        .with_check_syntax_error(true)
+        .build(&program);
+    let mut errors = parsed.diagnostics.iter().chain(&checked.diagnostics);
+    assert!(
+        errors.next().is_none(),
+        "the page's modules in one scope: {errors:?}"
+    );
+    let names = MangleOptions {
+        top_level: Some(true),
+        ..MangleOptions::default()
+    };
+    let options = MinifierOptions {
+        mangle: Some(names),
+        compress: Some(CompressOptions::smallest()),
+        mangle_properties: None, // the server and the browser know them
+    };
+    let shorter = Minifier::new(options).minify(&allocator, &mut program);
+    let options = CodegenOptions {
+        comments: CommentOptions::disabled(),
+        ..CodegenOptions::minify()
+    };
+    Codegen::new()
+        .with_options(options)
+        .with_scoping(shorter.scoping)
+        .build(&program)
+        .code
 }
 
 /// Lists a module behind those that it imports, each once. All of them share one scope, so their names at
@@ -158,32 +165,7 @@ fn script(module: &str) -> String {
     }
     let code = lines.lines().filter(|line| !line.starts_with("import "));
     let code = code.map(|line| line.strip_prefix("export ").unwrap_or(line));
-    without_casts(&code.flat_map(|line| [line, "\n"]).collect::<String>())
-}
-
-/// Without the parentheses that `/** @type {T} */ (value)` needs for the sake of the type alone.
-fn without_casts(code: &str) -> String {
-    let (mut shorter, mut rest) = (String::new(), code);
-    while let Some(start) = rest.find("} */ (") {
-        let (before, cast) = rest.split_at(start + "} */ ".len());
-        shorter += before;
-        let mut depth = 0;
-        let end = cast.find(|c| {
-            depth += i32::from(c == '(') - i32::from(c == ')');
-            depth == 0
-        });
-        let value = &cast[1..end.expect("it is closed")];
-        // Anything with an operator may need them.
-        let is_parameter = cast[value.len() + 2..].starts_with(" =>");
-        let is_simple = !value.contains([' ', '}']) && !is_parameter;
-        shorter += if is_simple {
-            value
-        } else {
-            &cast[..value.len() + 2]
-        };
-        rest = &cast[value.len() + 2..];
-    }
-    shorter + rest
+    code.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The texts with those of each language together, which are compressed better so.

@@ -8,4 +8,3 @@ mod load;
 mod lookup;
 mod page;
 mod settings;
-mod short_names;

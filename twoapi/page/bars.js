@@ -29,7 +29,7 @@ export class Bars {
     const isAtRest = !story.side(service).open;
     if (isAtRest || !this.pods) this.pods = (story.side(service).open?.from ?? story.podsOf(service)).length;
     if (this.pods >= AREA_FROM) return AREA;
-    const order = (/** @type {Life} */ life) => `${String(story.version(life.version)).padStart(2, "0")} ${life.name}`;
+    const order = (/** @type {Life} */ life) => `${String(life.pod.set.order).padStart(6, "0")} ${life.name}`;
     if (isAtRest) this.rows = lives.sort((a, b) => (order(a) < order(b) ? -1 : 1)).map(({ name }) => name);
     const names = new Set(lives.map(({ name }) => name));
     this.rows = this.rows.map((name) => (names.has(name) ? name : ""));
@@ -45,15 +45,15 @@ export class Bars {
   }
 
   /**
-   * @param {CanvasRenderingContext2D} g @param {Story} story @param {Life[]} lives @param {number} now
+   * @param {CanvasRenderingContext2D} g @param {Life[]} lives @param {number} now
    * @param {(t: number) => number} x @param {number} top @param {number} width
    */
-  draw(g, story, lives, now, x, top, width) {
-    if (this.pods >= AREA_FROM) return this.area(g, story, lives, now, x, top, width);
+  draw(g, lives, now, x, top, width) {
+    if (this.pods >= AREA_FROM) return this.area(g, lives, now, x, top, width);
     const { size } = this;
     for (const life of lives) {
       const y = top + this.rows.indexOf(life.name) * (size + SPACE);
-      const own = colour(`v${story.version(life.version) % 4}`);
+      const own = colour(`v${life.pod.set.look}`);
       life.states.forEach(([from, state], i) => {
         const [left, right] = [Math.max(0, x(from)), Math.min(width, x(Math.min(life.states[i + 1]?.[0] ?? life.end, now)))];
         if (right <= left || left > width) return;
@@ -80,26 +80,27 @@ export class Bars {
   }
 
   /** How many pods were ready, and how many not, for each few pixels.
-   * @param {CanvasRenderingContext2D} g @param {Story} story @param {Life[]} lives @param {number} now
+   * @param {CanvasRenderingContext2D} g @param {Life[]} lives @param {number} now
    * @param {(t: number) => number} x @param {number} top @param {number} width */
-  area(g, story, lives, now, x, top, width) {
+  area(g, lives, now, x, top, width) {
     const most = Math.max(lives.length, this.pods), step = 4;
-    const sorted = lives.map((life) => ({ life, number: story.version(life.version) })).sort((a, b) => a.number - b.number);
+    const sorted = lives.sort((a, b) => a.pod.set.order - b.pod.set.order);
     const ms = (x(1) - x(0)) || 1;
     for (let at = 0; at < width; at += step) {
       const time = now - (width - at) / ms;
       let y = top + AREA;
       for (const isReady of [true, false]) {
-        /** @type {number[]} */
-        const counts = [];
-        for (const { life, number } of sorted) {
+        /** @type {Map<number, number>} */
+        const counts = new Map();
+        for (const life of sorted) {
+          const { look } = life.pod.set;
           if (life.end <= time || life.states[0][0] > time) continue;
           const state = life.states.findLast(([from]) => from <= time)?.[1];
-          if ((state === "ready") === isReady) counts[number] = (counts[number] ?? 0) + 1;
+          if ((state === "ready") === isReady) counts.set(look, (counts.get(look) ?? 0) + 1);
         }
-        counts.forEach((count, number) => {
+        counts.forEach((count, look) => {
           const height = (count / most) * AREA;
-          g.fillStyle = colour(`v${number % 4}`);
+          g.fillStyle = colour(`v${look}`);
           g.globalAlpha = isReady ? 1 : 0.35;
           g.fillRect(at, y - height, step, height);
           y -= height;

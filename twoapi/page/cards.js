@@ -82,7 +82,7 @@ export class Cards {
       this.update(place, pod, now);
     }
     this.list.classList.toggle("many", this.places.length > MANY);
-    for (const place of this.places) if (place.pod && !place.left) this.progress(place, story, now, isOld);
+    for (const place of this.places) if (place.pod && !place.left) this.progress(place, now, isOld);
     if (!story.side(this.service).open) this.sort();
     write(this.empty, pods.length || this.places.some((place) => place.pod) ? "" : t("noPods", { names }));
   }
@@ -145,15 +145,14 @@ export class Cards {
     write(within(item, ".probes"), probes.length ? `${t("probes")}${t("colon")}${[...new Set(probes)].join(t("comma"))}` : "");
   }
 
-  /** What goes on by itself. @param {Place} place @param {import("./story.js").Story} story @param {number} now @param {boolean} isOld */
-  progress({ item, pod, seen }, story, now, isOld) {
+  /** What goes on by itself. @param {Place} place @param {number} now @param {boolean} isOld */
+  progress({ item, pod, seen }, now, isOld) {
     if (!pod) return;
     const version = pod.version ?? "";
     if (item.dataset.version !== version && version) {
       item.dataset.version = version;
-      const number = story.version(version);
-      within(item, ".version").replaceChildren(pattern(number), version);
-      item.style.setProperty("--own", `var(--v${number % 4})`);
+      within(item, ".version").replaceChildren(pattern(pod.set.look), version);
+      item.style.setProperty("--own", `var(--v${pod.set.look})`);
     }
     const left = (/** @type {number} */ s) => Math.max(0, s - (now - seen) / 1000);
     const details = pod.why ? [inLanguage(pod.why)] : [];

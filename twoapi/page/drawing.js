@@ -39,10 +39,10 @@ export function sign(outcome) {
   return svg(path, "failure");
 }
 
-/** A version's pattern for the legend. @param {number} number */
-export function pattern(number) {
-  const path = pieces(number).map(([a, b]) => `M7 ${a * 14}V${b * 14}`).join("");
-  return svg(path, `v${number % 4}`);
+/** A look's pattern for the legend. @param {number} look */
+export function pattern(look) {
+  const path = pieces(look).map(([a, b]) => `M7 ${a * 14}V${b * 14}`).join("");
+  return svg(path, `v${look}`);
 }
 
 /** @param {string} path @param {string} stroke a colour of the style sheet @param {string} name @param {string} box */
@@ -57,9 +57,11 @@ export function svg(path, stroke, name = "sign", box = "0 0 14 14") {
   return image;
 }
 
-/** The first version is a whole line, the second one is in two pieces, and so on. @param {number} number */
-export function pieces(number) {
-  const count = (number % 4) + 1;
+/** The first look is a whole line, the next ones are in two to four pieces, and the last ones are half a line.
+ * @param {number} look */
+export function pieces(look) {
+  if (look > 3) return [[look / 2 - 2, look / 2 - 1.5]];
+  const count = look + 1;
   return Array.from({ length: count }, (_, i) => [i / count, (i + (count > 1 ? 0.72 : 1)) / count]);
 }
 

@@ -64,7 +64,7 @@ export class Lanes {
       g.fillStyle = colour("muted");
       if (size > 90) g.fillText(t("unobserved"), x(from) + 6, lanes / 2);
     }
-    if (both[1]) this.bars.draw(g, story, lives, now, x, lanes + GAP, width);
+    if (both[1]) this.bars.draw(g, lives, now, x, lanes + GAP, width);
     this.axis(g, span, x, now, height);
     /** @type {Map<string, number>} */
     const columns = new Map();
@@ -74,18 +74,17 @@ export class Lanes {
       if (mark.t < now - span - 3000) break;
       if (mark.service !== service || mark.t > now) continue;
       if (isLong) {
-        const key = `${mark.lane % both.length} ${Math.floor(mark.t / 1000)} ${mark.outcome === "ok" ? 1 + story.version(mark.version) : 0}`;
+        const key = `${mark.lane % both.length} ${Math.floor(mark.t / 1000)} ${mark.set ? 1 + mark.set.look : 0}`;
         columns.set(key, (columns.get(key) ?? 0) + 1);
         if (mark.outcome === "ok") ok += 1;
         else failed += 1;
         continue;
       }
       const [at, top] = [x(mark.t), (mark.lane % both.length) * (LANE + GAP)];
-      if (mark.outcome === "ok") {
+      if (mark.set) {
         ok += 1;
-        const number = story.version(mark.version);
-        g.fillStyle = colour(`v${number % 4}`);
-        for (const [a, b] of pieces(number)) g.fillRect(at - 1, top + 12 + a * (LANE - 14), 2.5, (b - a) * (LANE - 14));
+        g.fillStyle = colour(`v${mark.set.look}`);
+        for (const [a, b] of pieces(mark.set.look)) g.fillRect(at - 1, top + 12 + a * (LANE - 14), 2.5, (b - a) * (LANE - 14));
         if (mark.late !== null) {
           g.beginPath();
           g.arc(at, top + 6, 3, 0, 7);
@@ -118,7 +117,7 @@ export class Lanes {
     }
   }
 
-  /** A column for each second: from below the answers of each version, and from above what has failed.
+  /** A column for each second: from below the answers of each ReplicaSet, and from above what has failed.
    * @param {CanvasRenderingContext2D} g @param {Map<string, number>} columns @param {(t: number) => number} x */
   columns(g, columns, x) {
     /** @type {Map<string, number>} */
@@ -133,7 +132,7 @@ export class Lanes {
       // One failure among many answers is seen too.
       const height = Math.max((count / most) * LANE, kind ? 0 : 3);
       const before = heights.get(`${lane} ${second}`) ?? 0;
-      g.fillStyle = colour(kind ? `v${(kind - 1) % 4}` : "failure");
+      g.fillStyle = colour(kind ? `v${kind - 1}` : "failure");
       const y = kind ? top + LANE - before - height : top;
       g.fillRect(left, y, x(1000) - x(0) - 0.5, height);
       if (kind) heights.set(`${lane} ${second}`, before + height);

@@ -1,7 +1,7 @@
 // The life of each pod, as far as it has been seen: since when it is in which state. The bars show it.
 
 /** @typedef {import("./types.js").Pod} Pod */
-/** @typedef {{ service: number, name: string, version: string, states: [number, string][], pod: Pod, seen: number, end: number }} Life */
+/** @typedef {{ service: number, name: string, states: [number, string][], pod: Pod, seen: number, end: number }} Life */
 
 /** So many are kept at most: a pod may claim whatever name it likes. */
 const MAX_LIVES = 1_000;
@@ -19,7 +19,7 @@ export class Lives {
         this.known.delete(pod.id);
         this.known.set(`${pod.id} ${life.end}`, life);
       }
-      life = { service: pod.service, name, version: "", states: [], pod, seen: t, end: Infinity };
+      life = { service: pod.service, name, states: [], pod, seen: t, end: Infinity };
       this.known.set(pod.id, life);
       if (this.known.size > MAX_LIVES) this.known.delete([...this.known.keys()][0]);
     }
@@ -27,7 +27,7 @@ export class Lives {
     const since = pod.state === "stopping" && pod.stop ? t - Math.min(60, Math.max(0, pod.stop.since_signal_seconds)) * 1000 : t;
     if (last !== pod.state) life.states.push([Math.max(since, life.states.at(-1)?.[0] ?? -Infinity), pod.state]);
     if (life.states.length > 100) life.states.shift();
-    Object.assign(life, { name, version: pod.version ?? life.version, pod, seen: t });
+    Object.assign(life, { name, pod, seen: t });
   }
 
   /** @param {string} id @param {number} t */

@@ -15,6 +15,7 @@ import { DELAY_MS, clock, live } from "./live.js";
 import { offset, setOffset } from "./offset.js";
 import "./projector.js";
 import { advance, replay, seek } from "./replay.js";
+import { titleOf } from "./sets.js";
 import { speak } from "./speech.js";
 import { Stream } from "./stream.js";
 import { inLanguage, outcomeName, t } from "./text.js";
@@ -115,7 +116,7 @@ function show(story, now, real) {
   // Without a connection nobody knows how the pods are now.
   const isOld = story === live && state.name === "lost";
   services.forEach((service, i) => cards[i].show(story.podsOf(i), story, isOld ? state.since : now, service.pods, isOld));
-  const legend = story.versions.map((version, i) => ["v" + i, pattern(i), version]);
+  const legend = story.sets.list().map((set) => [titleOf(set), pattern(set.look), titleOf(set)]);
   const failures = new Set(story.sides.flatMap((side) => Object.keys(side.outcomes)));
   for (const outcome of failures) legend.push([outcome, sign(outcome), outcomeName(outcome)]);
   if (story.sides.some((side) => side.late)) legend.push(["late", "○ ", t("late")]);

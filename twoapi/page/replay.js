@@ -27,7 +27,7 @@ export function seek(at) {
   if (at < replay.at || !replay.told) {
     // It begins to look in the middle of what happens.
     replay.story = new Story(live.labels, -Infinity);
-    replay.story.versions = [...live.versions];
+    replay.story.sets = live.sets;
     replay.told = 0;
   }
   replay.at = Math.min(Math.max(at, change.begin), change.end);

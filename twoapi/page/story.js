@@ -4,6 +4,7 @@
 import { BEFORE_MS, beginOf, endOf, isWaiting, isWithin, noteFailure, noteMoment } from "./change.js";
 import { Lives } from "./lives.js";
 import { drop, shared } from "./memory.js";
+import { Sets } from "./sets.js";
 import { judge } from "./verdict.js";
 
 /** @typedef {import("./types.js").Change} Change */
@@ -72,8 +73,7 @@ export class Story {
   /** @type {Map<string, string>} */
   names = new Map();
   lives = new Lives();
-  /** @type {string[]} in the order of their appearance */
-  versions = [];
+  sets = new Sets();
   /** @type {WeakSet<Mark>} those that a verdict has counted: one that is heard late begins another change */
   judged = new WeakSet();
   /** @type {Set<string>} "service version" that have answered */
@@ -127,11 +127,15 @@ export class Story {
   /** Has an entry take all that it repeats from what is known, and returns what it takes in memory. @param {Entry} entry */
   share(entry) {
     const { marks = [] } = entry;
-    for (const mark of marks) [mark.pod, mark.version] = [this.once(mark.pod), this.once(mark.version)];
+    for (const mark of marks) {
+      [mark.pod, mark.version] = [this.once(mark.pod), this.once(mark.version)];
+      if (mark.outcome === "ok") mark.set = this.sets.of(mark.pod, mark.version);
+    }
     let values = 1;
     entry.pods = entry.pods?.map((pod) => {
       const before = this.pods.get(pod.id);
       countRestarts(before, pod);
+      pod.set = this.sets.of(pod.name ?? "", pod.version ?? "");
       return shared(before, pod, () => (values += 1));
     });
     return MARK_BYTES * marks.length + VALUE_BYTES * values;
@@ -185,7 +189,6 @@ export class Story {
     for (const pod of pods) {
       this.unseen.delete(pod.id);
       const before = this.pods.get(pod.id);
-      if (pod.version) this.version(pod.version);
       const same = before && (before.name === pod.name || !before.name);
       if (before && !same) this.leave(before, t);
       // Who was there before one began to look is no news, however late it is found.
@@ -272,18 +275,11 @@ export class Story {
     const key = `${mark.service} ${mark.version}`;
     if (mark.version && this.answered.size < 2 * MAX_VERSIONS && !this.answered.has(key)) {
       this.answered.add(key);
-      this.version(mark.version);
       // Its pods make a change, and not its first answer, for which a canary may take long.
       if (side.open && [...this.answered].filter((other) => other.startsWith(`${mark.service} `)).length > 1) {
         this.moment(mark.t, { name: mark.pod, ip: "", version: mark.version, service: mark.service }, "first");
       }
     }
-  }
-
-  /** The number of a version, which chooses its colour and pattern. @param {string} version */
-  version(version) {
-    if (!this.versions.includes(version) && this.versions.length < MAX_VERSIONS) this.versions.push(version);
-    return Math.max(0, this.versions.indexOf(version));
   }
 
   /**

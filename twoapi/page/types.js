@@ -1,6 +1,7 @@
 // The types of what has happened. There is no code here.
 
 /**
+ * @typedef {import("./sets.js").ReplicaSet} ReplicaSet
  * @typedef {{ id: string, service: number, ip: string, name: string | null, version: string | null,
  *   namespace: string | null, node: string | null, state: string, why: string[] | "",
  *   started: (string | null)[], began: number | null, restarts: number, cpu: number | null, limit: number | null,
@@ -8,9 +9,9 @@
  *   burns: { id: number, millicores: number, left: number }[],
  *   probes: { kind: string, protocol?: string, status: number }[],
  *   faults: { container: string, name: string, left: number | null }[],
- *   allows_faults: string[] | null }} Pod
+ *   allows_faults: string[] | null, set: ReplicaSet }} Pod
  * @typedef {{ t: number, took: number, service: number, lane: number, outcome: string,
- *   pod: string, version: string, late: number | null, gap?: number }} Mark
+ *   pod: string, version: string, late: number | null, set?: ReplicaSet, gap?: number }} Mark
  * @typedef {{ t: number, service: number, kind: string, pod: string, version: string }} Moment
  * @typedef {{ t: number, pods?: Pod[], left?: string[], all?: boolean, marks?: Mark[],
  *   blind?: boolean, bytes?: number }} Entry

@@ -199,12 +199,29 @@ test("a pod is as old as its server says, whatever the clock of the browser", ()
   assert.equal(none.pods[0].began, null, "what is no time has no age");
 });
 
+test("each ReplicaSet has a look of its own, also one of the same version, and all viewers see the same", () => {
+  const names = ["oneapi-5d8f7c9b6d-x2k4z", "oneapi-5d8f7c9b6d-bbbbb", "oneapi-7c6d5f4b8-x2k4z"];
+  const looks = (/** @type {string[]} */ seen) => {
+    const story = new Story(["a"], 0);
+    story.hear({ t: 2000, all: true, pods: seen.map((name) => pod(name, "ready", "1.0")) });
+    return Object.fromEntries(story.podsOf(0).map(({ name, set }) => [name, set.look]));
+  };
+  const [first, second] = [looks(names), looks([...names].reverse())];
+  assert.equal(first[names[0]], first[names[1]], "pods of one ReplicaSet");
+  assert.notEqual(first[names[0]], first[names[2]], "one more of the same version");
+  assert.deepEqual(second, first, "in whichever order they are seen");
+  assert.equal(looks([names[2]])[names[2]], first[names[2]], "and without the old one");
+  // Those that would have the same look: whoever comes later takes the next one.
+  const two = looks(["oneapi-5d8f7c9b6d-x2k4z", "oneapi-d5f87c9b6d-x2k4z"]);
+  assert.equal(new Set(Object.values(two)).size, 2, JSON.stringify(two));
+});
+
 test("a pod that claims another version with each answer can't fill the page", () => {
   const story = begun();
   for (let i = 0; i < 5000; i++) story.hear({ t: 2000 + i * 20, marks: [ok(2000 + i * 20, `1.${i}`)] });
-  assert.ok(story.versions.length <= 16, `${story.versions.length} versions`);
+  assert.ok(story.sets.list().length <= 6, `${story.sets.list().length} colours`);
   assert.ok(story.moments.length <= 32, `${story.moments.length} moments`);
-  assert.ok(story.version("1.4999") >= 0, "each has a colour");
+  assert.ok(story.marks.every(({ set }) => set.look >= 0 && set.look < 6), "each has a colour");
 });
 
 /** An event as the server sends it, told to a story. */

@@ -12,6 +12,7 @@ STORIES ?=# the end-to-end tests that e2e runs, by words of their names; none: a
 DOCUMENTS ?=# the documents that docs runs, by words of their names; none: all
 TRIES ?=# how often docs runs a document that fails; none: once
 MAY_SKIP ?=# the only stories and documents that e2e and docs may skip, by their names; unset: any
+STEP ?=# the step of the tutorial whose exercise check looks at, such as first-steps-1; none: check lists them
 NODE ?=# the node that the document nodes drains and loses, and the story lost_node; none: docs takes the last one
 NODE_OFF ?=# the command that takes it away, for docs and the story lost_node; none: they skip that
 NODE_ON ?=# the command that brings it back
@@ -44,7 +45,7 @@ export KUBERC = off
 .NOTPARALLEL:
 
 .PHONY: help run test test-metrics test-grpc test-cgroup2 test-page screenshots lint use registry image push load \
-  deploy undeploy doctor e2e docs prove bench size instructions bench-cluster clean
+  deploy undeploy check doctor e2e docs prove bench size instructions bench-cluster clean
 
 help: ## lists the verbs and the variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -108,6 +109,9 @@ deploy: need-names need-kubectl need-cluster ## applies the deployment, its serv
 
 undeploy: need-kubectl need-cluster ## deletes what deploy made, the namespace only if deploy made it and nothing else is in it
 	@scripts/deploy.sh delete
+
+check: need-kubectl need-cluster ## says whether the cluster is as the exercise of STEP asks for it
+	@scripts/check.sh '$(STEP)'
 
 doctor: ## says what keeps the services or the lessons from working here, and what fixes it
 	@scripts/doctor.sh

@@ -1,6 +1,6 @@
-//! Makes one document of the page's files: a page in parts, which a browser asks for one by one, would
-//! be mixed from two versions during an update. It is compressed here, so that the program has it both
-//! ways and compresses nothing while it runs.
+//! Makes one document of the page's files, in each language: a page in parts, which a browser asks for one by
+//! one, would be mixed from two versions during an update. It is compressed here, so that the program has it
+//! both ways and compresses nothing while it runs.
 
 use std::{env, fs, num::NonZeroU64, path::PathBuf};
 
@@ -19,6 +19,7 @@ fn main() {
     println!("cargo::rerun-if-changed=page");
     let mut policy = Policy::default();
     let mut document = String::new();
+    let mut texts = String::new();
     for line in read("index.html").lines().map(str::trim) {
         if let Some(name) = attribute(line, "<link rel=\"stylesheet\" href=\"page/") {
             let style = minifier::css::minify(&read(name))
@@ -34,6 +35,9 @@ fn main() {
             // A URL in quotes needs no more, and other than Base64 it can be compressed.
             let icon = read(name).trim().replace('"', "'").replace('#', "%23");
             document += &format!("<link rel=\"icon\" href=\"data:image/svg+xml,{icon}\">");
+        } else if let Some(name) = attribute(line, "<script id=\"texts\" src=\"page/") {
+            texts = read(name);
+            document += "<script id=\"texts\" type=\"application/json\">{texts}</script>";
         } else if let Some(name) = attribute(line, "<script src=\"page/") {
             let mut modules = Vec::new();
             collect(name, &mut modules);
@@ -49,29 +53,40 @@ fn main() {
             document += line;
         }
     }
-    let mut compressed = Vec::new();
-    zopfli::compress(
-        Options {
-            iteration_count: const { NonZeroU64::new(60).unwrap() },
-            ..Options::default()
-        },
-        Format::Gzip,
-        document.as_bytes(),
-        &mut compressed,
-    )
-    .expect("into memory");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    let (plain, gzip) = (out.join("index.html"), out.join("index.html.gz"));
-    fs::write(&plain, &document).expect("OUT_DIR can be written");
-    fs::write(&gzip, compressed).expect("OUT_DIR can be written");
-    let hash = BASE64_STANDARD.encode(&Sha256::digest(&document)[..9]);
-    let table = format!(
-        "const PLAIN: Encoded = Encoded {{ etag: \"\\\"{hash}\\\"\", bytes: include_bytes!({plain:?}) }};\n\
-         const GZIP: Encoded = Encoded {{ etag: \"\\\"{hash}-gzip\\\"\", bytes: include_bytes!({gzip:?}) }};\n\
-         const POLICY: &str = {:?};\n",
-        policy.text(),
-    );
+    let mut table = format!("const POLICY: &str = {:?};\n", policy.text());
+    let mut add = |name: &str, language: &str, bytes: &[u8]| {
+        let (path, hash) = (
+            out.join(name),
+            BASE64_STANDARD.encode(&Sha256::digest(bytes)[..9]),
+        );
+        fs::write(&path, bytes).expect("OUT_DIR can be written");
+        table += &format!(
+            "const {name}: Encoded = Encoded {{ language: {language:?}, etag: \"\\\"{hash}\\\"\", bytes: include_bytes!({path:?}) }};\n"
+        );
+    };
+    for (place, language) in ["en", "zh"].into_iter().enumerate() {
+        let document = document.replace("lang=\"en\"", &format!("lang=\"{language}\""));
+        let document = document.replacen("{texts}", &texts_in(&texts, place), 1);
+        add(&language.to_uppercase(), language, document.as_bytes());
+        add(
+            &format!("{}_GZIP", language.to_uppercase()),
+            language,
+            &compressed(&document),
+        );
+    }
     fs::write(out.join("document.rs"), table).expect("OUT_DIR can be written");
+}
+
+fn compressed(document: &str) -> Vec<u8> {
+    let mut compressed = Vec::new();
+    let options = Options {
+        iteration_count: const { NonZeroU64::new(60).unwrap() },
+        ..Options::default()
+    };
+    zopfli::compress(options, Format::Gzip, document.as_bytes(), &mut compressed)
+        .expect("into memory");
+    compressed
 }
 
 /// The hashes of what stands in the document, by which a browser knows that it is the page's own.
@@ -86,7 +101,7 @@ impl Policy {
     /// Whatever isn't in the document comes from this server, and nobody may frame the page.
     fn text(&self) -> String {
         format!(
-            "default-src 'none'; script-src {}; style-src {}; connect-src 'self'; img-src data:; \
+            "default-src 'none'; script-src {}; style-src {}; connect-src 'self'; img-src 'self' data:; \
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
             self.scripts.join(" "),
             self.styles.join(" "),
@@ -116,10 +131,16 @@ fn minified(script: &str) -> String {
     let checked = SemanticBuilder::new()
         .with_check_syntax_error(true)
         .build(&program);
-    let mut errors = parsed.diagnostics.iter().chain(&checked.diagnostics);
+    let errors: Vec<_> = parsed
+        .diagnostics
+        .iter()
+        .chain(&checked.diagnostics)
+        .map(ToString::to_string)
+        .collect();
     assert!(
-        errors.next().is_none(),
-        "the page's modules in one scope: {errors:?}"
+        errors.is_empty(),
+        "the page's modules in one scope: {}",
+        errors.join("; ")
     );
     let names = MangleOptions {
         top_level: Some(true),
@@ -159,32 +180,21 @@ fn collect(module: &str, modules: &mut Vec<String>) {
 
 /// A module's code, without its imports and exports.
 fn script(module: &str) -> String {
-    let mut lines = read(module);
-    if module == "texts.js" {
-        lines = texts_by_language(&lines);
-    }
+    let lines = read(module);
     let code = lines.lines().filter(|line| !line.starts_with("import "));
     let code = code.map(|line| line.strip_prefix("export ").unwrap_or(line));
     code.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The texts with those of each language together, which are compressed better so.
-fn texts_by_language(code: &str) -> String {
-    let mut columns = [const { Vec::new() }; 3];
-    for line in code.lines().filter(|line| line.starts_with("  ")) {
+/// The texts of a language, as JSON.
+fn texts_in(table: &str, place: usize) -> String {
+    let lines = table.lines().filter(|line| line.starts_with("  "));
+    let entries = lines.map(|line| {
         let entry = line.trim().trim_end_matches("\"],").split_once(": [\"");
         let (key, both) = entry.expect("each text has a line of its own");
-        let (english, chinese) = both.split_once("\", \"").expect("it has two languages");
-        let texts = [key.trim_matches('"'), english, chinese];
-        assert!(!texts.concat().contains('|'), "{line}");
-        for (column, text) in columns.iter_mut().zip(texts) {
-            column.push(text);
-        }
-    }
-    let [keys, english, chinese] =
-        columns.map(|column| format!("\"{}\".split(\"|\")", column.join("|")));
-    format!(
-        "const texts = {{}};\nconst inEnglish = {english};\nconst inChinese = {chinese};\n\
-         {keys}.forEach((key, i) => {{ texts[key] = [inEnglish[i], inChinese[i]]; }});\n"
-    )
+        let texts: Vec<&str> = both.split("\", \"").collect();
+        assert!(texts.len() == 2 && !both.contains(['\\', '<']), "{line}");
+        format!("\"{}\":\"{}\"", key.trim_matches('"'), texts[place])
+    });
+    format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
 }

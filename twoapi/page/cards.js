@@ -4,18 +4,17 @@
 
 import { make, write } from "./dom.js";
 import { calm, pattern, svg } from "./drawing.js";
+import { detailsOf } from "./facts.js";
 import { showGroups } from "./groups.js";
-import { inLanguage, language, t } from "./text.js";
+import { cpuOf } from "./panel.js";
+import { language, t } from "./text.js";
 
 /** @typedef {import("./types.js").Pod} Pod */
-/** @typedef {{ item: HTMLElement, pod: Pod | null, cpu: number[], seen: number, left: number }} Place */
+/** @typedef {{ item: HTMLElement, pod: Pod | null, cpu: number[], left: number }} Place */
 
 /** How long a card stays after its pod has left. */
 const LEAVING_MS = 2500;
-const MANY = 24, SPARK = 40;
-
-/** So much of the end of a name stands in large letters. */
-const MAX_END = 12;
+const MANY = 23, SPARK = 40;
 
 /** @param {Pod | null} pod */
 const nameOf = (pod) => pod?.name ?? pod?.ip ?? "";
@@ -56,7 +55,7 @@ export class Cards {
       const pod = pods.find(({ id, name }) => id === before.id && (name === before.name || !before.name));
       if (pod) {
         fresh.delete(pod);
-        if (pod !== before || place.left || retold) this.update(place, pod, now);
+        if (pod !== before || place.left || retold) this.update(place, pod);
         place.left = 0;
       } else if (!place.left) {
         place.left = now;
@@ -73,16 +72,16 @@ export class Cards {
     for (const pod of fresh) {
       let place = this.places.find((free) => !free.pod);
       if (!place) {
-        place = { item: this.list.appendChild(make("li", "card")), pod: null, cpu: [], seen: 0, left: 0 };
+        place = { item: this.list.appendChild(make("li", "card")), pod: null, cpu: [], left: 0 };
         this.places.push(place);
       }
       place.cpu = [];
       place.left = 0;
       this.fill(place);
-      this.update(place, pod, now);
+      this.update(place, pod);
     }
     this.list.classList.toggle("many", this.places.length > MANY);
-    for (const place of this.places) if (place.pod && !place.left) this.progress(place, now, isOld);
+    for (const place of this.places) if (place.pod && !place.left) this.progress(place, story, now, isOld);
     if (!story.side(this.service).open) this.sort();
     write(this.empty, pods.length || this.places.some((place) => place.pod) ? "" : t("noPods", { names }));
   }
@@ -113,40 +112,34 @@ export class Cards {
     spark.setAttribute("preserveAspectRatio", "none");
     const act = make("button", "act", "⋯");
     item.replaceChildren(make("strong", "name"), act);
-    item.dataset.name = item.dataset.version = "";
+    item.dataset.version = "";
     for (const name of ["version", "state", "detail", "cpu"]) item.append(make("p", name));
     item.append(spark);
-    for (const name of ["probes", "where"]) item.append(make("p", name));
   }
 
-  /** @param {Place} place @param {Pod} pod @param {number} now */
-  update(place, pod, now) {
+  /** @param {Place} place @param {Pod} pod */
+  update(place, pod) {
     const { item } = place;
     const before = place.pod;
     place.pod = pod;
-    if (pod !== before) place.seen = now;
     item.className = `card ${pod.state.replace(" ", "-")}`;
     const name = nameOf(pod);
-    const cut = Math.max(name.lastIndexOf("-") + 1, name.length - MAX_END);
-    if (item.dataset.name !== name) {
-      item.dataset.name = name;
-      within(item, ".name").replaceChildren(make("small", "", name.slice(0, cut)), name.slice(cut));
-    }
+    // The pods of a ReplicaSet begin with its name, which stands above.
+    write(within(item, ".name"), name.replace(/.*-(?=[b-z\d]{5}$)/, ""));
     const act = /** @type {HTMLButtonElement} */ (within(item, ".act"));
     act.onclick = () => place.pod && this.onAct(place.pod);
-    act.setAttribute("aria-label", t("actOn", { pod: name }));
+    act.setAttribute("aria-label", `${name}${t("comma")}${t(pod.state)}`);
     if (pod.cpu !== null && pod !== before) place.cpu = [...place.cpu.slice(1 - SPARK), pod.cpu];
     const most = Math.max(pod.limit ?? 0, 100, ...place.cpu);
     const points = place.cpu.map((cpu, i) => `${i ? "L" : "M"}${SPARK - place.cpu.length + i} ${10 - (cpu / most) * 9.5}`);
+    // The limit is a line.
+    if (pod.limit) points.push(`M0 ${10 - (pod.limit / most) * 9.5}h${SPARK}`);
     within(item, ".spark path").setAttribute("d", points.join(""));
-    const cpu = pod.cpu === null ? "–" : `${pod.cpu}m`;
-    write(within(item, ".cpu"), `${t("cpu")} ${pod.limit ? t("of", { n: cpu, limit: pod.limit }) : cpu}`);
-    const probes = pod.probes.map((probe) => Object.values(probe).join(" "));
-    write(within(item, ".probes"), probes.length ? `${t("probes")}${t("colon")}${[...new Set(probes)].join(t("comma"))}` : "");
+    write(within(item, ".cpu"), cpuOf(pod));
   }
 
-  /** What goes on by itself. @param {Place} place @param {number} now @param {boolean} isOld */
-  progress({ item, pod, seen }, now, isOld) {
+  /** What goes on by itself. @param {Place} place @param {import("./story.js").Story} story @param {number} now @param {boolean} isOld */
+  progress({ item, pod }, story, now, isOld) {
     if (!pod) return;
     const version = pod.version ?? "";
     if (item.dataset.version !== version && version) {
@@ -154,27 +147,7 @@ export class Cards {
       within(item, ".version").replaceChildren(pattern(pod.set.look), version);
       item.style.setProperty("--own", `var(--v${pod.set.look})`);
     }
-    const left = (/** @type {number} */ s) => Math.max(0, s - (now - seen) / 1000);
-    const details = pod.why ? [inLanguage(pod.why)] : [];
-    if (pod.state === "stopping" && pod.stop) {
-      const drain = left(pod.stop.drain_seconds);
-      const last = left(pod.stop.deadline_seconds);
-      details.push(drain > 0 ? t("drains", { s: drain.toFixed(1) }) : t("finishes", { s: last.toFixed(1) }));
-    }
-    for (const burn of pod.burns) details.push(t("burns", { m: burn.millicores, s: Math.round(left(burn.left)) }));
-    for (const fault of pod.faults) {
-      details.push(t("switched", { name: `${fault.container} ${fault.name}` }) + (fault.left ? t("lasts", { s: Math.round(left(fault.left)) }) : ""));
-    }
     write(within(item, ".state"), t(isOld ? "wasSeen" : pod.state, { state: t(pod.state) }));
-    write(within(item, ".detail"), details.join(" · "));
-    const age = pod.began ? duration((now - pod.began) / 1000) : "";
-    const restarts = pod.restarts ? ` · ${t("restarts")}${t("colon")}${pod.restarts}` : "";
-    write(within(item, ".where"), `${pod.ip}${age ? ` · ${age}` : ""}${pod.node ? ` · ${pod.node}` : ""}${restarts}`);
+    write(within(item, ".detail"), detailsOf(pod, story, now).join(" · "));
   }
-}
-
-/** As kubectl writes it. @param {number} s */
-function duration(s) {
-  const [size, unit] = [[86400, "d"], [3600, "h"], [60, "m"]].find(([size]) => s >= 2 * Number(size)) ?? [1, "s"];
-  return Math.max(0, Math.floor(s / Number(size))) + String(unit);
 }

@@ -18,17 +18,17 @@ try { chosen = localStorage ?? chosen; } catch { /* then it is for this time onl
 export function offerChoices(onRate, onChange) {
   const { style } = document.documentElement;
   const isDark = matchMedia("(prefers-color-scheme: dark)");
-  const apply = (theme = style.colorScheme, /** @type {string} */ to = language()) => {
+  const apply = (theme = style.colorScheme) => {
     style.colorScheme = theme;
-    translate(to);
     const other = by("language");
-    [other.lang, other.textContent] = to === "zh" ? ["en", "English"] : ["zh", "中文"];
+    [other.lang, other.textContent] = language() === "zh" ? ["en", "English"] : ["zh", "中文"];
     const toggle = (theme ? theme === "dark" : isDark.matches) ? "light" : "dark";
     write(by("theme"), t((by("theme").dataset.t = toggle)));
     forgetColours();
     onChange();
   };
-  by("language").onclick = () => apply(undefined, (chosen.language = by("language").lang));
+  const speak = (/** @type {string} */ to) => translate(to).then(() => apply());
+  by("language").onclick = () => speak((chosen.language = by("language").lang));
   by("theme").onclick = () => apply((chosen.theme = by("theme").dataset.t));
   isDark.onchange = () => apply();
   // Paper is white.
@@ -46,6 +46,7 @@ export function offerChoices(onRate, onChange) {
     };
     by("rate").append(make("label", "", input, String(number)));
   }
-  apply(chosen.theme ?? "", (chosen.language ?? navigator.language).startsWith("zh") ? "zh" : "en");
+  apply(chosen.theme ?? "");
+  speak((chosen.language ?? navigator.language).startsWith("zh") ? "zh" : "en");
   onRate(rate);
 }

@@ -64,6 +64,9 @@ export class Lanes {
       g.fillStyle = colour("muted");
       if (size > 90) g.fillText(t("unobserved"), x(from) + 6, lanes / 2);
     }
+    // What the reader has marked.
+    g.fillStyle = colour("ink");
+    for (const { kind, t: at } of story.moments) if (kind === "marker") g.fillRect(x(at), 0, 2, height - AXIS);
     if (both[1]) this.bars.draw(g, lives, now, x, lanes + GAP, width);
     this.axis(g, span, x, now, height);
     /** @type {Map<string, number>} */

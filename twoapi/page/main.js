@@ -1,18 +1,20 @@
 // Puts the page together: the stream feeds the story, the story is drawn; or a replay of it is.
 
-import { openActions } from "./actions.js";
 import { Cards } from "./cards.js";
 import { offerChoices } from "./choices.js";
 import { by, write } from "./dom.js";
 import { calm, pattern, sign } from "./drawing.js";
 import { entry } from "./entry.js";
+import { showEvents } from "./events.js";
 import { fault, showFault } from "./fault.js";
 import { headline, layOutHeadline } from "./headline.js";
 import { Lanes } from "./lanes.js";
+import { held } from "./hold.js";
 import { showLegend } from "./legend.js";
 import "./lessons.js";
 import { DELAY_MS, clock, live } from "./live.js";
 import { offset, setOffset } from "./offset.js";
+import { offerLessons, openPanel, showPanel } from "./panel.js";
 import "./projector.js";
 import { advance, replay, seek } from "./replay.js";
 import { titleOf } from "./sets.js";
@@ -29,6 +31,9 @@ const SILENT_MS = 1000;
 
 /** @type {{ label: string, pods: string, traffic: string | null }[]} */
 let services = [];
+/** Who only watches chooses nothing for the others. */
+const isWatching = location.search === "?watch";
+document.body.className = isWatching ? "watching" : "";
 let viewers = 1, sent = 0, actions = false, drawn = 0;
 let state = { name: "loading", pod: "", why: "", since: 0 };
 /** @type {Record<string, string[]>} */
@@ -49,7 +54,8 @@ const stream = new Stream({
   onEvent(name, data) {
     setOffset(data.now, name === "hello");
     if (name === "hello") {
-      actions = data.actions;
+      actions = data.actions && !isWatching;
+      if (data.lessons) offerLessons(data.lessons);
       /** @type {HTMLButtonElement} */ (by("all")).disabled = false;
       if (JSON.stringify(services) !== JSON.stringify(data.services)) layOut(data.services);
     } else if (name === "status") {
@@ -76,14 +82,14 @@ function layOut(found) {
 }
 
 /** @param {Pod | null} pod */
-const act = (pod) => openActions(pod, actions);
+const act = (pod) => openPanel(pod, actions);
 by("all").onclick = () => act(null);
 
 function draw() {
   const real = clock();
   live.tick(real);
   if (replay) advance(real);
-  if (calm() && real - drawn < 1000) return;
+  if (held && !replay || calm() && real - drawn < 1000) return;
   const story = replay?.story ?? live;
   const now = replay?.at ?? real - DELAY_MS;
   for (const lane of lanes) lane.draw(story, now);
@@ -122,13 +128,15 @@ function show(story, now, real) {
   if (story.sides.some((side) => side.late)) legend.push(["late", "○ ", t("late")]);
   showLegend(by("legend"), legend);
   headline(story, now);
+  showPanel(story, now, isOld);
+  showEvents(story, now);
   verdicts();
   speak(fault ? t("broken") : isSilent || state.name === "lost" ? parts[0] : "", real);
 }
 
 // Below a folder its URLs lead to this server, also if a proxy serves it as the folder without a slash.
-if (!location.pathname.endsWith("/")) history.replaceState(null, "", location.pathname + "/");
-offerChoices((rate) => stream.open(sent = rate), () => {
+if (!location.pathname.endsWith("/")) history.replaceState(null, "", location.pathname + "/" + location.search);
+offerChoices((rate) => stream.open(sent = isWatching ? 0 : rate), () => {
   if (replay) seek(replay.at);
   drawn = 0;
   draw();

@@ -9,13 +9,16 @@ import { t } from "./text.js";
 
 const SLOWER = 10, STEP_MS = 100;
 
-/** @type {null | { change: Change, story: Story, at: number, told: number, playing: boolean, last: number }} */
+/** @type {null | { change: Change, what: () => string, story: Story, at: number, told: number, playing: boolean, last: number }} */
 export let replay = null;
 
-/** Begins to replay a change. @param {Change} change */
-export function beginReplay(change) {
-  replay = { change, story: new Story(live.labels), at: change.begin, told: 0, playing: true, last: clock() };
-  seek(change.begin);
+/** So much of the lead is passed over: it is on the axis, and a step back leads there. */
+const PASSED_MS = 4000;
+
+/** Begins to replay a change. @param {Change} change @param {() => string} what names it */
+export function beginReplay(change, what) {
+  replay = { change, what, story: new Story(live.labels), at: change.begin, told: 0, playing: true, last: clock() };
+  seek(change.begin + PASSED_MS);
   by("replay").hidden = false;
   by("replay-play").focus();
 }
@@ -39,7 +42,7 @@ export function seek(at) {
   const [position, all] = [replay.at - change.begin, change.end - change.begin].map((ms) => (ms / 1000).toFixed(1));
   by("replay-at").setAttribute("aria-valuetext", t("replayAt", { at: position, all }));
   write(by("replay-play"), t(replay.playing ? "pause" : "play"));
-  write(by("replay-what"), `${t("replaying")} · ${position} s`);
+  write(by("replay-what"), `${replay.what()} · ${t("replaying")} · ${position} s`);
 }
 
 /** Goes on with the replay. @param {number} real the time now */

@@ -34,7 +34,7 @@ const LONGEST_MS = 600_000, MAX_TAPE_BYTES = 12e6;
 const MAX_KEPT_BYTES = 16e6;
 
 /** A replay begins so long before the change. */
-const LEAD_MS = 1_000;
+const LEAD_MS = 5_000;
 
 /** A new watch finds every pod that is there within this time. */
 const UNSEEN_MS = 4_000;
@@ -95,6 +95,9 @@ export class Story {
   /** So many milliseconds are between two requests; 0 if that isn't known. */
   normal = 0;
 
+  /** What a reader expects of the next change, and since when. @type {{ t: number, texts: string[] } | null} */
+  expected = null;
+
   /** @param {string[]} labels what the Services are called @param {number} [began] when one began to look */
   constructor(labels = [], began) {
     this.labels = labels;
@@ -119,6 +122,7 @@ export class Story {
     this.tape.push(entry);
     if (entry.blind) this.lookAway(entry.t);
     if (entry.pods) this.takePods(entry);
+    if (entry.marker) this.moments.push({ t: entry.t, service: -1, kind: "marker", pod: "", version: "" });
     for (const mark of entry.marks ?? []) this.takeMark(mark);
     this.heard = entry.t;
     this.forget(entry.t);
@@ -325,7 +329,9 @@ export class Story {
     let bytes = tape.reduce((sum, entry) => sum + (entry.bytes ?? 0), 0);
     const verdict = this.judge(service, open, end);
     tape.unshift({ t: begin, all: true, pods: open.from });
-    this.changes.unshift({ verdict, begin, end: Math.max(end, open.failedUntil) + LEAD_MS, tape, bytes });
+    const expected = this.expected && end > this.expected.t ? this.expected.texts : null;
+    if (expected) this.expected = null;
+    this.changes.unshift({ verdict, expected, begin, end: Math.max(end, open.failedUntil) + LEAD_MS, tape, bytes });
     if (this.changes.length > MAX_CHANGES) {
       // Failures that come now and then push no verdict on pods out.
       const outage = this.changes.findLastIndex((change) => change.verdict.kind === "outage");

@@ -1,34 +1,40 @@
 // The page's texts, in the language of the document.
 
-import { write } from "./dom.js";
-import { texts } from "./texts.js";
+import { by, write } from "./dom.js";
 
-/** The place of the current language in the texts. */
-let place = 0;
+/** @type {Record<string, string>} */
+let texts = JSON.parse(by("texts").textContent ?? "");
 
-export const language = () => (place ? "zh" : "en");
+/** The language of the document: `en` or `zh`. */
+export const language = () => document.documentElement.lang;
 
 /**
  * A text in the current language, with its gaps filled.
  * @param {string} key
  * @param {Record<string, unknown>} [gaps]
  */
-export const t = (key, gaps = {}) => (texts[key]?.[place] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(gaps[name] ?? ""));
+export const t = (key, gaps = {}) => (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(gaps[name] ?? ""));
 
 /** A text that is there in both languages. @param {string[]} both */
-export const inLanguage = (both) => both[place];
+export const inLanguage = (both) => both[language() === "zh" ? 1 : 0];
 
 /** The name of an outcome. @param {string} outcome */
 export function outcomeName(outcome) {
   if (outcome.startsWith("status ")) return t("o status", { n: outcome.slice(7) });
-  return texts["o " + outcome]?.[place] ?? outcome;
+  return texts["o " + outcome] ?? outcome;
 }
 
-/** Makes a language that of the document, and writes all texts that stand in the HTML. @param {string} to */
-export function translate(to) {
-  place = to === "zh" ? 1 : 0;
-  document.documentElement.lang = to;
-  document.title = t("title");
+/** Writes all texts that stand in the HTML, in this language. Those of another one are in the document that the
+ * server has for it; without a server the language stays. @param {string} to */
+export async function translate(to) {
+  if (to !== language()) {
+    try {
+      const other = await fetch("./", { headers: { "accept-language": to } });
+      const parsed = new DOMParser().parseFromString(await other.text(), "text/html");
+      texts = JSON.parse(parsed.getElementById("texts")?.textContent ?? "");
+      document.documentElement.lang = to;
+    } catch { /* nor do those who look at the language find another one */ }
+  }
   for (const element of document.querySelectorAll("[data-t]")) {
     write(element, t(element.getAttribute("data-t") ?? ""));
   }

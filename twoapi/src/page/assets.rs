@@ -1,33 +1,41 @@
-//! The page itself: one document with its styles and scripts, which is part of the program. `build.rs`
-//! has made and compressed it. A client that doesn't accept gzip gets the plain bytes.
+//! The page itself: one document with its styles and scripts in each language, which is part of the program.
+//! `build.rs` has made and compressed it. A client that doesn't accept gzip gets the plain bytes.
 
 use axum::{
     body::{Body, Bytes},
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{
-            CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-            IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+            CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY,
+            CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
         },
     },
     response::{IntoResponse, Response},
 };
 use chassis::http::prefers_gzip;
 
-/// One of the two ways in which the document is sent.
+use super::chinese::prefers_chinese;
+
+/// One of the ways in which the document is sent.
 struct Encoded {
-    /// In quotes, and different for each of the two, since a client that has the one doesn't have the
+    language: &'static str,
+    /// In quotes, and different for each of them, since a client that has the one doesn't have the
     /// other's bytes. <https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3>
     etag: &'static str,
     bytes: &'static [u8],
 }
 
-// `PLAIN` and `GZIP`, and `POLICY`, which allows what stands in the document and nothing else.
+// `EN`, `EN_GZIP`, `ZH` and `ZH_GZIP`, and `POLICY`, which allows what stands in the document and nothing else.
 include!(concat!(env!("OUT_DIR"), "/document.rs"));
 
 pub(super) async fn index(headers: HeaderMap) -> Response {
     let gzip = prefers_gzip(&headers);
-    let encoded = if gzip { GZIP } else { PLAIN };
+    let encoded = match (prefers_chinese(&headers), gzip) {
+        (false, false) => EN,
+        (false, true) => EN_GZIP,
+        (true, false) => ZH,
+        (true, true) => ZH_GZIP,
+    };
     let mut response = if is_known(&headers, encoded.etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -41,7 +49,10 @@ pub(super) async fn index(headers: HeaderMap) -> Response {
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     own.insert(CONTENT_TYPE, html);
     own.insert(ETAG, HeaderValue::from_static(encoded.etag));
-    own.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    let language = HeaderValue::from_static(encoded.language);
+    own.insert(CONTENT_LANGUAGE, language);
+    let chosen_by = HeaderValue::from_static("accept-encoding, accept-language");
+    own.insert(VARY, chosen_by);
     // Always asked for again, and answered with 304: after an update it is the new version's page.
     own.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     protect(own);
@@ -71,15 +82,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_small_with_both_languages() {
-        let (plain, gzip) = (PLAIN.bytes.len(), GZIP.bytes.len());
-        assert!(plain < 60_000, "{plain} bytes");
-        assert!(gzip < 20_000, "{gzip} bytes, compressed");
+    fn the_page_is_small_in_both_languages() {
+        for (plain, gzip) in [(EN, EN_GZIP), (ZH, ZH_GZIP)] {
+            let (plain, gzip) = (plain.bytes.len(), gzip.bytes.len());
+            assert!(plain < 60_000, "{plain} bytes");
+            assert!(gzip < 20_000, "{gzip} bytes, compressed");
+        }
     }
 
     #[test]
     fn the_page_needs_nothing_but_itself() {
-        let document = std::str::from_utf8(PLAIN.bytes).unwrap();
+        let document = std::str::from_utf8(EN.bytes).unwrap();
         for loaded in [
             "src=",
             "import(",
@@ -93,7 +106,8 @@ mod tests {
         assert!(document.contains("data:image/svg+xml,"));
         assert_eq!(
             POLICY.matches("'sha256-").count(),
-            document.matches("<script").count() + 1
+            document.matches("<script").count(),
+            "the style and the script; the texts are no script"
         );
     }
 }

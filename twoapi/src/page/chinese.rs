@@ -75,12 +75,17 @@ pub(super) fn chinese(sentence: &str) -> String {
 
 /// A sentence in the language that a client asks for.
 pub(super) fn spoken(headers: &HeaderMap, sentence: String) -> String {
-    let language = headers.get(ACCEPT_LANGUAGE);
-    if language.is_some_and(|language| language.as_bytes().starts_with(b"zh")) {
+    if prefers_chinese(headers) {
         chinese(&sentence)
     } else {
         sentence
     }
+}
+
+/// Whether Chinese is the first language that a client names. Browsers name the preferred one first.
+pub(super) fn prefers_chinese(headers: &HeaderMap) -> bool {
+    let language = headers.get(ACCEPT_LANGUAGE);
+    language.is_some_and(|language| language.as_bytes().starts_with(b"zh"))
 }
 
 /// Where a pattern stands first, and the words in it.

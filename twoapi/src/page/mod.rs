@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `GET /` | the page |
 //! | `GET /page/events?rate=N` | server-sent events, see [`stream`] |
+//! | `GET /page/qr.svg?ADDRESS` | the page's address as a QR code, see [`qr`] |
 //! | `POST /page/actions` | starts and ends burns, sets and clears fault switches, see [`actions`] |
 //!
 //! With `BASE_PATH` they answer below that path, too. The page itself has relative URLs alone, and so
@@ -20,10 +21,12 @@ mod board;
 mod chinese;
 mod containers;
 mod discovery;
+mod lessons;
 mod listed;
 mod names;
 mod origin;
 mod pod;
+mod qr;
 mod services;
 mod settings;
 mod stream;
@@ -55,6 +58,7 @@ pub(crate) fn add_routes(routes: Routes, chassis: &Chassis, settings: &Settings)
     let own = [
         ("/", get(assets::index)),
         ("/page/events", get(stream::events).with_state(events)),
+        ("/page/qr.svg", get(qr::qr)),
         (
             "/page/actions",
             post(actions::act).with_state(Arc::new(actions)),

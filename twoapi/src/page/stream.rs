@@ -5,7 +5,7 @@
 //!
 //! | event | data |
 //! | --- | --- |
-//! | `hello` | the time here, the Services, whether actions are allowed |
+//! | `hello` | the time here, the Services, whether actions are allowed, and what there is to try, as [`lessons`](super::lessons) has it |
 //! | `pods` | pods that have changed, as [`pod`](super::pod) has them, and those that have left; all of them at first |
 //! | `traffic` | requests that are over, as [`traffic`](super::traffic) has them |
 //! | `status` | how many viewers this pod has, and the rate at which it sends, the highest that one of them has chosen |
@@ -38,6 +38,7 @@ use super::{
     assets::protect,
     board::{event, now},
     chinese::spoken,
+    lessons::lessons,
     origin,
     traffic::MAX_RATE,
     viewers::{Viewer, Viewers},
@@ -136,6 +137,7 @@ async fn serve(own: Events, viewer: Viewer, sender: mpsc::Sender<Bytes>) {
         "now": now(),
         "services": services.collect::<Vec<_>>(),
         "actions": own.actions_allowed,
+        "lessons": lessons(),
     });
     let send = async |event| sender.send_timeout(event, SEND_TIMEOUT).await.is_ok();
     if !send(event("hello", &hello)).await {

@@ -842,6 +842,60 @@ async fn the_page_is_one_document_and_protected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_in_the_language_that_is_asked_for_first() {
+    let twoapi = twoapi(oneapi().address, |_| {});
+    for (asked, language, word) in [
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh", "故障开关"),
+        ("en-US,zh;q=0.5", "en", "Fault switches"),
+        ("fr", "en", "Fault switches"),
+    ] {
+        let request = client()
+            .get(twoapi.url("/"))
+            .header("accept-language", asked);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()["content-language"], language, "{asked}");
+        let document = response.text().await.unwrap();
+        assert!(
+            document.contains(&format!("<html lang=\"{language}\">")),
+            "{asked}"
+        );
+        assert!(document.contains(word), "{asked}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_qr_code_is_made_of_the_pages_own_address_alone() {
+    let twoapi = twoapi(oneapi().address, |_| {});
+    let own = twoapi.url("/?watch");
+    let get = async |address: &str| {
+        let encoded: String = address.bytes().map(|b| format!("%{b:02x}")).collect();
+        let url = twoapi.url(&format!("/page/qr.svg?{encoded}"));
+        client().get(url).send().await.unwrap()
+    };
+    let response = get(&own).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "image/svg+xml");
+    let svg = response.text().await.unwrap();
+    assert!(
+        svg.starts_with("<svg ") && svg.matches("h1v1h-1z").count() > 200,
+        "{svg}"
+    );
+    let long = format!("{own}{}", "x".repeat(300));
+    for other in [
+        "",
+        "x",
+        "http://example.com/",
+        "javascript:alert(1)",
+        &own[5..],
+        &long,
+    ] {
+        assert_eq!(get(other).await.status(), 400, "{other}");
+    }
+    let at = own.replace("http://", "http://evil@");
+    assert_eq!(get(&at).await.status(), 400, "{at}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn below_a_base_path_the_page_is_there_too() {
     let twoapi = twoapi(oneapi().address, |page| {
         page.base_path = Some("/demo".to_owned());
@@ -889,7 +943,7 @@ async fn a_file_compressed_and_plain_has_two_etags_and_a_304_for_the_own_one_onl
     ] {
         let again = get(coding, &known).await;
         assert_eq!(again.status(), status, "{coding} {known}");
-        assert_eq!(again.headers()["vary"], "accept-encoding");
+        assert_eq!(again.headers()["vary"], "accept-encoding, accept-language");
     }
 }
 

@@ -145,8 +145,9 @@ test("what pods say of themselves is text, whatever it is", { timeout: 120_000 }
     assert.ok(!/NaN|undefined|\[object|Infinity/.test(text), text);
     await page.locator("#try").click();
     const commands = await page.locator("#commands code").allInnerTexts();
-    assert.equal(commands.length, 5);
-    for (const command of commands) assert.match(command, /^kubectl [\w ./=-]+$/, "a command to copy into a shell");
+    assert.equal(commands.length, 9);
+    assert.equal(commands.pop(), `${fakes.url}/?watch`);
+    for (const command of commands) assert.match(command, /^(kubectl|make) [\w ./=-]+$/, "a command to copy into a shell");
     await page.locator("#lessons [value=close]").click();
     const longest = await page.evaluate(() => Math.max(...window.page.live.marks.map((mark) => Math.max(mark.pod.length, mark.version.length))));
     assert.ok(longest <= 256, `a mark has a name of ${longest} characters`);
@@ -239,14 +240,16 @@ test("a name that somebody else has let lead to the page can look and not act", 
   }
 });
 
-test("a card says which of its probes spoke HTTP/2", { timeout: 60_000 }, async () => {
+test("the panel of a pod says which of its probes spoke HTTP/2", { timeout: 60_000 }, async () => {
   const asked = (protocol, status = 200) => [{ status: 200, protocol: "HTTP/1.1" }, { status, protocol }];
   const answer = (request, response) => request.url === "/probes" &&
     response.writeHead(200).end(JSON.stringify({ liveness: asked("HTTP/2"), readiness: asked("HTTP/2", 503), startup: asked("HTTP/1.1"), grpc: asked("gRPC") }));
   const fakes = await new Fakes(70, 1, () => ({ answer })).start();
   const { page, complaints, context } = await view(browser, fakes.url + "/");
   try {
-    await page.getByText("probes: liveness HTTP/2 200, readiness HTTP/2 503, startup 200, grpc 200", { exact: true }).waitFor({ timeout: PATIENCE });
+    await page.locator(".act").click({ timeout: PATIENCE });
+    const probes = "probes: liveness HTTP/2 200, readiness HTTP/2 503, startup 200, grpc 200";
+    for (const container of ["oneapi", "twoapi"]) await page.locator("#facts li", { hasText: `${container}: ready, CPU ` }).getByText(probes).waitFor({ timeout: PATIENCE });
     assert.deepEqual(complaints, []);
   } finally {
     await context.close();

@@ -126,12 +126,12 @@ test("a burn is started and ended in the page, in Chinese and in the dark, by ke
   const { page, complaints, context } = await view(browser, good.url + "/", { locale: "zh-CN", colorScheme: "dark" });
   try {
     await cards(page).nth(2).waitFor({ timeout: PATIENCE });
-    assert.equal(await page.title(), "Pod 与请求实况");
+    await page.getByRole("heading", { name: "请求与 Pod", exact: true }).waitFor();
     await axeFindsNothing(page, "Chinese, dark");
     await cards(page).first().locator(".act").focus();
     await page.keyboard.press("Enter");
-    await page.getByRole("dialog").waitFor();
-    await axeFindsNothing(page, "the dialog");
+    await page.getByRole("region", { name: /^chesterdeployment-/ }).waitFor();
+    await axeFindsNothing(page, "the panel");
     await page.locator("#millicores").focus();
     await page.keyboard.press("Enter");
     await page.getByText("oneapi：已在 1 个 Pod 中的 1 个上完成").waitFor({ timeout: PATIENCE });
@@ -142,7 +142,7 @@ test("a burn is started and ended in the page, in Chinese and in the dark, by ke
     await page.getByRole("button", { name: "English" }).click();
     await page.getByRole("heading", { name: "Requests and pods", exact: true }).waitFor();
     // What is written seldom is in the other language too.
-    await page.waitForFunction(() => [...document.querySelectorAll(".act")].every((act) => act.getAttribute("aria-label").startsWith("Actions on ")), null, { timeout: PATIENCE });
+    await page.waitForFunction(() => [...document.querySelectorAll(".act")].every((act) => act.getAttribute("aria-label").endsWith(", ready")), null, { timeout: PATIENCE });
     assert.deepEqual(complaints, []);
   } finally {
     await context.close();

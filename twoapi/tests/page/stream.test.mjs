@@ -2,7 +2,10 @@
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { Stream } from "../../page/stream.js";
+
+// The language that it asks for is that of the document.
+globalThis.document = { getElementById: () => ({ textContent: "{}" }), documentElement: { lang: "en" } };
+const { Stream } = await import("../../page/stream.js");
 
 test("while a pod drains and no other is there, the Service is asked often for a second and a half and seldom after that", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });

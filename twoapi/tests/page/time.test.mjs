@@ -46,17 +46,19 @@ test("the page draws what happens, in the theme that is chosen, as wide as the w
     for (let i = 0; i < data.length; i += 4) if (data[i + 3] && `rgb(${data[i]}, ${data[i + 1]}, ${data[i + 2]})` === wanted) return true;
     return false;
   }, name, { timeout: PATIENCE });
-  await has("v0");
+  await page.waitForFunction(() => window.page.live.sets.list().length, null, { timeout: PATIENCE });
+  const own = await page.evaluate(() => `v${window.page.live.sets.list()[0].look}`);
+  await has(own);
   const light = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   await page.locator("#theme").click();
   assert.notEqual(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), light);
-  await has("v0");
+  await has(own);
   await page.setViewportSize({ width: 390, height: 844 });
   await page.waitForFunction(() => {
     const { width, clientWidth } = document.querySelector("#lanes canvas");
     return clientWidth < 390 && width === clientWidth;
   }, null, { timeout: PATIENCE });
-  await has("v0");
+  await has(own);
   // A browser asks for no frames of a page that is hidden.
   await page.evaluate(() => {
     window.shown = window.requestAnimationFrame;

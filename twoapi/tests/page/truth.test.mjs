@@ -72,7 +72,8 @@ for (const locale of ["en-US", "zh-CN"]) {
       await page.locator("#status.silent").waitFor({ timeout: PATIENCE });
       assert.match(await page.locator("#status").innerText(), locale === "zh-CN" ? /^1 秒无应答 · 实时/ : /^No answer for 1 s · Live/);
       // While it goes on, its figures are there and grow.
-      await page.locator("#changes li", { hasText: locale === "zh-CN" ? "正在进行：1.0：Pod 无变更，请求失败持续 4" : "Under way: 1.0: failures for 4" }).waitFor({ timeout: PATIENCE });
+      const said = page.locator(".said", { hasText: locale === "zh-CN" ? "请求失败，3 个 Pod 中 3 个就绪，4." : "Requests fail, 3 of 3 pods ready, 4." });
+      await said.waitFor({ timeout: PATIENCE });
       const { gap } = await state(page);
       assert.ok(gap > 3800 && gap < Date.now() - begin + 500, `a gap of ${gap} ms after ${Date.now() - begin} ms`);
       while (Date.now() - begin < 8000) await sleep(20);

@@ -43,9 +43,18 @@ struct Card<'a> {
     limit: Option<f64>,
     stop: Option<Stop>,
     burns: &'a [ShownBurn],
-    probes: Vec<ShownProbe>,
+    containers: [ShownContainer<'a>; 2],
     faults: Vec<ShownFault>,
     allows_faults: Option<Vec<ContainerName>>,
+}
+
+#[derive(Serialize)]
+struct ShownContainer<'a> {
+    name: ContainerName,
+    state: &'static str,
+    cpu: Option<f64>,
+    limit: Option<f64>,
+    probes: &'a [ShownProbe],
 }
 
 /// The card of a pod with these containers, oneapi and twoapi.
@@ -77,7 +86,18 @@ pub(super) fn card(
         limit: sum([oneapi, twoapi].map(|c| c.info.limits.cpu_millicores)),
         stop: longer_stop(containers),
         burns: &oneapi.burns,
-        probes: [oneapi.probes.as_slice(), &twoapi.probes].concat(),
+        containers: [oneapi, twoapi].map(|container| ShownContainer {
+            name: container.name,
+            state: match &container.readiness {
+                Readiness::Ready => "ready",
+                Readiness::NotReady(why) => not_ready(why),
+                Readiness::Stopping => "stopping",
+                Readiness::NoAnswer => "no answer",
+            },
+            cpu: container.millicores.map(f64::round),
+            limit: container.info.limits.cpu_millicores,
+            probes: &container.probes,
+        }),
         faults: [oneapi.faults.as_slice(), &twoapi.faults].concat(),
         allows_faults: known.then(|| allowing.map(|c| c.name).collect()),
     };
@@ -110,15 +130,21 @@ fn state(containers: &[PodContainer; 2], is_stopping: bool) -> (&'static str, St
     } in containers
     {
         if let Readiness::NotReady(why) = readiness {
-            // "starting, 3.0 s to go", or the startup probe of an older version.
-            let starts = why.starts_with("start");
-            let state = if starts { "starting" } else { "not ready" };
-            return (state, format!("{name}: {why}"));
+            return (not_ready(why), format!("{name}: {why}"));
         }
     }
     match containers.iter().find(|container| no_answer(container)) {
         Some(silent) => ("not ready", format!("{}: no answer", silent.name)),
         None => ("ready", String::new()),
+    }
+}
+
+/// The state of what isn't ready for this reason: "starting, 3.0 s to go", or the startup probe of an older version.
+fn not_ready(why: &str) -> &'static str {
+    if why.starts_with("start") {
+        "starting"
+    } else {
+        "not ready"
     }
 }
 

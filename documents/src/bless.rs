@@ -44,8 +44,11 @@ pub fn write(root: &Path, document: &Document, outputs: &[(usize, String)]) -> R
             let seen: Vec<String> = seen
                 .map(|line| format!("{indent}{line}").trim_end().to_owned())
                 .collect();
-            lines.splice(*fence..fence + old.lines().count(), seen);
-            println!("{path}:{fence}: wrote what was seen.");
+            let old = *fence..fence + old.lines().count();
+            if lines[old.clone()] != seen {
+                println!("{path}:{fence}: wrote what was seen.");
+            }
+            lines.splice(old, seen);
         }
         fs::write(root.join(&document.path), lines.join("\n") + "\n")?;
     }

@@ -9,7 +9,7 @@
 //! | `names` | the namespaces, registry and nodes of a run, and what they are in a document |
 //! | `place` | where a document runs: a copy of the repository, a kubeconfig, namespaces |
 //! | `shell` | the bash that runs the blocks |
-//! | `normalise` | compares two outputs, but for what differs from run to run |
+//! | `compare` | compares two outputs, but for what differs from run to run |
 //! | `run` | a document's run |
 //! | `bless` | writes what was seen into both languages |
 //! | `check` | the checks |
@@ -18,10 +18,10 @@
 
 pub mod bless;
 pub mod check;
+pub mod compare;
 pub mod document;
 pub mod elements;
 pub mod names;
-pub mod normalise;
 pub mod place;
 pub mod run;
 pub mod shell;

@@ -14,9 +14,9 @@ use cluster::Cluster;
 
 use crate::{
     bless,
+    compare::{Known, compare},
     document::{Block, Document, Need},
     names::Names,
-    normalise::difference,
     place::Place,
     shell::{Ran, Shell},
 };
@@ -30,7 +30,7 @@ const BLOCK_LIMIT: Duration = Duration::from_secs(150);
 
 /// How long a document may take: twice what a reader should need to wait in all, since a machine that
 /// runs them side by side is slower.
-const DOCUMENT_LIMIT: Duration = Duration::from_secs(600);
+pub const DOCUMENT_LIMIT: Duration = Duration::from_secs(600);
 
 /// What all runs have in common.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub struct Runner<'a> {
     pub cluster: &'a Cluster,
     /// The names of its nodes.
     pub nodes: &'a [String],
-    /// Whether an output that differs is written into the document, and no failure.
+    /// Whether the outputs are written into the document, and one that differs is no failure.
     pub bless: bool,
     /// Set when all is to end.
     pub interrupted: &'a AtomicBool,
@@ -56,8 +56,8 @@ pub struct Report {
     pub compared: usize,
     /// The blocks that were skipped: what each lacks, by the index among the document's needs.
     pub skipped: Vec<usize>,
-    /// The outputs that were written into the document: the block's index, and what was seen.
-    pub blessed: Vec<(usize, String)>,
+    /// The outputs for the document: the block's index, and what was seen.
+    pub outputs: Vec<(usize, String)>,
     /// What was wrong; none: the document is right.
     pub failure: Option<String>,
 }
@@ -90,11 +90,14 @@ impl Runner<'_> {
             );
             Ok(())
         });
-        bless::write(self.root, document, &report.blessed)?;
         result.map_err(|error| {
             let state = place.state();
             anyhow!("{error:#}\nThe pods and events then:\n{state}")
-        })
+        })?;
+        if self.bless {
+            bless::write(self.root, document, &report.outputs)?;
+        }
+        Ok(())
     }
 
     fn run_blocks(&self, document: &Document, place: &Place, report: &mut Report) -> Result<()> {
@@ -103,6 +106,8 @@ impl Runner<'_> {
         let end = Instant::now() + DOCUMENT_LIMIT;
         // Whether each need is met, once it is known.
         let mut met = HashMap::new();
+        // Which one is which, a document gets from this run if it is written.
+        let mut known = (!self.bless).then(Vec::new);
         for (index, block) in document.blocks.iter().enumerate() {
             let start = Instant::now();
             let deadline = end.min(start + block.limit.unwrap_or(BLOCK_LIMIT));
@@ -120,17 +125,22 @@ impl Runner<'_> {
                 report.skipped.push(*need);
                 continue;
             }
-            let (ran, problem) = self.attempt(&mut shell, block, &place.names, deadline)?;
+            let (ran, compared) =
+                self.attempt(&mut shell, block, &place.names, deadline, &mut known)?;
             report.run += 1;
             let (line, seconds) = (block.line, start.elapsed().as_secs_f64());
             let first = block.code.lines().next().unwrap_or_default();
             println!("{name}:{line:<4} {seconds:>5.1} s  {first}");
-            match problem {
-                None => report.compared += usize::from(block.output.is_some()),
-                Some(_) if self.bless && ran.end == Ok(block.exit) => {
-                    report.blessed.push((index, ran.output));
+            match compared {
+                Ok(None) => {}
+                Ok(Some(output)) => {
+                    report.compared += 1;
+                    report.outputs.push((index, output));
                 }
-                Some(problem) => {
+                Err(_) if self.bless && ran.end == Ok(block.exit) => {
+                    report.outputs.push((index, ran.output));
+                }
+                Err(problem) => {
                     let path = document.path.display();
                     bail!("{path}:{}", describe(block, &ran, &problem));
                 }
@@ -139,52 +149,54 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Runs a block, again and again if it says so, until it does what the document says. Returns what is
-    /// wrong, too.
+    /// Runs a block, again and again if it says so, until it does what the document says. Returns its output for
+    /// the document, or what is wrong.
     fn attempt(
         &self,
         shell: &mut Shell,
         block: &Block,
         names: &Names,
         deadline: Instant,
-    ) -> Result<(Ran, Option<String>)> {
+        known: &mut Known,
+    ) -> Result<(Ran, Result<Option<String>, String>)> {
         let code = names.of_run(&block.code);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let mut ran = shell.run(&code, left, self.interrupted)?;
+            // The last of its repetitions may take its time.
+            let limit = if block.repeated { BLOCK_LIMIT } else { left };
+            let mut ran = shell.run(&code, limit, self.interrupted)?;
             ran.output = names.of_document(&ran.output);
-            let problem = problem(block, &ran);
+            let compared = check(block, &ran, known);
             let over = Instant::now() + PAUSE >= deadline;
             let over = over || self.interrupted.load(Ordering::Relaxed);
-            if problem.is_none() || !block.repeated || over || ran.end.is_err() {
-                return Ok((ran, problem));
+            if compared.is_ok() || !block.repeated || over || ran.end.is_err() {
+                return Ok((ran, compared));
             }
             thread::sleep(PAUSE);
         }
     }
 }
 
-/// What a block didn't do as the document says.
-fn problem(block: &Block, ran: &Ran) -> Option<String> {
-    match &ran.end {
-        Err(sentence) => return Some(sentence.clone()),
-        Ok(code) if *code != block.exit => {
-            let expected = block.exit;
-            return Some(format!(
-                "The exit code is {code}, and {expected} is expected."
-            ));
-        }
-        Ok(_) => {}
+/// A block's output for the document, if it has one, or what it didn't do as the document says.
+fn check(block: &Block, ran: &Ran, known: &mut Known) -> Result<Option<String>, String> {
+    let code = ran.end.clone()?;
+    if code != block.exit {
+        let expected = block.exit;
+        return Err(format!(
+            "The exit code is {code}, and {expected} is expected."
+        ));
     }
-    let (line, expected) = block.output.as_ref()?;
-    let difference = difference(expected, &ran.output, block.rule)?;
-    let when = match block.limit {
-        Some(limit) if block.repeated => format!("For {} s the", limit.as_secs_f64()),
-        _ => "The".to_owned(),
+    let Some((line, expected)) = &block.output else {
+        return Ok(None);
     };
-    Some(format!(
-        "{when} output is not the one in line {line}.\nThe difference, after normalisation:\n{difference}"
-    ))
+    let compared = compare(expected, &ran.output, block.rule, known);
+    compared.map(Some).map_err(|difference| {
+        let when = match block.limit {
+            Some(limit) if block.repeated => format!("For {} s the", limit.as_secs_f64()),
+            _ => "The".to_owned(),
+        };
+        format!("{when} output is not the one in line {line}.\nThe first difference:\n{difference}")
+    })
 }
 
 /// What went wrong, for the one who has to mend it.

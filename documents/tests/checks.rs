@@ -290,6 +290,10 @@ docs/guide.md: docs/bench.json ⇒ docs/guide.md
 :16: docs/guide.md is not JSON: expected value at line 1 column 1.
 docs/guide.md: values, in ⇒ name, in
 :16: There is no number in docs/bench.json where `measured` says.
+docs/guide.md: pod/a created ⇒ at 2026-01-01T00:00:00Z\n...\nat 2026-01-01T00:20:00.5Z
+:12: A time here is later than a run takes since the first, which is in line 12.
+docs/guide.md: pod/a created ⇒ a\n```\n```sh\nask pods/a:5000/test\n```\n```text\n10.0.0.1\n```\n```sh\nask services/a:5000/test\n```\n```text\n10.0.0.2
+:24: The IP of a is 10.0.0.2, and in line 18 it is 10.0.0.1.
 docs/reference.md: `10000` ⇒ `1000`
 : Its tables are out of date: `BLESS=1 cargo test -p documents --test repository` writes them.
 docs/reference.md: | `twoapi load … --fresh` | | Opens connections |\n ⇒

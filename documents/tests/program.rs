@@ -207,6 +207,7 @@ handled-failures | ```sh⏎false || true⏎if false; then echo no; fi⏎! true |
 jobs-that-are-waited-for | ```sh⏎sleep 0.01 &⏎wait⏎sleep 600 &⏎kill $!⏎wait $! || true⏎```
 a-large-output | ```sh⏎seq 20000 | tail -n 1; seq 20000 >&2⏎```
 until-the-output-matches | <!-- until 20s -->⏎```sh⏎n=$((n + 1)); echo $n⏎```⏎```text⏎3⏎```
+elided | ```sh⏎seq 9; echo a b c⏎```⏎```text⏎1⏎...⏎9⏎a [..] c⏎```
 until-it-does-not-fail | <!-- until 20s -->⏎```sh⏎n=$((n + 1)); [ $n = 3 ]; echo now⏎```⏎```text⏎now⏎```
 "#;
 
@@ -219,7 +220,7 @@ fn right_documents_do_not_fail() {
     }
     let (passed, text) = tree.run(&[]);
     assert!(passed, "{text}");
-    says(&text, "\n13 documents, 0 failed");
+    says(&text, "\n14 documents, 0 failed");
 }
 
 /// What is said of commands that fail. None of them goes on to `echo never`.
@@ -240,6 +241,7 @@ It ended the shell | echo before⏎exec true
 It printed more than 1 MiB | echo before⏎yes
 The output is not the one in line 4 | echo before⏎```⏎```text⏎written⏎```⏎```sh⏎echo never
 + before | echo before⏎```⏎```text
+10.9.9.8 is in place of 10.0.0.1 | echo before; echo 10.9.9.9⏎```⏎```text⏎before⏎10.0.0.1⏎```⏎```sh⏎echo before; echo 10.9.9.8⏎```⏎```text⏎before⏎10.0.0.1
 For 1 s the output is not | echo before⏎```⏎<!-- until 1s -->⏎```sh⏎echo before; n=$((n + 1)); echo $n⏎```⏎```text⏎never
 is 0, and 1 is expected | true⏎```⏎<!-- exit 1 -->⏎```sh⏎echo before
 "#;
@@ -283,9 +285,10 @@ fn a_block_that_takes_too_long_is_ended_with_its_processes() {
 }
 
 #[test]
-fn blessing_writes_what_was_seen_into_both_languages_where_it_differs() {
+fn blessing_writes_all_outputs_of_a_run_into_both_languages() {
     let blocks = "```sh\necho 10.1.2.3\n```\n\n```text\n10.9.9.9\n```\n\n\
                   - item\n\n  ```sh\n  printf 'a\\n  b'\n  ```\n  ```text\n  old\n  ```\n\n\
+                  ```sh\nseq 5; echo 10.1.2.3 a\n```\n```text\n1\n...\n10.9.9.8 [..]\n```\n\n\
                   ```sh\necho nobody asks\n```\n";
     let english = |blocks: &str| format!("# English\n\n{blocks}");
     let chinese = |blocks: &str| format!("# 中文\n\n句子。\n\n{blocks}");
@@ -295,24 +298,34 @@ fn blessing_writes_what_was_seen_into_both_languages_where_it_differs() {
     ]);
     let (passed, text) = tree.run(&[("BLESS", "1")]);
     assert!(passed, "{text}");
-    says(&text, "1 outputs written");
     for place in ["docs/page.md:16:", "docs/page.zh-CN.md:18:"] {
         says(&text, &format!("\n{place} wrote what was seen.\n"));
     }
     let written = blocks.replace("  old\n", "  a\n    b\n");
+    let written = written
+        .replace("10.9.9.9", "10.1.2.3")
+        .replace("10.9.9.8", "10.1.2.3");
     assert_eq!(tree.read("docs/page.md"), english(&written));
     assert_eq!(tree.read("docs/page.zh-CN.md"), chinese(&written));
     assert!(tree.run(&[]).0, "it is right now");
 
-    let other = chinese(&blocks.replace("nobody asks", "another"));
-    let tree = Tree::new(&[
-        ("docs/page.md", &english(blocks)),
-        ("docs/page.zh-CN.md", &other),
-    ]);
-    let (passed, text) = tree.run(&[("BLESS", "1")]);
-    assert!(!passed);
-    says(&text, "their `sh` blocks differ");
-    assert_eq!(tree.read("docs/page.zh-CN.md"), other);
+    for (from, to, why) in [
+        ("nobody asks", "another", "their `sh` blocks differ"),
+        ("echo nobody asks", "exit 1", "It ended the shell"),
+    ] {
+        let other = chinese(&blocks.replace(from, to));
+        let ours = if from == "nobody asks" {
+            english(blocks)
+        } else {
+            english(&blocks.replace(from, to))
+        };
+        let tree = Tree::new(&[("docs/page.md", &ours), ("docs/page.zh-CN.md", &other)]);
+        let (passed, text) = tree.run(&[("BLESS", "1")]);
+        assert!(!passed);
+        says(&text, why);
+        assert_eq!(tree.read("docs/page.md"), ours);
+        assert_eq!(tree.read("docs/page.zh-CN.md"), other);
+    }
 }
 
 /// What the copy is, as a document sees it: the label and the registry of the run are there.

@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `languages` | what one language says and the other doesn't |
 //! | `links` | links to files and headings that aren't there |
+//! | `runs` | outputs of a document that are of different runs |
 //! | `commands` | verbs and variables of `make`, and files that aren't there; blocks that nothing runs |
 //! | `tables` | tables of the reference that aren't what the programs and the Makefile say |
 //! | `figures` | figures that aren't those which were measured |
@@ -23,6 +24,7 @@ mod commands;
 mod figures;
 mod languages;
 mod links;
+mod runs;
 pub mod tables;
 mod titles;
 mod tree;
@@ -49,6 +51,7 @@ pub fn check(root: &Path, programs: &Programs) -> Result<Vec<String>> {
     for check in [
         languages::check,
         links::check,
+        runs::check,
         commands::check,
         tables::check,
         figures::check,

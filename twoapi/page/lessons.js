@@ -16,9 +16,8 @@ by("try").onclick = () => {
     [inLanguage(what), command.replace("{namespace}", safe(pod?.namespace, "chesterns")).replace("{pod}", safe(pod?.name, "POD"))]);
   entries.push([t("watch"), `${location.origin}${location.pathname}?watch`]);
   by("commands").replaceChildren(...entries.map(([what, text]) => make("li", "", what, make("code", "", text), copyButton("copy", text))));
-  const code = make("img");
-  code.src = `page/qr.svg?${encodeURIComponent(entries[entries.length - 1][1])}`;
-  code.alt = "QR";
+  // Drawn by the server when it is asked for: the page itself needs nothing but itself.
+  const code = Object.assign(make("img"), { src: `page/qr.svg?${encodeURIComponent(entries[entries.length - 1][1])}`, alt: "QR" });
   by("commands").append(make("li", "", code));
   /** @type {HTMLDialogElement} */ (by("lessons")).showModal();
 };

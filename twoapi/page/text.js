@@ -41,4 +41,4 @@ export async function translate(to) {
 }
 
 /** English alone has a plural. @param {string} text */
-export const plural = (text) => text.replace(/\b1 (new )?(pod|request)s/g, "1 $1$2");
+export const plural = (text) => text.replace(/\b1 (new )?(Pod|request)s/g, "1 $1$2");

@@ -236,7 +236,7 @@ fn summary(outcomes: &[&Outcome]) -> String {
         return "fault switches are off there (FAULTS=true turns them on)".to_owned();
     }
     let mut sentence = format!(
-        "done on {} of {pods} pods",
+        "done on {} of {pods} Pods",
         count(|it| matches!(it, Outcome::Done))
     );
     if without > 0 {
@@ -275,10 +275,10 @@ impl Actions {
         let pods = discovery::addresses(&self.watched.resolver, &service.pods).await;
         let pods = pods.map_err(Refusal::unavailable)?;
         match action.pod {
-            None if pods.is_empty() => Err(Refusal::not_found("there are no pods")),
+            None if pods.is_empty() => Err(Refusal::not_found("there are no Pods")),
             None => Ok(pods),
             Some(pod) if pods.contains(&pod) => Ok(vec![pod]),
-            Some(pod) => Err(Refusal::not_found(format!("there is no pod {pod} there"))),
+            Some(pod) => Err(Refusal::not_found(format!("there is no Pod {pod} there"))),
         }
     }
 

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, header::ACCEPT_LANGUAGE};
 
 /// Each `{}` is a word, and `{0}` and `{1}` are where the words go.
 const SENTENCES: &[(&str, &str)] = &[
-    ("done on {} of {} pods", "已在 {1} 个 Pod 中的 {0} 个上完成"),
+    ("done on {} of {} Pods", "已在 {1} 个 Pod 中的 {0} 个上完成"),
     (", fault switches are off on {}", "，{0} 个未开启故障开关"),
     (
         "fault switches are off there (FAULTS=true turns them on)",
@@ -16,11 +16,11 @@ const SENTENCES: &[(&str, &str)] = &[
     ),
     (", but ", "，但 "),
     (" (and {} more)", "（另有 {0} 个）"),
-    (" doesn't answer", " 无应答"),
+    (" doesn't answer", " 无响应"),
     (" can't be reached", " 无法访问"),
-    (" answered {} ", " 应答 {0} "),
-    ("there are no pods", "没有 Pod"),
-    ("there is no pod {} there", "没有 Pod {0}"),
+    (" answered {} ", " 响应 {0} "),
+    ("there are no Pods", "没有 Pod"),
+    ("there is no Pod {} there", "没有 Pod {0}"),
     ("starting, {} s to go", "正在启动，还需 {0} 秒"),
     (
         "failing, as the fault switch {} says",
@@ -32,15 +32,15 @@ const SENTENCES: &[(&str, &str)] = &[
     ),
     (
         "answering {} later, as the fault switch {} says",
-        "故障开关 {1} 使应答延迟 {0}",
+        "故障开关 {1} 使响应延迟 {0}",
     ),
-    ("no answer", "无应答"),
+    ("no answer", "无响应"),
     ("stopping", "正在停止"),
     ("no requests to {}: ", "没有发往 {0} 的请求："),
     ("the name {} can't be resolved", "无法解析名称 {0}"),
     ("the name {} isn't resolved in time", "解析名称 {0} 超时"),
     (
-        "{} pods have been found, and {} of them are shown",
+        "{} Pods have been found, and {} of them are shown",
         "发现 {0} 个 Pod，显示其中 {1} 个",
     ),
     (
@@ -125,8 +125,8 @@ mod tests {
     fn sentences_are_chinese_with_their_words_and_figures() {
         for (english, expected) in [
             (
-                "oneapi: done on 2 of 3 pods, but 10.0.0.7:5000 doesn't answer (and 1 more); twoapi: done on 3 of 3 pods",
-                "oneapi：已在 3 个 Pod 中的 2 个上完成，但 10.0.0.7:5000 无应答（另有 1 个）；twoapi：已在 3 个 Pod 中的 3 个上完成",
+                "oneapi: done on 2 of 3 Pods, but 10.0.0.7:5000 doesn't answer (and 1 more); twoapi: done on 3 of 3 Pods",
+                "oneapi：已在 3 个 Pod 中的 2 个上完成，但 10.0.0.7:5000 无响应（另有 1 个）；twoapi：已在 3 个 Pod 中的 3 个上完成",
             ),
             (
                 "oneapi: failing, as the fault switch readiness says",
@@ -156,10 +156,10 @@ mod tests {
         let said = |language: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT_LANGUAGE, language.parse().unwrap());
-            spoken(&headers, "there are no pods".to_owned())
+            spoken(&headers, "there are no Pods".to_owned())
         };
         assert_eq!(said("zh"), "没有 Pod");
         assert_eq!(said("zh-CN,en;q=0.5"), "没有 Pod");
-        assert_eq!(said("en-US,zh;q=0.5"), "there are no pods");
+        assert_eq!(said("en-US,zh;q=0.5"), "there are no Pods");
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn check_same_origin(
     uri: &Uri,
     listed: &[String],
 ) -> Result<(), String> {
-    let others = "actions are for the page itself; programs ask the pods";
+    let others = "actions are for the page itself; programs ask the Pods";
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     // In HTTP/2 the host stands in the URI.
     let authority = uri.authority().map(Authority::as_str);

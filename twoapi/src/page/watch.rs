@@ -168,7 +168,7 @@ async fn find_pods(
                         listed.set(&addresses);
                         let many = addresses.len() > MAX_PODS;
                         let sentence = format!(
-                            "{} pods have been found, and {MAX_PODS} of them are shown",
+                            "{} Pods have been found, and {MAX_PODS} of them are shown",
                             addresses.len(),
                         );
                         found = addresses;

@@ -575,7 +575,7 @@ async fn a_burn_is_started_and_ended_by_the_page() {
     let twoapi = twoapi(oneapi.address, |_| {});
     let burn = r#"{"action":"burn","pod":"127.0.0.1","millicores":50,"seconds":600}"#;
     let answer = twoapi.act("same-origin", burn).await;
-    assert_eq!(answer, (200, "oneapi: done on 1 of 1 pods".to_owned()));
+    assert_eq!(answer, (200, "oneapi: done on 1 of 1 Pods".to_owned()));
     let burns = oneapi.burns().await;
     assert_eq!(burns[0]["asked_millicores"], 50, "{burns:?}");
     let mut events = twoapi.watch(0).await;
@@ -594,7 +594,7 @@ async fn a_burn_on_a_pod_that_hangs_is_not_done() {
     let address = hangs.local_addr().unwrap();
     let twoapi = twoapi(address, |_| {});
     let burn = r#"{"action":"burn","millicores":50,"seconds":600}"#;
-    let said = format!("oneapi: done on 0 of 1 pods, but {address} doesn't answer");
+    let said = format!("oneapi: done on 0 of 1 Pods, but {address} doesn't answer");
     assert_eq!(twoapi.act("same-origin", burn).await, (502, said));
 }
 
@@ -605,8 +605,8 @@ async fn burns_are_started_and_ended_on_one_pod_and_on_all_and_the_answer_says_w
         |pod: &str| format!(r#"{{"action":"burn","pod":{pod},"millicores":10,"seconds":600}}"#);
     let ended = |pod: &str| format!(r#"{{"action":"end burns","pod":{pod}}}"#);
     let port = pods.oneapis[0].address.port();
-    let all = format!("oneapi: done on 3 of 4 pods, but 127.0.0.200:{port} can't be reached");
-    let one = "oneapi: done on 1 of 1 pods".to_owned();
+    let all = format!("oneapi: done on 3 of 4 Pods, but 127.0.0.200:{port} can't be reached");
+    let one = "oneapi: done on 1 of 1 Pods".to_owned();
 
     assert_eq!(pods.act(&of("\"127.0.0.2\"")).await, (200, one.clone()));
     assert_eq!(pods.burning().await, [0, 1, 0]);
@@ -627,14 +627,14 @@ async fn a_switch_is_set_in_one_pod_and_in_all_and_where_it_is_refused_the_answe
         )
     };
     let one = pods.act(&set("\"127.0.0.3\"", "oneapi")).await;
-    assert_eq!(one, (200, "oneapi: done on 1 of 1 pods".to_owned()));
+    assert_eq!(one, (200, "oneapi: done on 1 of 1 Pods".to_owned()));
     assert_eq!(set_faults(&pods.oneapis), [0, 0, 1]);
     let all = pods.act(&set("null", "oneapi")).await;
-    assert_eq!(all, (200, "oneapi: done on 3 of 3 pods".to_owned()));
+    assert_eq!(all, (200, "oneapi: done on 3 of 3 Pods".to_owned()));
     assert_eq!(set_faults(&pods.oneapis), [1, 1, 1]);
     let (status, sentence) = pods.act(&set("null", "twoapi")).await;
     assert_eq!(status, 502, "{sentence}");
-    let (beginning, end) = ("twoapi: done on 0 of 3 pods, but 127.0.0.", " (and 2 more)");
+    let (beginning, end) = ("twoapi: done on 0 of 3 Pods, but 127.0.0.", " (and 2 more)");
     assert!(sentence.starts_with(beginning), "{sentence}");
     assert!(sentence.contains("FAULTS=true"), "{sentence}");
     assert!(sentence.ends_with(end), "{sentence}");
@@ -643,7 +643,7 @@ async fn a_switch_is_set_in_one_pod_and_in_all_and_where_it_is_refused_the_answe
 #[tokio::test(flavor = "multi_thread")]
 async fn switches_are_cleared_wherever_they_are_allowed() {
     let clear = |pod: &str| format!(r#"{{"action":"clear faults","pod":{pod}}}"#);
-    let done = |container: &str| format!("{container}: done on 3 of 3 pods");
+    let done = |container: &str| format!("{container}: done on 3 of 3 Pods");
     let none = |container: &str| {
         format!("{container}: fault switches are off there (FAULTS=true turns them on)")
     };
@@ -687,7 +687,7 @@ async fn switches_are_cleared_wherever_they_are_allowed() {
             &pods.twoapis
         };
         let port = services[0].address.port();
-        format!("{container}: done on 3 of 4 pods, but 127.0.0.200:{port} can't be reached")
+        format!("{container}: done on 3 of 4 Pods, but 127.0.0.200:{port} can't be reached")
     });
     assert_eq!(sentence, missing.join("; "));
     assert_eq!(set_faults(&pods.oneapis), [0, 0, 0], "all the same");

@@ -231,7 +231,7 @@ test("a name that somebody else has let lead to the page can look and not act", 
       await page.waitForFunction(() => document.getElementById("answer").textContent, null, { timeout: PATIENCE });
       const answer = await page.locator("#answer").innerText();
       assert.equal(answer.includes("PAGE_HOSTS"), refused, `${host}: ${answer}`);
-      assert.equal(answer === "oneapi: done on 2 of 2 pods", !refused, `${host}: ${answer}`);
+      assert.equal(answer === "oneapi: done on 2 of 2 Pods", !refused, `${host}: ${answer}`);
       await context.close();
     }
   } finally {

@@ -30,14 +30,14 @@ for (const [locale, width] of [["en-US", 1440], ["zh-CN", 390]]) {
       window.tell("pods", 30, { all: true, pods: ["a", "b", "c"].map((name) => window.pod(name, "1.0", "ready")) });
       window.answers(25, 20);
     });
-    await until(page, 0, zh ? "^1.0：3 个 Pod 中 3 个就绪$" : "^1.0: 3 of 3 pods ready$");
+    await until(page, 0, zh ? "^1.0：3 个 Pod 中 3 个就绪$" : "^1.0: 3 of 3 Pods ready$");
     assert.deepEqual((await halves(page))[0].slice(0, 3).toSpliced(1, 1), ["rest", zh ? "20 个请求，0 个失败" : "0 failed of 20"]);
     await page.evaluate(() => {
       const fresh = (name, state) => window.pod(name, "1.1", state, { started: [new Date(Date.now()).toISOString(), null] });
       window.tell("pods", 3, { pods: [fresh("x", "ready"), fresh("y", "ready"), fresh("z", "starting"), window.pod("a", "1.0", "stopping", { stop: { since_signal_seconds: 0, drain_seconds: 5, deadline_seconds: 30 } })] });
       window.answers(2, 9);
     });
-    await until(page, 0, zh ? "^正在更新 1.0 → 1.1：3 个新 Pod 中 2 个就绪，[\\d.]+ 秒$" : "^Updating 1.0 → 1.1: 2 of 3 new pods ready, [\\d.]+ s$");
+    await until(page, 0, zh ? "^正在更新 1.0 → 1.1：3 个新 Pod 中 2 个就绪，[\\d.]+ 秒$" : "^Updating 1.0 → 1.1: 2 of 3 new Pods ready, [\\d.]+ s$");
     const before = (await halves(page))[0];
     assert.deepEqual([before[0], before[2]], ["going", zh ? "9 个请求，0 个失败" : "0 failed of 9"]);
     await page.waitForFunction((before) => document.querySelector(".said").textContent !== before, before[1]);
@@ -45,11 +45,11 @@ for (const [locale, width] of [["en-US", 1440], ["zh-CN", 390]]) {
     await page.locator(".half.bad").waitFor();
     const [, , figure, causes] = (await halves(page))[0];
     assert.equal(figure, zh ? "11 个请求，2 个失败" : "2 failed of 11");
-    assert.match(causes, zh ? /^2 被重置，最长无应答时间 \d+ 毫秒（正常 100）$/ : /^2 reset, longest gap \d+ ms \(normal 100\)$/);
+    assert.match(causes, zh ? /^2 被重置，最长无响应时间 \d+ 毫秒（正常 100）$/ : /^2 reset, longest gap \d+ ms \(normal 100\)$/);
     const sizes = await page.evaluate(() => [...document.querySelectorAll("body *")].filter((one) => one.checkVisibility() && one.childNodes[0]?.nodeType === 3).map((one) => [parseFloat(getComputedStyle(one).fontSize), one.className]).sort((a, b) => b[0] - a[0]));
     assert.ok(sizes[0][1] === "figure" && sizes[0][0] > sizes[1][0], `the largest: ${sizes.slice(0, 2)}`);
     await page.evaluate(() => window.tell("pods", 0, { pods: ["x", "y", "z"].map((name) => window.pod(name, "1.1", "ready")), left: ["0/a", "0/b", "0/c"] }));
-    await until(page, 0, zh ? "^1.0 → 1.1：3 个 Pod，用时 [\\d.]+ 秒$" : "^1.0 → 1.1: 3 pods in [\\d.]+ s$");
+    await until(page, 0, zh ? "^1.0 → 1.1：3 个 Pod，用时 [\\d.]+ 秒$" : "^1.0 → 1.1: 3 Pods in [\\d.]+ s$");
     assert.deepEqual((await halves(page))[0].toSpliced(1, 1).slice(0, 2), ["bad", zh ? "11 个请求，2 个失败" : "2 failed of 11"]);
     assert.deepEqual(await axeFinds(page), []);
     assert.deepEqual(complaints, []);
@@ -68,14 +68,14 @@ test("the verdict on one Service stands beside the other's, green and red, until
     window.answers(28, 2, "refused", 1);
     window.tell("pods", 28, { left: ["0/1.0", "1/1.0"] });
   });
-  await until(page, 1, "^1.0 → 1.1: 1 pod");
-  assert.deepEqual((await halves(page)).map(([kind, said, figure]) => [kind, said.slice(0, 16), figure]), [["good", "1.0 → 1.1: 1 pod", "0 failed of 8"], ["bad", "1.0 → 1.1: 1 pod", "2 failed of 8"]]);
+  await until(page, 1, "^1.0 → 1.1: 1 Pod");
+  assert.deepEqual((await halves(page)).map(([kind, said, figure]) => [kind, said.slice(0, 16), figure]), [["good", "1.0 → 1.1: 1 Pod", "0 failed of 8"], ["bad", "1.0 → 1.1: 1 Pod", "2 failed of 8"]]);
   assert.deepEqual(await page.locator(".half h3").allInnerTexts(), ["chesterservice", "chestertwin"]);
   const tops = await page.evaluate(() => [...document.querySelectorAll(".figure")].map((figure) => figure.getBoundingClientRect().top));
   assert.equal(tops[0], tops[1], "side by side");
   await page.locator("#reset").click();
   await page.locator(".half.rest").nth(1).waitFor();
-  assert.deepEqual((await halves(page)).map(([kind, said, figure]) => [kind, said, figure]), Array(2).fill(["rest", "1.1: 1 of 1 pod ready", "0 failed of 0"]));
+  assert.deepEqual((await halves(page)).map(([kind, said, figure]) => [kind, said, figure]), Array(2).fill(["rest", "1.1: 1 of 1 Pod ready", "0 failed of 0"]));
   assert.deepEqual(complaints, []);
   await context.close();
 });

@@ -109,7 +109,7 @@ test("Enter in a field sets the switch", { timeout: 60_000 }, async () => {
   await page.locator("#all").click();
   await page.locator("#fault").focus();
   await page.keyboard.press("Enter");
-  await page.getByText("oneapi: done on 4 of 4 pods").waitFor({ timeout: PATIENCE });
+  await page.getByText("oneapi: done on 4 of 4 Pods").waitFor({ timeout: PATIENCE });
   await context.close();
 });
 

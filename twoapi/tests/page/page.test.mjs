@@ -140,7 +140,7 @@ test("a burn is started and ended in the page, in Chinese and in the dark, by ke
     await page.waitForFunction(() => [...document.querySelectorAll(".detail")].every((p) => !p.textContent), null, { timeout: PATIENCE });
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "English" }).click();
-    await page.getByRole("heading", { name: "Requests and pods", exact: true }).waitFor();
+    await page.getByRole("heading", { name: "Requests and Pods", exact: true }).waitFor();
     // What is written seldom is in the other language too.
     await page.waitForFunction(() => [...document.querySelectorAll(".act")].every((act) => act.getAttribute("aria-label").endsWith(", ready")), null, { timeout: PATIENCE });
     assert.deepEqual(complaints, []);

@@ -41,18 +41,18 @@ test("one polite sentence in four seconds tells what goes on, what has failed, a
   });
   const said = (wanted) => page.waitForFunction((wanted) => window.said.some(({ text }) => text.match(wanted)), wanted);
   await rest(page);
-  await said("^1.0: 3 of 3 pods ready; no request failed$");
+  await said("^1.0: 3 of 3 Pods ready; no request failed$");
   await page.evaluate(() => {
     for (let viewers = 2; viewers < 6; viewers++) window.tell("status", 0, { viewers, rate: 10 });
     window.tell("pods", 0, { pods: ["a", "b", "c"].map((name) => window.pod(name, "1.1", name === "c" ? "starting" : "ready", { started: [new Date().toISOString(), null] })), left: ["0/ka"] });
   });
-  await said("^Updating 1.0 → 1.1: 2 of 3 new pods ready; no request failed$");
+  await said("^Updating 1.0 → 1.1: 2 of 3 new Pods ready; no request failed$");
   await page.evaluate(() => {
     window.answers(0.1, 2, "reset");
     window.answers(0, 3);
     window.tell("pods", 0, { pods: [window.pod("c", "1.1", "ready")], left: ["0/kb", "0/kc"] });
   });
-  await said("^1.0 → 1.1: 3 pods in [\\d.]+ s; failed: 2$");
+  await said("^1.0 → 1.1: 3 Pods in [\\d.]+ s; failed: 2$");
   const all = await page.evaluate(() => window.said);
   for (let i = 1; i < all.length; i++) assert.ok(all[i].at - all[i - 1].at > 3900, JSON.stringify(all));
   assert.ok(!JSON.stringify(all).includes("viewer"), JSON.stringify(all));

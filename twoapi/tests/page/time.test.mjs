@@ -207,7 +207,7 @@ test("from twelve pods on the bars are thin, and from fifty on they are an area"
   for (const [count, bar, most] of [[11, 16, 22 * 18], [12, 6, 24 * 8], [49, 6, 98 * 8], [50, null, 96]]) {
     const { page, complaints, context } = await told(browser, fakes.url);
     await update(page, count);
-    await page.locator(".said", { hasText: `${count} new pods` }).waitFor();
+    await page.locator(".said", { hasText: `${count} new Pods` }).waitFor();
     const { rects, height } = await drawn(page);
     for (const size of [16, 6]) assert.equal(rects.some(([, , , , , high]) => high === size), size === bar, `${count} pods: ${size} px`);
     assert.ok(height <= 2 * 46 + 2 * 6 + most + 18, `${count} pods: ${height} px`);

@@ -52,7 +52,7 @@ test("after a killed pod the counter and the verdict say what the pods have coun
     assert.deepEqual(verdicts.map((verdict) => [verdict.kind, verdict.failed]), [["scale", failed]]);
     assert.match(await page.locator(".since").innerText(), new RegExp(`: ${failed} failed of `));
     assert.match(await page.locator(".figure").innerText(), new RegExp(`^${failed} failed of `));
-    assert.match(await page.locator("#changes strong").innerText(), /^3 → 2 pods$/);
+    assert.match(await page.locator("#changes strong").innerText(), /^3 → 2 Pods$/);
     assert.match(await page.locator("#changes p").innerText(), new RegExp(`, ${failed} failed`));
     assert.deepEqual(complaints, []);
   } finally {
@@ -70,9 +70,9 @@ for (const locale of ["en-US", "zh-CN"]) {
       for (const pod of fakes.pods) pod.answer = fails;
       const begin = Date.now();
       await page.locator("#status.silent").waitFor({ timeout: PATIENCE });
-      assert.match(await page.locator("#status").innerText(), locale === "zh-CN" ? /^1 秒无应答 · 实时/ : /^No answer for 1 s · Live/);
+      assert.match(await page.locator("#status").innerText(), locale === "zh-CN" ? /^1 秒无响应 · 实时/ : /^No answer for 1 s · Live/);
       // While it goes on, its figures are there and grow.
-      const said = page.locator(".said", { hasText: locale === "zh-CN" ? "请求失败，3 个 Pod 中 3 个就绪，4." : "Requests fail, 3 of 3 pods ready, 4." });
+      const said = page.locator(".said", { hasText: locale === "zh-CN" ? "请求失败，3 个 Pod 中 3 个就绪，4." : "Requests fail, 3 of 3 Pods ready, 4." });
       await said.waitFor({ timeout: PATIENCE });
       const { gap } = await state(page);
       assert.ok(gap > 3800 && gap < Date.now() - begin + 500, `a gap of ${gap} ms after ${Date.now() - begin} ms`);
@@ -158,7 +158,7 @@ test("opening the page beside a canary is no change, and a version that is added
     fakes.pods.push({ ...fakes.pods[0], ip: "127.0.76.4", name: "chesterdeployment-6f8b9d4c7-p004", version: "1.3", info: { started: began } });
     const after = await judged(page, 1);
     assert.deepEqual(after.verdicts.map((verdict) => [verdict.kind, verdict.pods, verdict.to]), [["added", 1, ["1.0", "1.1", "1.2", "1.3"]]]);
-    assert.match(await page.locator("#changes strong").innerText(), /^1\.0 \+ 1\.1 \+ 1\.2 \+ 1\.3: 1 pod added in [12][\d.]* s$/);
+    assert.match(await page.locator("#changes strong").innerText(), /^1\.0 \+ 1\.1 \+ 1\.2 \+ 1\.3: 1 Pod added in [12][\d.]* s$/);
     assert.deepEqual(complaints, []);
   } finally {
     await context.close();
@@ -179,7 +179,7 @@ for (const locale of ["en-US", "zh-CN"]) {
       const other = await watching(fakes, 2, "20");
       await page.locator("#rate label").getByText("0", { exact: true }).click();
       await sent.getByText(zh ? "实际发送 20，由其他观看者选择" : "20 are sent, another viewer's choice", { exact: true }).waitFor({ timeout: PATIENCE });
-      await page.locator("#status", { hasText: zh ? "此 Pod 有 2 个观看者" : "2 viewers of this pod" }).waitFor({ timeout: PATIENCE });
+      await page.locator("#status", { hasText: zh ? "此 Pod 有 2 个观看者" : "2 viewers of this Pod" }).waitFor({ timeout: PATIENCE });
       if (process.env.SHOTS) for (const colorScheme of ["light", "dark"]) {
         await page.emulateMedia({ colorScheme });
         await sleep(300);

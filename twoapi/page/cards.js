@@ -4,9 +4,8 @@
 
 import { make, write } from "./dom.js";
 import { calm, pattern, svg } from "./drawing.js";
-import { detailsOf } from "./facts.js";
+import { cpuOf, detailsOf } from "./facts.js";
 import { showGroups } from "./groups.js";
-import { cpuOf } from "./panel.js";
 import { language, t } from "./text.js";
 
 /** @typedef {import("./types.js").Pod} Pod */

@@ -28,6 +28,12 @@ export function placeOf(pod, now) {
   return [pod.ip, age, pod.node, restarts].filter(Boolean).join(" · ");
 }
 
+/** What it uses, of what it may. @param {{ cpu: number | null, limit: number | null }} it */
+export function cpuOf({ cpu, limit }) {
+  const used = cpu === null ? "–" : `${cpu}m`;
+  return `${t("cpu")} ${limit ? t("of", { n: used, limit }) : used}`;
+}
+
 /** The last probes of a container. @param {import("./types.js").Container} container */
 export function probesOf({ probes }) {
   return probes.length ? `${t("probes")}${t("colon")}${probes.map((probe) => Object.values(probe).join(" ")).join(t("comma"))}` : "";

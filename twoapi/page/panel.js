@@ -1,7 +1,7 @@
 // The panel at the side, in which a reader looks at a pod, or at all of them, says what will come, and acts.
 
 import { by, make, write } from "./dom.js";
-import { detailsOf, placeOf, probesOf } from "./facts.js";
+import { cpuOf, detailsOf, placeOf, probesOf } from "./facts.js";
 import { clock, live } from "./live.js";
 import { inLanguage, language, t } from "./text.js";
 
@@ -57,12 +57,6 @@ export function showPanel(story, now, isOld) {
   facts.forEach((text, i) => write(by("facts").children[i] ?? by("facts").appendChild(make("li")), text));
   [...by("fault").children].forEach((option, i) => write(option, inLanguage(lessons.switches[i][1])));
   [...by("expected").children].forEach((option, i) => write(option, inLanguage(lessons.expectations[i])));
-}
-
-/** What it uses, of what it may. @param {{ cpu: number | null, limit: number | null }} it */
-export function cpuOf({ cpu, limit }) {
-  const used = cpu === null ? "–" : `${cpu}m`;
-  return `${t("cpu")} ${limit ? t("of", { n: used, limit }) : used}`;
 }
 
 by("panel-close").onclick = () => {

@@ -65,16 +65,14 @@ fn main() {
             "const {name}: Encoded = Encoded {{ language: {language:?}, etag: \"\\\"{hash}\\\"\", bytes: include_bytes!({path:?}) }};\n"
         );
     };
-    for (place, language) in ["en", "zh"].into_iter().enumerate() {
+    let document_in = |place, language| {
         let document = document.replace("lang=\"en\"", &format!("lang=\"{language}\""));
-        let document = document.replacen("{texts}", &texts_in(&texts, place), 1);
-        add(&language.to_uppercase(), language, document.as_bytes());
-        add(
-            &format!("{}_GZIP", language.to_uppercase()),
-            language,
-            &compressed(&document),
-        );
-    }
+        document.replacen("{texts}", &texts_in(&texts, place), 1)
+    };
+    let (english, chinese) = (document_in(0, "en"), document_in(1, "zh"));
+    add("EN", "en", english.as_bytes());
+    add("EN_GZIP", "en", &compressed(&english));
+    add("ZH_GZIP", "zh", &compressed(&chinese));
     fs::write(out.join("document.rs"), table).expect("OUT_DIR can be written");
 }
 

@@ -66,7 +66,7 @@ export function headline(story, now) {
     const [said, figure, causes, all] = half.querySelectorAll("p");
     write(said, open || !over ? sayGoing(story, service, open, now) : sayWhat(over));
     write(figure, t("figure", { f: number(shown.failed), n: number(shown.requests) }));
-    const parts = Object.entries(shown.outcomes).map(([outcome, count]) => `${number(count)} ${outcomeName(outcome)}`);
+    const parts = Object.entries(shown.outcomes).map(([outcome, count]) => t("counted", { n: number(count), what: outcomeName(outcome) }));
     if (shown.longest_gap_ms) parts.push(t("longest", { g: shown.longest_gap_ms, n: shown.normal_gap_ms || "–" }));
     write(causes, parts.join(t("comma")));
     write(all, shown === total ? since : t("figureSince", { since, f: number(total.failed), n: number(total.requests) }));

@@ -126,6 +126,7 @@ function show(story, now, real) {
   const failures = new Set(story.sides.flatMap((side) => Object.keys(side.outcomes)));
   for (const outcome of failures) legend.push([outcome, sign(outcome), outcomeName(outcome)]);
   if (story.sides.some((side) => side.late)) legend.push(["late", "○ ", t("late")]);
+  if (story.blind.length) legend.push(["blind", "▒ ", t("unobserved")]);
   showLegend(by("legend"), legend);
   headline(story, now);
   showPanel(story, now, isOld);

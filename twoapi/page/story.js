@@ -223,11 +223,12 @@ export class Story {
     return t - this.found < FIRST_LOOK_MS;
   }
 
-  /** @param {Pod} pod @param {number} t */
-  leave(pod, t) {
+  /** @param {Pod} pod @param {number} t @param {number} [gone] since when it wasn't there, if that is known */
+  leave(pod, t, gone) {
     // The server says so a while after the last answer.
-    const silent = this.silent.get(pod.id) ?? t;
-    this.moment(silent < (this.side(pod.service).open?.begin ?? t) ? t : silent, pod, "end", t);
+    const silent = gone ?? this.silent.get(pod.id) ?? t;
+    const isOld = silent < (this.side(pod.service).open?.begin ?? t);
+    this.moment(gone ?? (isOld ? t : silent), pod, "end", t);
     this.lives.end(pod.id, silent);
     this.silent.delete(pod.id);
     this.pods.delete(pod.id);
@@ -305,7 +306,8 @@ export class Story {
   tick(now) {
     for (const [id, t] of this.unseen) {
       const pod = this.pods.get(id);
-      if (now - t > UNSEEN_MS && pod) this.leave(pod, now);
+      // It was gone when the others were found.
+      if (now - t > UNSEEN_MS && pod) this.leave(pod, now, t);
     }
     this.sides.forEach(({ open }, service) => {
       if (!open) return;

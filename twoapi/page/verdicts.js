@@ -20,7 +20,7 @@ export function sayWhat(v) {
 /** A verdict in a sentence. @param {Verdict} v */
 function sentence(v, expected = /** @type {string[] | null} */ (null)) {
   const parts = [sayWhat(v), t("requests", { n: v.requests.toLocaleString(language()), f: v.failed })];
-  for (const [outcome, count] of Object.entries(v.outcomes)) parts.push(`${count} ${outcomeName(outcome)}`);
+  for (const [outcome, count] of Object.entries(v.outcomes)) parts.push(t("counted", { n: count, what: outcomeName(outcome) }));
   if (v.longest_gap_ms !== null) parts.push(t("longest", { g: v.longest_gap_ms, n: v.normal_gap_ms }));
   if (v.late) parts.push(t("lateOnes", { n: v.late }));
   if (v.stuck) parts.push(t("stuck", { n: v.stuck }));

@@ -45,7 +45,7 @@ for (const [locale, width] of [["en-US", 1440], ["zh-CN", 390]]) {
     await page.locator(".half.bad").waitFor();
     const [, , figure, causes] = (await halves(page))[0];
     assert.equal(figure, zh ? "11 个请求，2 个失败" : "2 failed of 11");
-    assert.match(causes, zh ? /^2 被重置，最长无响应时间 \d+ 毫秒（正常 100）$/ : /^2 reset, longest gap \d+ ms \(normal 100\)$/);
+    assert.match(causes, zh ? /^2 个被重置，最长无响应时间 \d+ 毫秒（正常 100）$/ : /^2 reset, longest gap \d+ ms \(normal 100\)$/);
     const sizes = await page.evaluate(() => [...document.querySelectorAll("body *")].filter((one) => one.checkVisibility() && one.childNodes[0]?.nodeType === 3).map((one) => [parseFloat(getComputedStyle(one).fontSize), one.className]).sort((a, b) => b[0] - a[0]));
     assert.ok(sizes[0][1] === "figure" && sizes[0][0] > sizes[1][0], `the largest: ${sizes.slice(0, 2)}`);
     await page.evaluate(() => window.tell("pods", 0, { pods: ["x", "y", "z"].map((name) => window.pod(name, "1.1", "ready")), left: ["0/a", "0/b", "0/c"] }));

@@ -139,6 +139,8 @@ test("a pod that left while nobody looked is missed", () => {
   story.hear({ t: 2600, pods: [pod("a", "ready")] });
   story.tick(8000);
   assert.deepEqual(story.moments.map((moment) => [moment.kind, moment.pod]), [["end", "b"]]);
+  assert.equal(story.moments[0].t, 2500, "it wasn't there any more when the others were found");
+  assert.equal(story.lives.of(0, 0, 8000).find(({ name }) => name === "b")?.end, 2500, "and so its bar ends there");
 });
 
 test("half an hour at fifty a second stays bounded", () => {

@@ -250,7 +250,7 @@ pub fn compare(
 mod tests {
     use super::*;
 
-    /// What a document has, and what matches it (`=`), or doesn't (`≠`). `⏎` ends a line.
+    /// The rule, if any; what a document has, and what matches it (`=`), or doesn't (`≠`). `⏎` ends a line.
     const CASES: &str = r#"
 after 3s ≠ after 4s
 took 250 millicores ≠ took 251 millicores
@@ -296,82 +296,68 @@ a⏎...⏎d ≠ a⏎b
 10.0.0.1⏎10.0.0.2⏎10.0.0.1 ≠ 10.9.9.9⏎10.9.9.8⏎10.9.9.8
 10.0.0.1⏎10.0.0.2 ≠ 10.9.9.9⏎10.9.9.9
 a-76d99fd7f-b94sd⏎a-76d99fd7f-bn525 ≠ a-76d99fd7f-b94sd⏎a-5d79c7596-bn525
+NAME   A⏎x      y   = NAME A⏎x   y⏎
+  a: b ≠ a: b
+a ≠ a⏎b
+a⏎b ≠ a
+a⏎b ≠ b⏎a
+order: a⏎b = b⏎a
+order: a⏎b ≠ b⏎b
+order: a⏎... = b⏎a⏎c
+close: burnt 250 of 1.5 = burnt 300 of 1.25
+close: burnt 250 ≠ burnt 301
+close: burnt 250 ≠ used 250
+close: a 0 ≠ a 1
+close order: b 9⏎a 20 = a 19⏎b 10
+vary: 1.5 of 0 = 7 of 123
+vary: 1.5 of 3 ≠ some of 3
+vary: 10.0.0.1⏎10.0.0.1 = 10.9.9.9⏎10.9.9.8
 "#;
+
+    fn rule(words: &str) -> Rule {
+        Rule {
+            any_order: words.contains("order"),
+            numbers: match words {
+                _ if words.contains("close") => 0.2,
+                "vary" => f64::INFINITY,
+                _ => 0.0,
+            },
+        }
+    }
 
     #[test]
     fn what_differs_from_run_to_run_may_differ_and_what_is_the_same_stays_it() {
+        let words = Regex::new("^((?:close|order|vary| )+): ").unwrap();
         for case in CASES.trim_matches('\n').lines() {
-            let (parts, matches) = match case.split_once(" = ") {
+            let rule = rule(words.captures(case).map_or("", |it| it.extract::<1>().1[0]));
+            let text = words.replace(case, "").replace('⏎', "\n");
+            let (parts, matches) = match text.split_once(" = ") {
                 Some(parts) => (parts, true),
-                None => (case.split_once(" ≠ ").unwrap(), false),
+                None => (text.split_once(" ≠ ").unwrap(), false),
             };
-            let (expected, seen) = (parts.0.replace('⏎', "\n"), parts.1.replace('⏎', "\n"));
-            let compared = compare(&expected, &seen, Rule::default(), &mut Some(Vec::new()));
+            let compared = compare(parts.0, parts.1, rule, &mut Some(Vec::new()));
             assert_eq!(compared.is_ok(), matches, "{case}: {compared:?}");
         }
     }
 
     #[test]
-    fn what_was_one_in_an_earlier_output_is_one_in_a_later_one() {
+    fn what_was_one_in_an_earlier_output_is_one_in_a_later_one_and_a_difference_shows_both() {
         let mut known = Some(Vec::new());
-        let order = Rule {
-            any_order: true,
-            ..Rule::default()
-        };
-        let vary = Rule {
-            numbers: f64::INFINITY,
-            ..Rule::default()
-        };
-        let mut compare = |expected, seen, rule| compare(expected, seen, rule, &mut known);
-        assert!(compare("a 10.0.0.1\nb 10.0.0.2", "a 10.9.9.9\nb 10.9.9.8", order).is_ok());
-        assert!(compare("10.0.0.1\n10.0.0.2", "10.9.9.8\n10.9.9.9", order).is_ok());
-        assert!(compare("10.0.0.3\n1", "10.9.9.7\n2", order).is_err());
+        let mut compare = |expected, seen| compare(expected, seen, rule("close order"), &mut known);
+        assert!(compare("a 10.0.0.1\nb 10.0.0.2", "a 10.9.9.9\nb 10.9.9.8").is_ok());
+        assert!(compare("10.0.0.1\n10.0.0.2", "10.9.9.8\n10.9.9.9").is_ok());
+        assert!(compare("10.0.0.3\na", "10.9.9.7\nb").is_err());
         assert!(
-            compare("10.0.0.3", "10.9.9.6", order).is_ok(),
-            "an attempt that fails leaves nothing"
+            compare("10.0.0.3", "10.9.9.6").is_ok(),
+            "what fails leaves nothing"
         );
-        assert!(
-            compare("10.0.0.1", "10.9.9.8", vary).is_ok(),
-            "whichever it is"
-        );
-        let why = compare("ip is 10.0.0.1", "ip is 10.9.9.8", order).unwrap_err();
+        let why = compare("ip is 10.0.0.1", "ip is 10.9.9.8").unwrap_err();
+        let both = "- ip is 10.0.0.1\n+ ip is 10.9.9.8\n";
+        let before = "10.9.9.8 is in place of 10.0.0.1, and 10.9.9.9 was in place of 10.0.0.1.";
+        assert_eq!(why, both.to_owned() + before);
+        let why = compare("a\na 250 of 1.5\n", "a\na 301 of 1.25\n").unwrap_err();
         assert_eq!(
             why,
-            "- ip is 10.0.0.1\n+ ip is 10.9.9.8\n10.9.9.8 is in place of 10.0.0.1, and 10.9.9.9 was in place of 10.0.0.1."
-        );
-    }
-
-    #[test]
-    fn outputs_match_as_their_rule_says_and_a_difference_shows_both() {
-        let rule = |any_order, numbers| Rule { any_order, numbers };
-        let exact = Rule::default();
-        let close = rule(false, 0.2);
-        let vary = rule(false, f64::INFINITY);
-        for (rule, expected, seen, matches) in [
-            (exact, "NAME   A\nx      y  \n", "NAME A\nx   y\n\n", true),
-            (exact, "  a: b\n", "a: b\n", false),
-            (exact, "a 1.0", "a 1", false),
-            (exact, "a\nb\n", "b\na\n", false),
-            (exact, "a\n", "a\nb\n", false),
-            (exact, "a\nb\n", "a\n", false),
-            (rule(true, 0.0), "a\nb\n", "b\na\n", true),
-            (rule(true, 0.0), "a\nb\n", "b\nb\n", false),
-            (rule(true, 0.0), "a\n...\n", "b\na\nc\n", true),
-            (close, "burnt 250 of 1.5\n", "burnt 300 of 1.25\n", true),
-            (close, "burnt 250\n", "burnt 301\n", false),
-            (close, "burnt 250\n", "used 250\n", false),
-            (close, "a 0\n", "a 1\n", false),
-            (rule(true, 0.2), "b 9\na 20\n", "a 19\nb 10\n", true),
-            (vary, "1.5 of 0\n", "7 of 123\n", true),
-            (vary, "1.5 of 3\n", "some of 3\n", false),
-        ] {
-            let compared = compare(expected, seen, rule, &mut None);
-            assert_eq!(compared.is_ok(), matches, "{seen}: {compared:?}");
-        }
-        let shown =
-            compare("a\na 250 of 1.5\n", "a\na 301 of 1.25\n", close, &mut None).unwrap_err();
-        assert_eq!(
-            shown,
             "- a 250 of 1.5\n+ a 301 of 1.25\n301 is too far from 250."
         );
     }

@@ -137,7 +137,8 @@ impl Runner<'_> {
                     report.compared += 1;
                     report.outputs.push((index, output));
                 }
-                Err(_) if self.bless && ran.end == Ok(block.exit) => {
+                Err(problem) if self.bless && ran.end == Ok(block.exit) => {
+                    println!("{problem}");
                     report.outputs.push((index, ran.output));
                 }
                 Err(problem) => {

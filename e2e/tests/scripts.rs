@@ -229,6 +229,8 @@ fn doctor_finds_nothing_where_all_is_well_and_leaves_nothing_behind() {
         assert!(pod.contains(expected), "{pod}");
     }
     assert!(!pods[1].contains("nodeName"), "any node is good enough");
+    let resources = [0, 1].map(|pod| pods[pod].contains("resources:"));
+    assert_eq!(resources, [false, true], "a full node takes it too");
     let namespace = machine.written("kubectl.namespace").unwrap();
     let name = namespace
         .lines()

@@ -168,48 +168,45 @@ impl<'a> Line<'a> {
 struct Wrong(usize, String);
 
 impl Wrong {
-    fn note(&mut self, expected: &[Line<'_>], seen: Option<&&str>, why: &str) {
+    fn note(&mut self, expected: &[Line<'_>], seen: Option<&(usize, &str)>, why: &str) {
         if expected.len() < self.0 {
-            let (line, seen) = (
-                expected.first().map_or("the end", |it| it.text),
-                seen.unwrap_or(&"the end"),
-            );
+            let line = expected.first().map_or("the end", |it| it.text);
+            let seen = seen.map_or("the end", |it| it.1);
             *self = Self(expected.len(), format!("- {line}\n+ {seen}\n{why}"));
         }
     }
 }
 
-/// The lines that were seen, last first, elided as those of the document, and what is known then.
+/// The lines that were seen, by their index, elided as those of the document, last first; and what is known then.
 fn matched(
     expected: &[Line<'_>],
-    seen: &[&str],
+    seen: &[(usize, &str)],
     rule: Rule,
     known: &Known,
     wrong: &mut Wrong,
-) -> Option<(Vec<String>, Known)> {
+) -> Option<(Vec<(usize, String)>, Known)> {
     let Some((first, rest)) = expected.split_first() else {
         wrong.note(expected, seen.first(), "");
         return seen.is_empty().then(|| (Vec::new(), known.clone()));
     };
-    let next = |line: String, seen: &[&str], known: &Known, wrong: &mut Wrong| {
+    let next = |line, seen: &[_], known: &Known, wrong: &mut Wrong| {
         let (mut lines, known) = matched(rest, seen, rule, known, wrong)?;
         lines.push(line);
         Some((lines, known))
     };
     if first.text == LINES {
-        return (0..=seen.len()).find_map(|at| next(LINES.to_owned(), &seen[at..], known, wrong));
+        let line = (usize::MAX, LINES.to_owned());
+        return (0..=seen.len()).find_map(|at| next(line.clone(), &seen[at..], known, wrong));
     }
     if seen.is_empty() {
         wrong.note(expected, None, "");
     }
     let tries = seen.len().min(if rule.any_order { usize::MAX } else { 1 });
-    (0..tries).find_map(|at| match first.matches(seen[at], rule, known) {
-        Ok((line, known)) => next(
-            line,
-            &[&seen[..at], &seen[at + 1..]].concat(),
-            &known,
-            wrong,
-        ),
+    (0..tries).find_map(|at| match first.matches(seen[at].1, rule, known) {
+        Ok((line, known)) => {
+            let rest = [&seen[..at], &seen[at + 1..]].concat();
+            next((seen[at].0, line), &rest, &known, wrong)
+        }
         Err(why) => {
             wrong.note(expected, seen.get(at), &why);
             None
@@ -229,16 +226,25 @@ pub fn compare(
         .lines()
         .map(|line| Line::new(line.trim_end(), rule));
     let seen = seen.replace('\r', "");
-    let seen: Vec<&str> = seen.trim_end().lines().map(str::trim_end).collect();
+    let seen: Vec<_> = seen
+        .trim_end()
+        .lines()
+        .map(str::trim_end)
+        .enumerate()
+        .collect();
     let mut wrong = Wrong(usize::MAX, String::new());
     let vary = rule.numbers.is_infinite();
     let before = if vary { &None } else { &*known };
     match matched(&lines.collect::<Vec<_>>(), &seen, rule, before, &mut wrong) {
         Some((mut lines, now)) => {
             lines.reverse();
+            if rule.any_order {
+                lines.sort();
+            }
             if !vary {
                 *known = now;
             }
+            let lines: Vec<_> = lines.into_iter().map(|(_, line)| line).collect();
             Ok(lines.join("\n"))
         }
         None => Err(wrong.1),
@@ -369,5 +375,16 @@ vary: 10.0.0.1⏎10.0.0.1 = 10.9.9.9⏎10.9.9.8
         let written = compare(expected, seen, Rule::default(), &mut None).unwrap();
         let elided = "NAME                AGE\n...\nx-5d79c7596-lgds2   [..]   12s\n...";
         assert_eq!(written, elided);
+        let compared = compare(
+            "a 1\nb\na 2\n...\n",
+            "d\na 2\na 1\nb",
+            rule("order"),
+            &mut None,
+        );
+        assert_eq!(
+            compared.unwrap(),
+            "a 2\na 1\nb\n...",
+            "in the order of the run"
+        );
     }
 }

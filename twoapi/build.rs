@@ -157,6 +157,7 @@ fn minified(script: &str) -> String {
     Codegen::new()
         .with_options(options)
         .with_scoping(shorter.scoping)
+        .with_private_member_mappings(shorter.class_private_mappings)
         .build(&program)
         .code
 }

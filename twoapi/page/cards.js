@@ -3,7 +3,7 @@
 // over, the cards are put in order.
 
 import { make, write } from "./dom.js";
-import { calm, pattern, svg } from "./drawing.js";
+import { pattern, svg } from "./drawing.js";
 import { cpuOf, detailsOf } from "./facts.js";
 import { showGroups } from "./groups.js";
 import { language, t } from "./text.js";
@@ -23,7 +23,7 @@ const within = (item, name) => /** @type {HTMLElement} */ (item.querySelector(na
 
 export class Cards {
   /** @type {Place[]} */
-  places = [];
+  #places = [];
 
   /** @param {HTMLElement} place @param {string} label @param {number} service @param {(pod: Pod) => void} onAct */
   constructor(place, label, service, onAct) {
@@ -47,14 +47,14 @@ export class Cards {
     const retold = this.language !== language();
     this.language = language();
     const fresh = new Set(pods);
-    for (const place of this.places) {
+    for (const place of this.#places) {
       const before = place.pod;
       if (!before) continue;
       // A pod may say its name later than its address.
       const pod = pods.find(({ id, name }) => id === before.id && (name === before.name || !before.name));
       if (pod) {
         fresh.delete(pod);
-        if (pod !== before || place.left || retold) this.update(place, pod);
+        if (pod !== before || place.left || retold) this.#update(place, pod);
         place.left = 0;
       } else if (!place.left) {
         place.left = now;
@@ -69,44 +69,39 @@ export class Cards {
       }
     }
     for (const pod of fresh) {
-      let place = this.places.find((free) => !free.pod);
+      let place = this.#places.find((free) => !free.pod);
       if (!place) {
         place = { item: this.list.appendChild(make("li", "card")), pod: null, cpu: [], left: 0 };
-        this.places.push(place);
+        this.#places.push(place);
       }
       place.cpu = [];
       place.left = 0;
-      this.fill(place);
-      this.update(place, pod);
+      this.#fill(place);
+      this.#update(place, pod);
     }
-    this.list.classList.toggle("many", this.places.length > MANY);
-    for (const place of this.places) if (place.pod && !place.left) this.progress(place, story, now, isOld);
-    if (!story.side(this.service).open) this.sort();
-    write(this.empty, pods.length || this.places.some((place) => place.pod) ? "" : t("noPods", { names }));
+    // An update has twice as many for a while, and they don't become dots for that.
+    this.list.classList.toggle("many", Math.max(story.side(this.service).open?.from.length ?? pods.length, pods.length / 2) > MANY);
+    for (const place of this.#places) if (place.pod && !place.left) this.#progress(place, story, now, isOld);
+    if (!story.side(this.service).open) this.#sort();
+    write(this.empty, pods.length || this.#places.some((place) => place.pod) ? "" : t("noPods", { names }));
   }
 
   /** Puts the cards in order. Behind them as many places are free as there are cards: an update may need them. */
-  sort() {
-    const free = this.places.filter((place) => !place.pod);
-    const taken = this.places.filter((place) => place.pod).sort((a, b) => (nameOf(a.pod) < nameOf(b.pod) ? -1 : 1));
-    const inOrder = taken.every((place, i) => place === this.places[i]);
-    const before = inOrder ? [] : taken.map(({ item }) => item.getBoundingClientRect());
+  #sort() {
+    const free = this.#places.filter((place) => !place.pod);
+    const taken = this.#places.filter((place) => place.pod).sort((a, b) => (nameOf(a.pod) < nameOf(b.pod) ? -1 : 1));
+    const inOrder = taken.every((place, i) => place === this.#places[i]);
     for (const { item } of free.splice(taken.length)) item.remove();
-    this.places = [...taken, ...free];
+    this.#places = [...taken, ...free];
     if (inOrder) return;
     // What is moved loses the focus.
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
-    this.list.append(...this.places.map(({ item }) => item));
+    this.list.append(...this.#places.map(({ item }) => item));
     focused?.focus({ preventScroll: true });
-    if (calm()) return;
-    taken.forEach(({ item }, i) => {
-      const { x, y } = item.getBoundingClientRect();
-      item.animate({ transform: [`translate(${before[i].x - x}px, ${before[i].y - y}px)`, "none"] }, { duration: 500, easing: "ease" });
-    });
   }
 
   /** @param {Place} place */
-  fill({ item }) {
+  #fill({ item }) {
     const spark = svg("", "own", "spark", `0 0 ${SPARK - 1} 10`);
     spark.setAttribute("preserveAspectRatio", "none");
     const act = make("button", "act", "⋯");
@@ -117,7 +112,7 @@ export class Cards {
   }
 
   /** @param {Place} place @param {Pod} pod */
-  update(place, pod) {
+  #update(place, pod) {
     const { item } = place;
     const before = place.pod;
     place.pod = pod;
@@ -127,7 +122,8 @@ export class Cards {
     write(within(item, ".name"), name.replace(/.*-(?=[b-z\d]{5}$)/, ""));
     const act = /** @type {HTMLButtonElement} */ (within(item, ".act"));
     act.onclick = () => place.pod && this.onAct(place.pod);
-    act.setAttribute("aria-label", `${name}${t("comma")}${t(pod.state)}`);
+    act.title = `${name}${t("comma")}${t(pod.state)}`;
+    act.setAttribute("aria-label", act.title);
     if (pod.cpu !== null && pod !== before) place.cpu = [...place.cpu.slice(1 - SPARK), pod.cpu];
     const most = Math.max(pod.limit ?? 0, 100, ...place.cpu);
     const points = place.cpu.map((cpu, i) => `${i ? "L" : "M"}${SPARK - place.cpu.length + i} ${10 - (cpu / most) * 9.5}`);
@@ -138,7 +134,7 @@ export class Cards {
   }
 
   /** What goes on by itself. @param {Place} place @param {import("./story.js").Story} story @param {number} now @param {boolean} isOld */
-  progress({ item, pod }, story, now, isOld) {
+  #progress({ item, pod }, story, now, isOld) {
     if (!pod) return;
     const version = pod.version ?? "";
     if (item.dataset.version !== version && version) {

@@ -28,8 +28,12 @@ export function offerChoices(onRate, onChange) {
     onChange();
   };
   const speak = (/** @type {string} */ to) => translate(to).then(() => apply());
-  by("language").onclick = () => speak((chosen.language = by("language").lang));
-  by("theme").onclick = () => apply((chosen.theme = by("theme").dataset.t));
+  const keep = (/** @type {string} */ key, /** @type {string | undefined} */ value) => {
+    try { chosen[key] = value; } catch { /* there is no room for it */ }
+    return value;
+  };
+  by("language").onclick = () => speak(keep("language", by("language").lang) ?? "");
+  by("theme").onclick = () => apply(keep("theme", by("theme").dataset.t));
   isDark.onchange = () => apply();
   // Paper is white.
   onbeforeprint = () => apply("light");
@@ -42,7 +46,7 @@ export function offerChoices(onRate, onChange) {
     input.checked = number === rate;
     input.onchange = () => {
       onRate(number);
-      chosen.rate = String(number);
+      keep("rate", String(number));
     };
     by("rate").append(make("label", "", input, String(number)));
   }

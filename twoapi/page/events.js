@@ -11,7 +11,7 @@ let happened = "";
 /** @param {import("./story.js").Story} story @param {number} now */
 export function showEvents(story, now) {
   if (!/** @type {HTMLDetailsElement} */ (by("events")).open) return;
-  const moments = story.moments.filter((moment) => moment.t <= now).slice(-MOST).reverse();
+  const moments = story.moments.filter((moment) => moment.t <= now).slice(-MOST).sort((a, b) => b.t - a.t);
   const key = [language(), moments.length, moments[0]?.t].join();
   if (key === happened) return;
   happened = key;

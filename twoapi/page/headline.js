@@ -56,7 +56,7 @@ export function headline(story, now) {
   /** @type {HTMLElement[]} */ ([...by("halves").children]).forEach((half, service) => {
     const side = story.side(service);
     const { open } = side;
-    const over = story.changes.find(({ verdict, begin }) => verdict.service === service && begin > reset)?.verdict;
+    const over = story.changes.find(({ verdict }) => verdict.service === service && Date.parse(verdict.at) > reset)?.verdict;
     /** @type {Pick<Verdict, "requests" | "failed" | "outcomes" | "longest_gap_ms" | "normal_gap_ms">} */
     const total = { requests: side.ok + side.failed, failed: side.failed, outcomes: {}, longest_gap_ms: side.gap && Math.round(side.gap), normal_gap_ms: Math.round(side.normal || story.normal) };
     const shown = open ? story.judge(service, open, now) : over ?? total;

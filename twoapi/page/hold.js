@@ -1,14 +1,16 @@
-// For who teaches: the picture is held, a moment is marked, and the page fills the screen.
+// For those who teach: the axis of time is frozen, a moment is marked, and the page fills the screen.
 
 import { by } from "./dom.js";
-import { clock, live } from "./live.js";
+import { DELAY_MS, clock, live } from "./live.js";
 
-/** Whether the picture is held. What happens meanwhile is taken all the same. */
-export let held = false;
+/** The time at which the axis is frozen, and 0 while it runs. All the rest of the page goes on. */
+export let held = 0;
 
 by("hold").onclick = () => {
-  held = !held;
-  by("hold").setAttribute("aria-pressed", String(held));
+  held = held ? 0 : clock() - DELAY_MS;
+  by("hold").setAttribute("aria-pressed", String(held > 0));
 };
 by("mark").onclick = () => live.hear({ t: clock(), marker: true });
-by("full").onclick = () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen());
+// Not every browser has it, nor allows it everywhere.
+by("full").hidden = !document.fullscreenEnabled;
+by("full").onclick = () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()).catch(() => {});

@@ -18,6 +18,7 @@ by("try").onclick = () => {
   by("commands").replaceChildren(...entries.map(([what, text]) => make("li", "", what, make("code", "", text), copyButton("copy", text))));
   // Drawn by the server when it is asked for: the page itself needs nothing but itself.
   const code = Object.assign(make("img"), { src: `page/qr.svg?${encodeURIComponent(entries[entries.length - 1][1])}`, alt: "QR" });
-  by("commands").append(make("li", "", code));
+  // No phone can open an address of this machine.
+  if (location.hostname !== "localhost") by("commands").append(make("li", "", code));
   /** @type {HTMLDialogElement} */ (by("lessons")).showModal();
 };

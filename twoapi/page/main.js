@@ -32,7 +32,7 @@ const SILENT_MS = 1000;
 /** @type {{ label: string, pods: string, traffic: string | null }[]} */
 let services = [];
 /** Who only watches chooses nothing for the others. */
-const isWatching = location.search === "?watch";
+const isWatching = new URLSearchParams(location.search).has("watch");
 document.body.className = isWatching ? "watching" : "";
 let viewers = 1, sent = 0, actions = false, drawn = 0;
 let state = { name: "loading", pod: "", why: "", since: 0 };
@@ -89,10 +89,10 @@ function draw() {
   const real = clock();
   live.tick(real);
   if (replay) advance(real);
-  if (held && !replay || calm() && real - drawn < 1000) return;
+  if (calm() && real - drawn < 1000) return;
   const story = replay?.story ?? live;
   const now = replay?.at ?? real - DELAY_MS;
-  for (const lane of lanes) lane.draw(story, now);
+  for (const lane of lanes) lane.draw(story, replay ? now : held || now);
   if (real - drawn >= (replay ? 100 : 200)) {
     drawn = real;
     show(story, now, real);

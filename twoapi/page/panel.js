@@ -14,11 +14,16 @@ export let lessons = { switches: [], expectations: [], commands: [] };
 /** The pod that is looked at; `null` stands for all. @type {Pod | null} */
 let target = null;
 
+/** Whether the server takes actions. */
+let isAllowed = false;
+
 /** What had the focus before. @type {HTMLElement | null} */
 let opener = null;
 
 /** @param {Lessons} offered */
 export function offerLessons(offered) {
+  // What has been chosen stays chosen when the stream begins anew.
+  if (JSON.stringify(lessons) === JSON.stringify(offered)) return;
   lessons = offered;
   by("fault").replaceChildren(...lessons.switches.map(([value]) => Object.assign(make("option"), { value })));
   by("expected").replaceChildren(...lessons.expectations.map(() => make("option")));
@@ -26,7 +31,7 @@ export function offerLessons(offered) {
 
 /** Opens the panel for a pod, or for all. @param {Pod | null} pod @param {boolean} allowed whether the server takes actions */
 export function openPanel(pod, allowed) {
-  target = pod;
+  [target, isAllowed] = [pod, allowed];
   opener = /** @type {HTMLElement} */ (document.activeElement);
   write(by("answer"), allowed ? "" : t("noActions"));
   // Where no container allows fault switches, or it isn't known, the answer says so.
@@ -34,7 +39,6 @@ export function openPanel(pod, allowed) {
   const containers = [.../** @type {HTMLSelectElement} */ (by("container")).options];
   for (const option of containers) option.disabled = allowing.length > 0 && !allowing.includes(option.value);
   (containers.find((option) => !option.disabled) ?? containers[0]).selected = true;
-  for (const element of document.querySelectorAll("[data-do]")) /** @type {HTMLButtonElement} */ (element).disabled = !allowed;
   by("panel").hidden = false;
   showPanel(live, clock(), false);
   by("panel-title").focus();
@@ -45,7 +49,12 @@ export function showPanel(story, now, isOld) {
   if (by("panel").hidden) return;
   write(by("panel-title"), target ? target.name ?? target.ip : t("allPods", { service: live.labels[0] }));
   const known = target && story.pods.get(target.id);
-  const pod = known?.name === target?.name ? known : null;
+  // A pod may say its name later than its address.
+  const pod = known && (!target?.name || known.name === target.name) ? known : null;
+  if (pod) target = pod;
+  // Another pod may have the address of one that has ended, and a replay shows what was.
+  const isThere = story === live && (pod || !target);
+  for (const element of document.querySelectorAll("[data-do]")) /** @type {HTMLButtonElement} */ (element).disabled = !isAllowed || !isThere;
   /** @type {string[]} */
   const facts = [];
   if (pod) {
@@ -61,7 +70,7 @@ export function showPanel(story, now, isOld) {
 
 by("panel-close").onclick = () => {
   by("panel").hidden = true;
-  (opener?.isConnected ? opener : by("all")).focus();
+  (opener?.isConnected ? opener : by("try")).focus();
 };
 
 by("panel").onclick = async (event) => {
@@ -70,10 +79,15 @@ by("panel").onclick = async (event) => {
   write(by("answer"), "…");
   const value = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (by(id)).value;
   const place = /** @type {HTMLSelectElement} */ (by("expected")).selectedIndex;
-  live.expected = place > 0 ? { t: clock(), texts: lessons.expectations[place] } : null;
+  const title = by("panel-title").textContent;
   const body = { action, service: target?.service ?? 0, pod: target?.ip ?? null, millicores: Number(value("millicores")), seconds: Number(value("seconds")), container: value("container"), fault: value("fault") };
-  const answer = await fetch("page/actions", { method: "POST", headers: { "accept-language": language() }, body: JSON.stringify(body) }).then((response) => response.text(), String);
-  write(by("answer"), answer);
+  const expected = { t: clock(), service: body.service, texts: lessons.expectations[place] };
+  const answer = await fetch("page/actions", { method: "POST", headers: { "accept-language": language() }, body: JSON.stringify(body) }).then((response) => {
+    if (response.ok && /^[sb]/.test(action)) live.expected = place > 0 ? expected : null;
+    return response.text();
+  }).catch(String);
+  // Another panel may have been opened meanwhile.
+  if (title === by("panel-title").textContent) write(by("answer"), answer);
 };
 
 by("panel").onkeydown = (event) => {

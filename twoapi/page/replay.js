@@ -85,8 +85,8 @@ addEventListener("keydown", (event) => {
   // Elsewhere fields and buttons have keys of their own, and so has the button that plays.
   const element = /** @type {Element} */ (event.target);
   const isOwn = by("replay").contains(element);
-  if (!replay || !isOwn && /INPUT|SELECT/.test(element.tagName)) return;
-  if (event.key === " " && element.tagName === "BUTTON" && (!isOwn || element.id === "replay-play")) return;
+  if (!replay || event.altKey || document.querySelector("dialog[open]") || !isOwn && /INPUT|SELECT/.test(element.tagName)) return;
+  if (event.key === " " && /BUTTON|SUMMARY/.test(element.tagName) && (!isOwn || element.id === "replay-play")) return;
   if (event.key === " ") playOrPause();
   else if (event.key === "ArrowRight") stepBy(STEP_MS);
   else if (event.key === "ArrowLeft") stepBy(-STEP_MS);

@@ -17,13 +17,13 @@ const UNKNOWN = { key: "", version: "", look: 0, order: 0 };
 export class Sets {
   /** @type {Map<string, ReplicaSet>} those that have been heard of last are the last ones */
   known = new Map();
-  count = 0;
+  #count = 0;
 
   /** The ReplicaSet of a pod. A pod that belongs to none goes with those of its version. @param {string} name @param {string} version */
   of(name, version) {
     const key = NAME.exec(name)?.[1] ?? version;
     if (!key) return UNKNOWN;
-    const set = this.known.get(key) ?? { key, version, look: this.look(key), order: this.count++ };
+    const set = this.known.get(key) ?? { key, version, look: this.look(key), order: this.#count++ };
     set.version ||= version;
     this.known.delete(key);
     this.known.set(key, set);

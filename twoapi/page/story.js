@@ -95,7 +95,7 @@ export class Story {
   /** So many milliseconds are between two requests; 0 if that isn't known. */
   normal = 0;
 
-  /** What a reader expects of the next change, and since when. @type {{ t: number, texts: string[] } | null} */
+  /** What a reader expects of the next change, and since when. @type {{ t: number, service: number, texts: string[] } | null} */
   expected = null;
 
   /** @param {string[]} labels what the Services are called @param {number} [began] when one began to look */
@@ -118,21 +118,21 @@ export class Story {
   /** Takes what has been heard. @param {Entry} entry */
   hear(entry) {
     // Once, by the story that is told first and not by a replay of it.
-    this.bytes += entry.bytes ??= this.share(entry);
+    this.bytes += entry.bytes ??= this.#share(entry);
     this.tape.push(entry);
-    if (entry.blind) this.lookAway(entry.t);
-    if (entry.pods) this.takePods(entry);
+    if (entry.blind) this.#lookAway(entry.t);
+    if (entry.pods) this.#takePods(entry);
     if (entry.marker) this.moments.push({ t: entry.t, service: -1, kind: "marker", pod: "", version: "" });
-    for (const mark of entry.marks ?? []) this.takeMark(mark);
+    for (const mark of entry.marks ?? []) this.#takeMark(mark);
     this.heard = entry.t;
-    this.forget(entry.t);
+    this.#forget(entry.t);
   }
 
   /** Has an entry take all that it repeats from what is known, and returns what it takes in memory. @param {Entry} entry */
-  share(entry) {
+  #share(entry) {
     const { marks = [] } = entry;
     for (const mark of marks) {
-      [mark.pod, mark.version] = [this.once(mark.pod), this.once(mark.version)];
+      [mark.pod, mark.version] = [this.#once(mark.pod), this.#once(mark.version)];
       if (mark.outcome === "ok") mark.set = this.sets.of(mark.pod, mark.version);
     }
     let values = 1;
@@ -146,7 +146,7 @@ export class Story {
   }
 
   /** The same name as it was first heard. @param {string} name */
-  once(name) {
+  #once(name) {
     const first = this.names.get(name);
     if (first !== undefined) return first;
     if (this.names.size >= MAX_NAMES) this.names.clear();
@@ -155,7 +155,7 @@ export class Story {
   }
 
   /** From now on nobody looks, until the next whole picture. @param {number} t */
-  lookAway(t) {
+  #lookAway(t) {
     const last = this.blind.at(-1);
     if (last?.[1] !== Infinity) this.blind.push([t, Infinity]);
     this.pause();
@@ -180,11 +180,11 @@ export class Story {
   }
 
   /** @param {Entry} entry */
-  takePods({ t, pods = [], left = [], all }) {
-    const settling = this.settling(t);
+  #takePods({ t, pods = [], left = [], all }) {
+    const settling = this.#settling(t);
     const initial = this.pods.size === 0 && all;
     // All of them once more without a word before: the server had more to tell than was taken.
-    if (all && this.heard !== undefined) this.lookAway(this.heard);
+    if (all && this.heard !== undefined) this.#lookAway(this.heard);
     const blind = this.blind.at(-1);
     if (all && blind?.[1] === Infinity) blind[1] = t;
     // After a whole picture, who isn't in it is looked for a little longer: a new watch finds the
@@ -194,15 +194,15 @@ export class Story {
       this.unseen.delete(pod.id);
       const before = this.pods.get(pod.id);
       const same = before && (before.name === pod.name || !before.name);
-      if (before && !same) this.leave(before, t);
+      if (before && !same) this.#leave(before, t);
       // Who was there before one began to look is no news, however late it is found.
       const isOld = settling || (pod.began ?? Infinity) < (this.began ?? t);
       if (!same && !initial) {
         if (settling) this.found = t;
         if (isOld) this.side(pod.service).open?.from.push(pod);
-        else this.moment(Math.min(Math.max(pod.began ?? t, t - MAX_UNFOUND_MS), t), pod, "appeared", t);
+        else this.#moment(Math.min(Math.max(pod.began ?? t, t - MAX_UNFOUND_MS), t), pod, "appeared", t);
       }
-      if (!initial) this.compare(same ? before : undefined, pod, t, isOld);
+      if (!initial) this.#compare(same ? before : undefined, pod, t, isOld);
       if (pod.state === "ready") this.unready.delete(pod.id);
       else if (!same || !this.unready.has(pod.id)) this.unready.set(pod.id, t);
       // A pod that stops says how far it has come, until it has ended.
@@ -213,22 +213,22 @@ export class Story {
     }
     for (const id of left) {
       const pod = this.pods.get(id);
-      if (pod) this.leave(pod, t);
+      if (pod) this.#leave(pod, t);
     }
   }
 
   /** At first, pods that are found are no news. @param {number} t */
-  settling(t) {
+  #settling(t) {
     this.found ??= this.began ??= t;
     return t - this.found < FIRST_LOOK_MS;
   }
 
   /** @param {Pod} pod @param {number} t @param {number} [gone] since when it wasn't there, if that is known */
-  leave(pod, t, gone) {
+  #leave(pod, t, gone) {
     // The server says so a while after the last answer.
     const silent = gone ?? this.silent.get(pod.id) ?? t;
     const isOld = silent < (this.side(pod.service).open?.begin ?? t);
-    this.moment(gone ?? (isOld ? t : silent), pod, "end", t);
+    this.#moment(gone ?? (isOld ? t : silent), pod, "end", t);
     this.lives.end(pod.id, silent);
     this.silent.delete(pod.id);
     this.pods.delete(pod.id);
@@ -237,28 +237,28 @@ export class Story {
   }
 
   /** @param {Pod | undefined} before @param {Pod} pod @param {number} t @param {boolean} isOld */
-  compare(before, pod, t, isOld) {
-    if (before && pod.restarts > before.restarts) this.moment(t, pod, "restart");
+  #compare(before, pod, t, isOld) {
+    if (before && pod.restarts > before.restarts) this.#moment(t, pod, "restart");
     // What a pod is at first is no news; only later is it one of a pod that is new.
     if (before?.state === pod.state || !before && isOld) return;
     // The first look finds the containers of a pod one after the other.
-    if (pod.state === "ready" && !this.settling(t)) this.becomeReady(pod, t);
+    if (pod.state === "ready" && !this.#settling(t)) this.#becomeReady(pod, t);
     if (pod.state === "stopping") {
       const since = Math.min(Math.max(pod.stop?.since_signal_seconds ?? 0, 0), MAX_SINCE_SIGNAL_SECONDS);
-      this.moment(t - since * 1000, pod, "signal");
+      this.#moment(t - since * 1000, pod, "SIGTERM");
     }
-    if (before?.state === "ready" && /not ready|no answer|starting/.test(pod.state)) this.moment(t, pod, "unready");
+    if (before?.state === "ready" && /not ready|no answer|starting/.test(pod.state)) this.#moment(t, pod, "unready");
   }
 
   /** @param {Pod} pod @param {number} t */
-  becomeReady(pod, t) {
-    this.moment(t, pod, "isReady");
+  #becomeReady(pod, t) {
+    this.#moment(t, pod, "isReady");
     const { open } = this.side(pod.service);
     if (open) open.unready = Math.min(open.unready, this.unready.get(pod.id) ?? t);
   }
 
   /** @param {Mark} mark */
-  takeMark(mark) {
+  #takeMark(mark) {
     this.marks.push(mark);
     const side = this.side(mark.service);
     if (mark.late !== null) side.late += 1;
@@ -282,7 +282,7 @@ export class Story {
       this.answered.add(key);
       // Its pods make a change, and not its first answer, for which a canary may take long.
       if (side.open && [...this.answered].filter((other) => other.startsWith(`${mark.service} `)).length > 1) {
-        this.moment(mark.t, { name: mark.pod, ip: "", version: mark.version, service: mark.service }, "first");
+        this.#moment(mark.t, { name: mark.pod, ip: "", version: mark.version, service: mark.service }, "first");
       }
     }
   }
@@ -293,12 +293,12 @@ export class Story {
    * @param {string} kind
    * @param {number} noticed
    */
-  moment(t, pod, kind, noticed = t) {
+  #moment(t, pod, kind, noticed = t) {
     const { service } = pod;
     this.moments.push({ t, service, kind, pod: pod.name ?? pod.ip, version: pod.version ?? "" });
     const side = this.side(service);
     const { open } = side;
-    if (open?.first === null && open.begin < t - BEFORE_MS) this.close(service, open, t - BEFORE_MS);
+    if (open?.first === null && open.begin < t - BEFORE_MS) this.#close(service, open, t - BEFORE_MS);
     noteMoment(side, t, noticed, () => this.podsOf(service));
   }
 
@@ -307,13 +307,13 @@ export class Story {
     for (const [id, t] of this.unseen) {
       const pod = this.pods.get(id);
       // It was gone when the others were found.
-      if (now - t > UNSEEN_MS && pod) this.leave(pod, now, t);
+      if (now - t > UNSEEN_MS && pod) this.#leave(pod, now, t);
     }
     this.sides.forEach(({ open }, service) => {
       if (!open) return;
       const fits = now - open.begin < LONGEST_MS && this.bytes < MAX_TAPE_BYTES;
       const end = endOf(open, this.podsOf(service), this.unready, now, fits);
-      if (end !== null) this.close(service, open, end);
+      if (end !== null) this.#close(service, open, end);
     });
   }
 
@@ -324,14 +324,14 @@ export class Story {
   }
 
   /** @param {number} service @param {Open} open @param {number} end */
-  close(service, open, end) {
+  #close(service, open, end) {
     const side = this.side(service);
     const begin = open.begin - LEAD_MS;
     const tape = this.tape.filter((entry) => entry.t > begin);
     let bytes = tape.reduce((sum, entry) => sum + (entry.bytes ?? 0), 0);
     const verdict = this.judge(service, open, end);
     tape.unshift({ t: begin, all: true, pods: open.from });
-    const expected = this.expected && end > this.expected.t ? this.expected.texts : null;
+    const expected = this.expected?.service === service && end > this.expected.t ? this.expected.texts : null;
     if (expected) this.expected = null;
     this.changes.unshift({ verdict, expected, begin, end: Math.max(end, open.failedUntil) + LEAD_MS, tape, bytes });
     if (this.changes.length > MAX_CHANGES) {
@@ -350,7 +350,7 @@ export class Story {
   }
 
   /** @param {number} now */
-  forget(now) {
+  #forget(now) {
     const begin = Math.min(now, ...this.sides.map(({ open }) => (open?.begin ?? now) - LEAD_MS));
     const old = Math.min(now - KEEP_MS, begin);
     drop(this.marks, old);

@@ -16,13 +16,13 @@ const SILENCE_MS = 6000;
 export class Stream {
   rate = 0;
   pod = "";
-  attempts = 0;
+  #attempts = 0;
   /** The stream that is listened to. @type {AbortController | null} */
   current = null;
   /** The one that is to take over. @type {AbortController | null} */
-  next = null;
+  #next = null;
   /** @type {number | undefined} */
-  timer;
+  #timer;
 
   /** @param {Listener} listener */
   constructor(listener) {
@@ -39,20 +39,20 @@ export class Stream {
 
   /** Looks for a pod that serves the page, now and until it is found. */
   seek() {
-    clearTimeout(this.timer);
-    this.next?.abort();
-    this.attempts = 0;
-    this.run();
+    clearTimeout(this.#timer);
+    this.#next?.abort();
+    this.#attempts = 0;
+    this.#run();
   }
 
-  async run() {
-    const control = (this.next = new AbortController());
+  async #run() {
+    const control = (this.#next = new AbortController());
     let silence = 0;
     const heard = () => {
       clearTimeout(silence);
       silence = setTimeout(() => {
         // Who doesn't even begin to answer is no pod that stops.
-        if (this.current !== control) this.attempts = QUICK_ATTEMPTS;
+        if (this.current !== control) this.#attempts = QUICK_ATTEMPTS;
         control.abort();
       }, SILENCE_MS);
     };
@@ -62,13 +62,13 @@ export class Stream {
       const answer = await fetch(`page/events?rate=${this.rate}`, { signal: control.signal, cache: "no-store", headers: { "accept-language": language() } });
       if (!answer.ok || !answer.body) {
         // There are as many viewers as there may be.
-        if (answer.headers.has("retry-after")) this.attempts = QUICK_ATTEMPTS;
+        if (answer.headers.has("retry-after")) this.#attempts = QUICK_ATTEMPTS;
         why = (await answer.text()).slice(0, 200) || String(answer.status);
         throw new Error(why);
       }
       this.current?.abort();
       this.current = control;
-      this.next = null;
+      this.#next = null;
       this.pod = answer.headers.get("pod") ?? "";
       this.listener.onState("live", { pod: this.pod });
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -79,32 +79,32 @@ export class Stream {
         heard();
         const events = (text + value).split("\n\n");
         text = events.pop() ?? "";
-        for (const event of events) if (this.current === control) this.take(event);
+        for (const event of events) if (this.current === control) this.#take(event);
       }
     } catch { /* what a browser says of a connection tells nobody anything */ }
     clearTimeout(silence);
     if (this.current === control) {
       this.current = null;
       // Another one may be on its way already.
-      if (!this.next) this.again(why);
+      if (!this.#next) this.#again(why);
       else this.listener.onState("moved", { pod: this.pod, why });
-    } else if (this.next === control) this.again(why);
+    } else if (this.#next === control) this.#again(why);
   }
 
   /** Tries again, soon at first. @param {string} why */
-  again(why) {
-    clearTimeout(this.timer);
-    const quick = this.attempts++ < QUICK_ATTEMPTS;
+  #again(why) {
+    clearTimeout(this.#timer);
+    const quick = this.#attempts++ < QUICK_ATTEMPTS;
     // As long as the pod that stops goes on, nothing is missed.
     if (!this.current) this.listener.onState(quick ? "moved" : "lost", { pod: this.pod, why });
-    this.timer = setTimeout(() => this.run(), quick ? RETRY_MS : SLOW_RETRY_MS);
+    this.#timer = setTimeout(() => this.#run(), quick ? RETRY_MS : SLOW_RETRY_MS);
   }
 
   /** @param {string} event */
-  take(event) {
+  #take(event) {
     const [, name, data] = /^event: (.*)\ndata: (.*)$/.exec(event) ?? [];
     // Whoever stops goes on telling while another one is looked for.
-    if (!this.next) this.attempts = 0;
+    if (!this.#next) this.#attempts = 0;
     if (name === "bye") return this.seek();
     // A fault of the page is one to report, and not the end of the stream.
     try { if (name) this.listener.onEvent(name, JSON.parse(data)); } catch (error) { reportError(error); }

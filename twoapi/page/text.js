@@ -31,8 +31,9 @@ export async function translate(to) {
     try {
       const other = await fetch("./", { headers: { "accept-language": to } });
       const parsed = new DOMParser().parseFromString(await other.text(), "text/html");
-      texts = JSON.parse(parsed.getElementById("texts")?.textContent ?? "");
-      document.documentElement.lang = to;
+      // One of another version may lack some, and a proxy may have had its own idea of the language.
+      texts = { ...texts, ...JSON.parse(parsed.getElementById("texts")?.textContent ?? "") };
+      document.documentElement.lang = parsed.documentElement.lang;
     } catch { /* nor do those who look at the language find another one */ }
   }
   for (const element of document.querySelectorAll("[data-t]")) {

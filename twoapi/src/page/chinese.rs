@@ -85,7 +85,12 @@ pub(super) fn spoken(headers: &HeaderMap, sentence: String) -> String {
 /// Whether Chinese is the first language that a client names. Browsers name the preferred one first.
 pub(super) fn prefers_chinese(headers: &HeaderMap) -> bool {
     let language = headers.get(ACCEPT_LANGUAGE);
-    language.is_some_and(|language| language.as_bytes().starts_with(b"zh"))
+    language.is_some_and(|language| {
+        language
+            .as_bytes()
+            .get(..2)
+            .is_some_and(|first| first.eq_ignore_ascii_case(b"zh"))
+    })
 }
 
 /// Where a pattern stands first, and the words in it.

@@ -37,6 +37,7 @@ mod watch;
 use std::sync::Arc;
 
 use axum::{
+    http::Uri,
     response::Redirect,
     routing::{MethodRouter, get, post},
 };
@@ -70,7 +71,10 @@ pub(crate) fn add_routes(routes: Routes, chassis: &Chassis, settings: &Settings)
         Some(base) => {
             let folder = template(base, "/");
             // The page's URLs are relative to its folder.
-            let redirect = get(async move || Redirect::temporary(folder));
+            let redirect = get(async move |uri: Uri| match uri.query() {
+                Some(query) => Redirect::temporary(&format!("{folder}?{query}")),
+                None => Redirect::temporary(folder),
+            });
             add_below(
                 routes.add_operations(template(base, ""), redirect),
                 base,

@@ -5,6 +5,7 @@ use axum::{
     http::{
         HeaderMap, Uri,
         header::{CACHE_CONTROL, CONTENT_TYPE, HOST},
+        uri::Authority,
     },
     response::{IntoResponse, Response},
 };
@@ -23,19 +24,24 @@ const QUIET: i32 = 4;
 pub(super) async fn qr(uri: Uri, headers: HeaderMap) -> Result<Response, Response> {
     let refused = |sentence| Refusal::bad_input(sentence).into_response();
     let query = uri.query().unwrap_or_default();
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let authority = uri.authority().map(Authority::as_str);
+    let host = authority.or_else(|| headers.get(HOST)?.to_str().ok());
     let decoded = form_urlencoded::parse(query.as_bytes()).next();
-    let address = decoded.map(|(key, _)| key.into_owned()).unwrap_or_default();
-    let own = Url::parse(&address).is_ok_and(|url| {
-        let authority = url.authority();
-        matches!(url.scheme(), "http" | "https") && !authority.is_empty() && Some(authority) == host
+    let address = decoded.and_then(|(key, _)| Url::parse(&key).ok());
+    let own = address.filter(|address| {
+        let scheme = address.scheme();
+        // With this scheme's port and in lower case, as the address is.
+        let host = Url::parse(&format!("{scheme}://{}", host.unwrap_or_default()));
+        matches!(scheme, "http" | "https")
+            && address.as_str().len() <= MAX_ADDRESS
+            && host.is_ok_and(|host| host.authority() == address.authority())
     });
-    if !own || address.len() > MAX_ADDRESS {
+    let Some(address) = own else {
         return Err(refused(format!(
             "the query must be an address of this page, of {MAX_ADDRESS} characters at most"
         )));
-    }
-    let code = QrCode::encode_text(&address, QrCodeEcc::Medium)
+    };
+    let code = QrCode::encode_text(address.as_str(), QrCodeEcc::Medium)
         .map_err(|_| refused("the address is too long".to_owned()))?;
     let mut response = svg(&code).into_response();
     let headers = response.headers_mut();

@@ -893,6 +893,13 @@ async fn a_qr_code_is_made_of_the_pages_own_address_alone() {
     ] {
         assert_eq!(get(other).await.status(), 400, "{other}");
     }
+    // Case means nothing, nor how an address is written.
+    for same in [
+        own.replace("127.0.0.1", "127.1"),
+        own.replace("http", "HTTP"),
+    ] {
+        assert_eq!(get(&same).await.status(), 200, "{same}");
+    }
     let at = own.replace("http://", "http://evil@");
     assert_eq!(get(&at).await.status(), 400, "{at}");
 }
@@ -905,6 +912,12 @@ async fn below_a_base_path_the_page_is_there_too() {
     // The client goes where it is led.
     let led = twoapi.get("/demo").await;
     assert_eq!(led.url().path(), "/demo/");
+    let led_on = twoapi.get("/demo?watch").await;
+    assert!(
+        led_on.url().as_str().ends_with("/demo/?watch"),
+        "{}",
+        led_on.url()
+    );
     let document = led.text().await.unwrap();
     assert_eq!(document, twoapi.get("/").await.text().await.unwrap());
     let events = twoapi.get("/demo/page/events").await;

@@ -76,6 +76,9 @@ test("the verdict on one Service stands beside the other's, green and red, until
   await page.locator("#reset").click();
   await page.locator(".half.rest").nth(1).waitFor();
   assert.deepEqual((await halves(page)).map(([kind, said, figure]) => [kind, said, figure]), Array(2).fill(["rest", "1.1: 1 of 1 Pod ready", "0 failed of 0"]));
+  // A change that begins right after that is a headline.
+  await page.evaluate(() => window.tell("pods", 0, { left: ["0/1.1"] }));
+  await page.locator(".half.good", { hasText: "1 → 0 Pods" }).waitFor();
   assert.deepEqual(complaints, []);
   await context.close();
 });

@@ -32,7 +32,7 @@ const rest = (page) => page.evaluate(() => {
 
 /** An update in which two requests fail. */
 const update = (page, ago) => page.evaluate((ago) => {
-  const started = [new Date(Date.now() - ago * 1000).toISOString(), null];
+  const started = [new Date(Date.now() - ago * 1000 - 100).toISOString(), null];
   window.tell("pods", ago, { pods: ["a", "b", "c"].map((name) => window.pod(name, "1.1", "ready", { started })) });
   window.answers(ago, 7);
   window.answers(ago, 2, "reset");
@@ -76,6 +76,7 @@ test("each switch is offered in a sentence, and what a reader expects stands bes
     const { time } = /for=(?<time>\d+)s/.exec(value)?.groups ?? {};
     assert.ok(!time || text.includes(`${time} s`), `${value}: ${text}`);
   }
+  await page.route("**/page/actions", (route) => route.fulfill({ body: "done" }));
   await page.getByRole("combobox", { name: "You expect that" }).selectOption("no request fails");
   await page.getByRole("button", { name: "Set", exact: true }).click();
   await page.waitForFunction(() => document.querySelector("#answer").textContent.length > 1);
@@ -121,28 +122,156 @@ test("the events are listed, a moment can be marked, and a verdict is exported w
   await context.close();
 });
 
-test("a picture that is frozen stands still while the counters go on behind it", { timeout: 120_000 }, async () => {
+test("a frozen axis stands still, also after a replay, while the rest of the page goes on", { timeout: 120_000 }, async () => {
   const { page, complaints, context } = await told(browser, fakes.url);
   await rest(page);
-  await page.evaluate(() => window.answers(2, 10));
-  await page.locator(".figure", { hasText: "0 failed of 30" }).waitFor({ timeout: PATIENCE });
+  await update(page, 30);
+  await page.locator("#changes strong").waitFor({ timeout: PATIENCE });
   const freeze = page.getByRole("button", { name: "Freeze" });
+  const ground = () => freeze.evaluate((element) => getComputedStyle(element).backgroundColor);
+  const usual = await ground();
   await freeze.click();
+  assert.notEqual(await ground(), usual, "that it is frozen can be seen");
+  await page.waitForTimeout(300);
   const picture = () => page.evaluate(() => document.querySelector("#lanes canvas").toDataURL());
   const before = await picture();
   await page.evaluate(() => window.answers(0, 10));
+  await page.waitForFunction(() => /of 39$/.test(document.querySelector(".since").textContent), null, { timeout: PATIENCE });
   await page.waitForTimeout(1000);
   assert.equal(await picture(), before);
-  assert.equal(await page.locator(".figure").textContent(), "0 failed of 30");
-  assert.equal(await freeze.getAttribute("aria-pressed"), "true");
-  await freeze.click();
-  await page.locator(".figure", { hasText: "0 failed of 40" }).waitFor({ timeout: PATIENCE });
+  await page.getByRole("button", { name: "Replay" }).click();
+  await page.waitForTimeout(300);
+  assert.notEqual(await picture(), before, "a replay runs");
+  await page.locator("#replay-end").click();
+  await page.locator(".said", { hasText: "1.0 → 1.1: 3 Pods" }).waitFor({ timeout: PATIENCE });
+  await page.waitForTimeout(300);
+  assert.equal(await picture(), before);
+  // A choice is seen all the same.
+  await page.locator("#theme").click();
+  await page.waitForTimeout(300);
   assert.notEqual(await picture(), before);
-  await page.getByRole("button", { name: "Full screen" }).click();
-  await page.waitForFunction(() => document.fullscreenElement === document.documentElement);
-  await page.getByRole("button", { name: "Full screen" }).click();
-  await page.waitForFunction(() => !document.fullscreenElement);
+  await page.locator("#theme").click();
+  await page.waitForTimeout(300);
+  assert.equal(await picture(), before);
+  await freeze.click();
+  await page.waitForTimeout(300);
+  assert.notEqual(await picture(), before);
   assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test("the page fills the screen, and hides the button where it can't", { timeout: 120_000 }, async () => {
+  for (const can of [true, false]) {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const complaints = [];
+    page.on("pageerror", (error) => complaints.push(error.message));
+    if (!can) await page.addInitScript(() => {
+      delete Element.prototype.requestFullscreen;
+      Object.defineProperty(document, "fullscreenEnabled", { value: undefined });
+    });
+    await page.goto(fakes.url);
+    await page.locator(".card.ready").first().waitFor({ timeout: PATIENCE });
+    const button = page.getByRole("button", { name: "Full screen" });
+    assert.equal(await button.isVisible(), can);
+    if (can) {
+      await button.click();
+      await page.waitForFunction(() => document.fullscreenElement === document.documentElement);
+      await button.click();
+      await page.waitForFunction(() => !document.fullscreenElement);
+      // What a browser refuses is no fault of the page.
+      await page.evaluate(() => (Element.prototype.requestFullscreen = () => Promise.reject(new Error("no"))));
+      await button.click();
+      await page.waitForTimeout(300);
+    }
+    assert.equal(await page.locator("#status.broken").count(), 0);
+    assert.deepEqual(complaints, []);
+    await context.close();
+  }
+});
+
+test("a panel acts on the pod that it shows, and on no other one", { timeout: 120_000 }, async () => {
+  const { page, complaints, context } = await told(browser, fakes.url);
+  await rest(page);
+  const enabled = () => page.locator("[data-do]:enabled").count();
+  await page.locator(".act").first().click();
+  assert.equal(await enabled(), 4);
+  // A new pod has its address; and a pod says its name later than its address.
+  await page.evaluate(() => window.tell("pods", 0, { pods: [window.pod("ka", "1.1", "ready", { name: "chesterdeployment-6f8b9d4c7-newww" })] }));
+  await page.waitForFunction(() => document.querySelector("#facts").textContent === "ended");
+  assert.equal(await enabled(), 0);
+  await page.evaluate(() => window.tell("pods", 0, { pods: [window.pod("kz", "1.1", "ready", { name: null, ip: "10.0.0.9" })] }));
+  await page.locator(".act[aria-label^='10.0.0.9']").click();
+  await page.evaluate(() => window.tell("pods", 0, { pods: [window.pod("kz", "1.1", "ready", { ip: "10.0.0.9" })] }));
+  await page.getByRole("region", { name: "chesterdeployment-6f8b9d4c7-kz", exact: true }).waitFor();
+  assert.equal(await enabled(), 4);
+  // What has been chosen survives a stream that begins anew.
+  await page.locator("#fault").selectOption("exit?code=3");
+  await page.evaluate(() => window.tell("hello", 0, { actions: true, services: [{ label: "chesterservice", pods: "chesterservice", traffic: "chesterservice" }] }));
+  const again = await page.evaluate(() => fetch("page/events").then(async (answer) => {
+    const { value } = await answer.body.pipeThrough(new TextDecoderStream()).getReader().read();
+    const { lessons } = JSON.parse(/data: (.*)/.exec(value)[1]);
+    window.tell("hello", 0, { actions: true, lessons, services: [{ label: "chesterservice", pods: "chesterservice", traffic: "chesterservice" }] });
+    return lessons.switches.length;
+  }));
+  assert.equal(again, 6);
+  assert.equal(await page.locator("#fault").inputValue(), "exit?code=3");
+  // In a replay there is nothing to act on.
+  await page.locator("#changes button", { hasText: "Replay" }).first().click({ timeout: PATIENCE });
+  await page.waitForFunction(() => document.querySelectorAll("[data-do]:enabled").length === 0);
+  await page.locator("#replay-end").click();
+  await page.waitForFunction(() => document.querySelectorAll("[data-do]:enabled").length === 4);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test("what a reader expects is of the Service that was acted on, and of an action that was taken", { timeout: 120_000 }, async () => {
+  const { page, complaints, context } = await told(browser, fakes.url);
+  await rest(page);
+  await page.locator("#all").click();
+  await page.locator("#expected").selectOption({ index: 1 });
+  let status = 403;
+  await page.route("**/page/actions", (route) => (status ? route.fulfill({ status, body: "said" }) : route.abort()));
+  const expected = () => page.evaluate(() => window.page.live.expected?.service ?? null);
+  const act = async (name) => {
+    await page.getByRole("button", { name, exact: true }).click();
+    await page.waitForFunction(() => document.querySelector("#answer").textContent !== "…");
+  };
+  await act("Set");
+  assert.equal(await expected(), null, "it was refused");
+  status = 0;
+  await act("Set");
+  assert.match(await page.locator("#answer").textContent(), /Failed to fetch/);
+  status = 200;
+  await act("Clear all");
+  assert.equal(await expected(), null, "nothing is expected of that");
+  await act("Set");
+  assert.equal(await expected(), 0);
+  assert.equal(await page.locator("#status.broken").count(), 0);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test("a language that can't be had leaves the other one", { timeout: 120_000 }, async () => {
+  const { page, complaints, context } = await view(browser, fakes.url + "/");
+  await page.locator(".card.ready").first().waitFor({ timeout: PATIENCE });
+  const lang = () => page.evaluate(() => document.documentElement.lang);
+  for (const answer of [
+    (route) => route.abort(),
+    (route) => route.fulfill({ contentType: "text/html", body: "<h1>Sign in</h1>" }),
+    // A proxy that has its own idea of the language.
+    async (route) => route.fulfill({ response: await route.fetch({ headers: { "accept-language": "en" } }) }),
+  ]) {
+    await page.route(fakes.url + "/", answer, { times: 1 });
+    await page.locator("#language").click();
+    await page.waitForTimeout(500);
+    assert.equal(await lang(), "en");
+    assert.equal(await page.locator("#pods-title").textContent(), "Pods");
+  }
+  await page.locator("#language").click();
+  await page.waitForFunction(() => document.documentElement.lang === "zh");
+  assert.equal(await page.locator("#traffic-title").textContent(), "请求与 Pod");
+  assert.deepEqual(complaints.filter((complaint) => !complaint.includes("net::ERR")), []);
   await context.close();
 });
 
@@ -157,7 +286,8 @@ test("who watches by the address for a class chooses nothing for the others, and
   await page.waitForFunction(() => document.querySelector("#commands img").naturalWidth > 0);
   assert.equal(decodeURIComponent(new URL(await code.evaluate((image) => image.src)).search.slice(1)), address);
   rates.length = 0;
-  await page.goto(address);
+  // What a messenger adds to an address changes nothing.
+  await page.goto(`${address}&utm_source=x`);
   await page.locator(".card.ready").first().waitFor({ timeout: PATIENCE });
   assert.deepEqual(rates.filter((rate) => rate !== null), ["0"], "it asks for no requests");
   for (const id of ["rate", "all", "reset"]) assert.equal(await page.locator(`#${id}`).isVisible(), false, id);
@@ -182,4 +312,14 @@ test("from 24 pods on each is a dot, whose state can be seen and read, and the l
     assert.deepEqual(complaints, []);
     await context.close();
   }
+  // Twelve that are updated are 24 for a while.
+  const { page, context } = await told(browser, fakes.url);
+  const pods = (letter, version, more) => page.evaluate(([letter, version, more]) => window.tell("pods", 0, { all: more.all, pods: Array.from({ length: 12 }, (_, i) =>
+    window.pod(`${letter}${i}`, version, "ready", { started: [more.all ? null : new Date().toISOString(), null] })) }), [letter, version, more]);
+  await pods("k", "1.0", { all: true });
+  await page.evaluate(() => (window.page.live.began = window.page.live.found = 0));
+  await pods("x", "1.1", {});
+  await page.waitForFunction(() => document.querySelectorAll(".card:not(.free)").length === 24);
+  assert.equal(await page.locator(".cards.many").count(), 0);
+  await context.close();
 });

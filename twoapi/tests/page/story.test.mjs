@@ -63,7 +63,7 @@ test("an update is judged when it has come to rest", () => {
   assert.deepEqual(verdict.outcomes, { reset: 1 });
   assert.equal(verdict.longest_gap_ms, 650);
   const kinds = story.moments.map((moment) => moment.kind);
-  assert.deepEqual(kinds, ["appeared", "isReady", "first", "signal", "end"]);
+  assert.deepEqual(kinds, ["appeared", "isReady", "first", "SIGTERM", "end"]);
 });
 
 test("a container's restarts are counted on when another pod serves the page", () => {
@@ -310,7 +310,7 @@ test("a pod that claims to have been stopping for a century begins no change of 
     const story = begun();
     const t = 100_000;
     story.hear({ t, pods: [pod("a", "stopping", "1.0", { stop: { since_signal_seconds: claimed, drain_seconds: 2, deadline_seconds: 9 } })] });
-    assert.deepEqual(story.moments.map(({ kind, t: at }) => [kind, t - at]), [["signal", seconds * 1000]]);
+    assert.deepEqual(story.moments.map(({ kind, t: at }) => [kind, t - at]), [["SIGTERM", seconds * 1000]]);
   }
 });
 

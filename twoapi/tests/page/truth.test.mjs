@@ -226,7 +226,7 @@ for (const locale of ["en-US", "zh-CN"]) {
           };
         }, once);
         await page.locator("#status.broken", { hasText: zh ? "此页面出错" : "This page has failed" }).waitFor({ timeout: PATIENCE });
-        assert.match(await page.locator("#problem").innerText(), zh ? /^此后的数字可能不准确，请重新加载。.*a test's/ : /^Its figures may be wrong from now on: reload it\. .*a test's/);
+        assert.match(await page.locator("#problem").innerText(), zh ? /^此后的数字可能有误，请重新加载。.*a test's/ : /^Its figures may be wrong from now on: reload it\. .*a test's/);
         const shown = () => page.locator(".figure").innerText();
         const before = await shown();
         await page.waitForFunction((before) => document.querySelector(".figure").textContent !== before, before, { timeout: PATIENCE });

@@ -5,10 +5,13 @@
 use std::{env, fs, num::NonZeroU64, path::PathBuf};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use lazy_regex::Regex;
 use oxc_allocator::Allocator;
 use oxc_codegen::{Codegen, CodegenOptions, CommentOptions};
 use oxc_mangler::MangleOptions;
-use oxc_minifier::{CompressOptions, Minifier, MinifierOptions};
+use oxc_minifier::{
+    CompressOptions, ManglePropertiesOptions, ManglePropertyCache, Minifier, MinifierOptions,
+};
 use oxc_parser::Parser;
 use oxc_semantic::SemanticBuilder;
 use oxc_span::SourceType;
@@ -50,7 +53,7 @@ fn main() {
             policy.scripts.push(hash(&script));
             document += &format!("<script type=\"module\">{script}</script>");
         } else {
-            document += line;
+            document += &shortened(line);
         }
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
@@ -66,7 +69,7 @@ fn main() {
         );
     };
     let document_in = |place, language| {
-        let document = document.replace("lang=\"en\"", &format!("lang=\"{language}\""));
+        let document = document.replacen("<html lang=en", &format!("<html lang={language}"), 1);
         document.replacen("{texts}", &texts_in(&texts, place), 1)
     };
     let (english, chinese) = (document_in(0, "en"), document_in(1, "zh"));
@@ -116,10 +119,32 @@ fn read(name: &str) -> String {
     text.unwrap_or_else(|error| panic!("page/{name} can't be read: {error}"))
 }
 
+/// A line of HTML without tags that may be left out, and without the quotes round a single word.
+/// <https://html.spec.whatwg.org/multipage/syntax.html#optional-tags>
+fn shortened(line: &str) -> String {
+    if ["<head>", "</head>", "<body>", "</body>", "</html>"].contains(&line) {
+        return String::new();
+    }
+    let parts = line.split('"').enumerate().map(|(i, part)| {
+        let is_word = part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        match i % 2 {
+            1 if part.is_empty() || !is_word => format!("\"{part}\""),
+            _ => part.replace("</option>", ""),
+        }
+    });
+    parts.collect()
+}
+
 /// The rest of an attribute's value, in a line that begins like this.
 fn attribute<'a>(line: &'a str, beginning: &str) -> Option<&'a str> {
     line.strip_prefix(beginning)?.split('"').next()
 }
+
+/// Properties that neither the server nor the browser knows, nor a test in a browser.
+const OWN: &str = "^(attempts|becomeReady|compare|current|failedUntil|forget|heard|item|\
+     judged|known|leave|lives|lookAway|moments|normal|noticed|onAct|over|places|playing|\
+     progress|running|seek|seen|setRate|settling|share|sides|silent|states|steps|story|\
+     takeMark|takePods|timer|told|unready|unseen|until)$";
 
 /// The script with short names, and without what means nothing to a browser.
 fn minified(script: &str) -> String {
@@ -147,7 +172,14 @@ fn minified(script: &str) -> String {
     let options = MinifierOptions {
         mangle: Some(names),
         compress: Some(CompressOptions::smallest()),
-        mangle_properties: None, // the server and the browser know them
+        mangle_properties: Some(ManglePropertiesOptions {
+            include: Regex::new(OWN).expect("it is one"),
+            exclude: None,
+            reserved: Default::default(),
+            mangle_quoted: false,
+            debug: false,
+            cache: ManglePropertyCache::default(),
+        }),
     };
     let shorter = Minifier::new(options).minify(&allocator, &mut program);
     let options = CodegenOptions {

@@ -1,18 +1,18 @@
 // What is drawn in the same way everywhere. What has a colour is told by its shape too.
 
-/** Each failure's shape, as strokes in a square from -1 to 1. @type {Record<string, number[][]>} */
+/** Each failure's shape, in a square from -1 to 1. @type {Record<string, string>} */
 const SHAPES = {
-  refused: [[-1, -1, 1, 1], [-1, 1, 1, -1]],
-  reset: [[-1, -1, 1, -0.2, -1, 0.2, 1, 1]],
-  "timed out": [[-1, -1, 1, -1, -1, 1, 1, 1, -1, -1]],
-  "closed early": [[-1, 0, 0, 0], [0, -1, 0, 1]],
-  unreachable: [[-1, 1, 0, -1, 1, 1, -1, 1]],
-  "not sent": [[-1, 0, 1, 0]],
-  status: [[-1, -1, 1, -1, 1, 1, -1, 1, -1, -1]],
+  refused: "M-1-1 1 1M-1 1 1-1",
+  reset: "M-1-1 1-.2-1 .2 1 1",
+  "timed out": "M-1-1 1-1-1 1 1 1-1-1",
+  "closed early": "M-1 0H0M0-1V1",
+  unreachable: "M-1 1 0-1 1 1-1 1",
+  "not sent": "M-1 0H1",
+  status: "M-1-1H1V1H-1V-1",
 };
 
 /** @param {string} outcome */
-export const shape = (outcome) => SHAPES[outcome] ?? SHAPES[outcome.startsWith("status") ? "status" : "unreachable"];
+export const shape = (outcome) => SHAPES[outcome] ?? SHAPES.status;
 
 /** @type {Map<string, string>} */
 const colours = new Map();
@@ -21,8 +21,9 @@ const colours = new Map();
 export function colour(name) {
   let value = colours.get(name);
   if (!value) {
-    document.body.style.setProperty("outline-color", `var(--${name})`);
-    value = getComputedStyle(document.body).outlineColor;
+    // A property that forced colours leave alone.
+    document.body.style.floodColor = `var(--${name})`;
+    value = getComputedStyle(document.body).floodColor;
     colours.set(name, value);
   }
   return value;
@@ -30,14 +31,13 @@ export function colour(name) {
 
 export const forgetColours = () => colours.clear();
 
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
 /** Whether the reader wants nothing to move. */
-export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+export const calm = () => still.matches;
 
 /** A sign for the legend. @param {string} outcome */
-export function sign(outcome) {
-  const path = shape(outcome).map((line) => "M" + line.map((n) => n * 5 + 7).join(" ")).join("");
-  return svg(path, "failure");
-}
+export const sign = (outcome) => svg(shape(outcome), "failure", "sign", "-1.4 -1.4 2.8 2.8");
 
 /** A look's pattern for the legend. @param {number} look */
 export function pattern(look) {
@@ -67,18 +67,16 @@ export function pieces(look) {
 
 /**
  * An empty picture as wide as its canvas is shown, in the pixels of the screen; `null` while it isn't shown.
- * @param {HTMLCanvasElement} canvas @param {number} height
+ * @param {HTMLCanvasElement} canvas @param {number} height @param {number} scale how much larger all of it is drawn
  */
-export function fit(canvas, height) {
-  const [width, ratio] = [canvas.clientWidth, devicePixelRatio];
+export function fit(canvas, height, scale) {
+  const width = canvas.clientWidth, ratio = devicePixelRatio;
   const g = canvas.getContext("2d");
   if (!g || !width) return null;
-  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-  }
-  g.setTransform(ratio, 0, 0, ratio, 0, 0);
+  const [wide, high] = [width, height].map((size) => Math.round(size * ratio));
+  if (canvas.width !== wide || canvas.height !== high) [canvas.width, canvas.height] = [wide, high];
+  g.setTransform(ratio * scale, 0, 0, ratio * scale, 0, 0);
   g.clearRect(0, 0, width, height);
-  g.font = `12px ${getComputedStyle(canvas).fontFamily}`;
+  g.font = "12px system-ui, sans-serif";
   return g;
 }

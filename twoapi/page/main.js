@@ -8,7 +8,7 @@ import { entry } from "./entry.js";
 import { showEvents } from "./events.js";
 import { fault, showFault } from "./fault.js";
 import { headline, layOutHeadline } from "./headline.js";
-import { Lanes } from "./lanes.js";
+import { makeLanes } from "./lanes.js";
 import { held } from "./hold.js";
 import { showLegend } from "./legend.js";
 import "./lessons.js";
@@ -38,7 +38,7 @@ let viewers = 1, sent = 0, actions = false, drawn = 0;
 let state = { name: "loading", pod: "", why: "", since: 0 };
 /** @type {Record<string, string[]>} */
 let problems = {};
-/** @type {Lanes[]} */
+/** @type {((story: Story, now: number) => void)[]} */
 let lanes = [];
 /** @type {Cards[]} */
 let cards = [];
@@ -76,7 +76,7 @@ function layOut(found) {
   live.labels = services.map((service) => service.label);
   for (const id of ["lanes", "cards"]) by(id).replaceChildren();
   for (const id of ["cards", "lanes"]) by(id).classList.toggle("two", found.length > 1);
-  lanes = live.labels.map((label, i) => new Lanes(by("lanes"), label, i));
+  lanes = live.labels.map((label, i) => makeLanes(by("lanes"), label, i));
   cards = live.labels.map((label, i) => new Cards(by("cards"), label, i, act));
   layOutHeadline(live.labels);
 }
@@ -92,7 +92,7 @@ function draw() {
   if (calm() && real - drawn < 1000) return;
   const story = replay?.story ?? live;
   const now = replay?.at ?? real - DELAY_MS;
-  for (const lane of lanes) lane.draw(story, replay ? now : held || now);
+  for (const lane of lanes) lane(story, replay ? now : held || now);
   if (real - drawn >= (replay ? 100 : 200)) {
     drawn = real;
     show(story, now, real);

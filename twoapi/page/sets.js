@@ -6,7 +6,7 @@
 
 /** So many looks are told apart with and without colours. When there are more ReplicaSets, the one that has not
  * been heard of for the longest time loses its own. */
-const LOOKS = 6;
+export const LOOKS = 6;
 
 /** The name of a pod of a ReplicaSet ends in the ReplicaSet's hash, and in letters of its own. */
 const NAME = /-([b-z\d]{4,10})-[b-z\d]{5}$/;

@@ -28,9 +28,9 @@ export function judge(service, label, open, present, waiting, end, heard, blind,
   const pods = present.filter((pod) => pod.state !== "stopping");
   const versions = (/** @type {Pod[]} */ list) => [...new Set(list.flatMap((pod) => pod.version ?? []))].sort();
   const names = (/** @type {Pod[]} */ list) => new Set(list.map((pod) => pod.name));
-  const [from, to, old] = [versions(open.from), versions(pods), names(open.from)];
+  const [from, to, old, now] = [versions(open.from), versions(pods), names(open.from), names(pods)];
   const fresh = pods.filter((pod) => !old.has(pod.name)).length;
-  const gone = open.from.filter((pod) => !names(pods).has(pod.name)).length;
+  const gone = open.from.filter((pod) => !now.has(pod.name)).length;
   const ready = pods.filter((pod) => pod.state === "ready").length;
   let [kind, count] = ["readiness", ready];
   if (open.first === null) kind = "outage";

@@ -19,58 +19,82 @@ after(async () => {
   await fakes?.end();
 });
 
-/** A page with requests, of which some have failed. */
-async function busy(options) {
-  const seen = await view(browser, fakes.url + "/", options);
-  await cards(seen.page).nth(3).waitFor({ timeout: PATIENCE });
-  await seen.page.getByText("50", { exact: true }).click();
-  await seen.page.waitForFunction(() => window.page.live.side(0).ok > 60, null, { timeout: PATIENCE });
-  return seen;
-}
-
-/** The colours of a picture that make up at least a two-thousandth of it, as [r, g, b]. */
-function colours(png) {
-  const { data } = { data: new Uint8Array(UPNG.toRGBA8(UPNG.decode(png))[0]) };
-  const counts = new Map();
-  for (let i = 0; i < data.length; i += 4) {
-    const key = [data[i], data[i + 1], data[i + 2]].join();
-    counts.set(key, (counts.get(key) ?? 0) + 1);
-  }
-  return [...counts].filter(([, count]) => count > data.length / 4 / 2000).map(([key]) => key.split(",").map(Number));
+/** The pixels of what is shown there, as [r, g, b] of a place. */
+async function pixels(locator) {
+  const image = UPNG.decode(await locator.screenshot());
+  const data = new Uint8Array(UPNG.toRGBA8(image)[0]);
+  return { width: image.width, at: (x, y) => [...data.slice(4 * (y * image.width + x)).slice(0, 3)] };
 }
 
 const apart = (a, b) => Math.hypot(...a.map((part, i) => part - b[i]));
 
+/** The contrast of two colours. <https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio> */
+function contrast(...colours) {
+  const [dark, light] = colours.map((colour) => {
+    const [r, g, b] = colour.map((part) => (part <= 10 ? part / 3294 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  }).sort((a, b) => a - b);
+  return (light + 0.05) / (dark + 0.05);
+}
+
+const LOOKS = [0, 1, 2, 3, 4, 5].map((look) => `v${look}`);
+
 for (const [what, options, deficiency] of [
   ["light", { colorScheme: "light" }], ["dark", { colorScheme: "dark" }],
   ["light, deuteranopia", { colorScheme: "light" }, "deuteranopia"], ["dark, deuteranopia", { colorScheme: "dark" }, "deuteranopia"],
+  ["forced colours, light", { colorScheme: "light", forcedColors: "active" }], ["forced colours, dark", { colorScheme: "dark", forcedColors: "active" }],
 ]) {
-  test(`marks and bars are seen: ${what}`, { timeout: 120_000 }, async () => {
-    const { page, context } = await busy(options);
+  test(`each look, and failures, are seen: ${what}`, { timeout: 120_000 }, async () => {
+    const { page, context } = await told(browser, fakes.url, ["a"], options);
     const session = await context.newCDPSession(page);
     await session.send("Emulation.setEmulatedVisionDeficiency", { type: deficiency ?? "none" });
-    for (const canvas of ["#lanes canvas"]) {
-      const found = colours(await page.locator(canvas).screenshot());
-      assert.ok(found.some((one) => found.some((other) => apart(one, other) > 80)), `${canvas}: ${JSON.stringify(found)}`);
-    }
-    // Each look and the red of failures, as they are seen.
-    const seen = await page.evaluate(() => {
-      const names = ["lane", "failure", ...Array.from({ length: 4 }, (_, i) => `v${i}`)];
+    // The picture has a second of each ReplicaSet, whose pods are ready, and some of failures. Then it stands still.
+    const { looks, late } = await page.evaluate(async () => {
+      const now = performance.timeOrigin + performance.now();
+      const names = ["5d79c7596", "6f8b9d4c7", "7d9f8c6b5", "84c5d6f7b", "9b8d7c6f5", "bcdf45678"].map((hash) => `chester-${hash}-bcdfg`);
+      window.tell("pods", 130, { all: true, pods: names.map((name, i) => ({ ...window.pod(String(i), "1.0", "ready"), name })) });
+      const marks = (from, to, of) => Array.from({ length: 20 }, (_, i) => [now + (from + ((to - from) * i) / 20) * 1000, 1, 0, 0, ...of]);
+      window.tell("traffic", 0, { marks: [...names.flatMap((name, i) => marks(-19 + 2 * i, -18 + 2 * i, ["ok", name, "1.0", null])), ...marks(-7, -4, ["reset", null, null, null])] });
+      // The first one is drawn before the second one begins.
+      for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+      const late = (performance.timeOrigin + performance.now() - now) / 1000;
+      window.requestAnimationFrame = () => 0;
+      return { looks: window.page.live.sets.list().map(({ look }) => look), late };
+    });
+    assert.deepEqual([...looks].sort(), [0, 1, 2, 3, 4, 5]);
+    const drawn = await pixels(page.locator("#lanes canvas"));
+    /** The colour that is most apart from the lane within these seconds. */
+    const lane = drawn.at(drawn.width - 40, 20);
+    const farthest = (from, to) => {
+      let most = lane;
+      for (let x = Math.round(drawn.width * (1 + (from - late) / 20)); x < drawn.width * (1 + (to - late) / 20); x++) {
+        for (let y = 14; y < 44; y++) if (apart(drawn.at(x, y), lane) > apart(most, lane)) most = drawn.at(x, y);
+      }
+      return most;
+    };
+    const failure = farthest(-6, -4.5);
+    assert.ok(contrast(failure, lane) >= 3, `failures ${failure} on the lane ${lane}`);
+    looks.forEach((look, i) => {
+      const mark = farthest(-18.7 + 2 * i, -18.3 + 2 * i);
+      assert.ok(contrast(mark, lane) >= 3, `v${look}: ${mark} on the lane ${lane}: ${contrast(mark, lane)}`);
+      assert.ok(apart(mark, failure) > 55, `v${look}: ${mark} beside failures ${failure}`);
+    });
+    // The bars of two ReplicaSets are no two alike, by their colours or by their pieces. Their text stands at the left.
+    const bars = looks.map((_, row) => Array.from({ length: 16 }, (_, i) => drawn.at(drawn.width - 40, 104 + row * 18 + i)));
+    bars.forEach((bar, i) => bars.slice(0, i).forEach((other) => {
+      const differ = bar.filter((pixel, y) => apart(pixel, other[y]) > 55).length;
+      assert.ok(differ >= 2, `${JSON.stringify(bar)} and ${JSON.stringify(other)}`);
+    }));
+    if (deficiency || options.forcedColors) return context.close();
+    // Versions are written in these colours too.
+    await page.evaluate((names) => {
       const row = document.body.appendChild(document.createElement("div"));
       row.id = "row";
-      row.style.cssText = "position:fixed;top:0;left:0;z-index:9;display:flex;forced-color-adjust:none";
+      row.style.cssText = "position:fixed;top:0;left:0;z-index:9;display:flex";
       for (const name of names) row.appendChild(document.createElement("i")).style.cssText = `width:10px;height:10px;background:var(--${name})`;
-      return names;
-    });
-    const image = UPNG.decode(await page.locator("#row").screenshot());
-    const data = new Uint8Array(UPNG.toRGBA8(image)[0]);
-    const [lane, failure, ...looks] = seen.map((_, i) => [...data.slice(4 * (5 * image.width + i * 10 + 5)).slice(0, 3)]);
-    // Each is told from the next one.
-    looks.forEach((look, i) => assert.ok(i === 0 || apart(look, looks[i - 1]) > 55, `v${i} ${look} beside ${looks[i - 1]}`));
-    looks.forEach((look, i) => {
-      assert.ok(apart(look, lane) > 70, `v${i} ${look} on the lane ${lane}`);
-      assert.ok(apart(look, failure) > 55, `v${i} ${look} beside failures ${failure}`);
-    });
+    }, ["raised", ...LOOKS]);
+    const { at } = await pixels(page.locator("#row"));
+    LOOKS.forEach((look, i) => assert.ok(contrast(at(15 + 10 * i, 5), at(5, 5)) >= 4.5, `${look} as text: ${contrast(at(15 + 10 * i, 5), at(5, 5))}`));
     await context.close();
   });
 }

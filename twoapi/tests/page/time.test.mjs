@@ -161,6 +161,9 @@ const drawn = (page) => page.evaluate(() => new Promise((resolve) => {
   for (const name of Object.keys(own)) CanvasRenderingContext2D.prototype[name] = record(name);
 }));
 
+/** The bars of what is ready, which may be in pieces: from where to where. */
+const readyBars = (rects) => [...new Map(rects.filter(([, alpha, , top, wide, high]) => alpha === 1 && top >= 104 && wide > 4 && high !== 13).map(([, , left, top, wide]) => [`${Math.floor((top - 104) / 18)} ${left}`, [left, left + wide]])).values()];
+
 /** An update of pods: the new ones come 9 s ago and are ready 6 s ago, and the old ones stop 5 s ago. */
 const update = (page, count) => page.evaluate((count) => {
   const names = (letter) => Array.from({ length: count }, (_, i) => letter + i);
@@ -179,7 +182,7 @@ test("each pod has a bar on the axis of the requests: hatched, ready, and stoppi
   const { rects, texts, width, height } = await drawn(page);
   const slow = (Date.now() - begin) / 1000 + 3;
   const x = (ago) => width - (ago / 20) * width;
-  const bars = rects.filter(([, alpha, , , , high]) => high === 16 && alpha === 1).map(([, , left, , wide]) => [left, left + wide]);
+  const bars = readyBars(rects);
   assert.equal(bars.length, 6, JSON.stringify(bars));
   // Three were ready before the axis begins until their signal, and three are since then, up to now.
   // The page knows the pods' clock to a tenth of a second or two.
@@ -197,8 +200,8 @@ test("each pod has a bar on the axis of the requests: hatched, ready, and stoppi
   assert.ok(height > 2 * 46 + 6 * 18, `${height} px`);
   // Two minutes have the whole life of the old ones.
   await page.locator("#zoom").check();
-  const far = (await drawn(page)).rects.filter(([, alpha, , , , high]) => high === 16 && alpha === 1);
-  assert.ok(far.every(([, , left]) => left > 0), JSON.stringify(far));
+  const far = readyBars((await drawn(page)).rects);
+  assert.ok(far.length >= 6 && far.every(([left]) => left > 0), JSON.stringify(far));
   assert.deepEqual(unexpected(complaints), []);
   await context.close();
 });
@@ -209,9 +212,9 @@ test("from twelve pods on the bars are thin, and from fifty on they are an area"
     await update(page, count);
     await page.locator(".said", { hasText: `${count} new Pods` }).waitFor();
     const { rects, height } = await drawn(page);
-    for (const size of [16, 6]) assert.equal(rects.some(([, , , , , high]) => high === size), size === bar, `${count} pods: ${size} px`);
+    for (const size of [16, 6]) assert.equal(rects.some(([, alpha, , , , high]) => alpha < 0.2 && high === size), size === bar, `${count} pods: ${size} px`);
     assert.ok(height <= 2 * 46 + 2 * 6 + most + 18, `${count} pods: ${height} px`);
-    if (bar === null) assert.ok(rects.some(([, alpha, , , wide, high]) => alpha === 1 && wide === 4 && Math.abs(high - 48) < 1), "half of the height are 50 of 100");
+    if (bar === null) assert.ok(rects.some(([, alpha, , , wide, high]) => alpha === 1 && wide === 4 && Math.abs(high - 48) <= 1), "half of the height are 50 of 100");
     assert.deepEqual(complaints, []);
     await context.close();
   }
@@ -222,7 +225,8 @@ test("marks are at least five pixels apart: the more requests there are, the les
     const { page, context } = await told(browser, fakes.url, ["a"], { width });
     await page.evaluate((rate) => {
       window.tell("status", 0, { viewers: 1, rate });
-      const marks = Array.from({ length: rate * 25 }, (_, i) => [performance.timeOrigin + performance.now() - (i * 1000) / rate, 1, 0, i % 2, "ok", "p", "1.0", null]);
+      const now = performance.timeOrigin + performance.now();
+      const marks = Array.from({ length: rate * 25 }, (_, i) => [now - (i * 1000) / rate, 1, 0, i % 2, "ok", "p", "1.0", null]);
       window.tell("traffic", 0, { marks: marks.reverse() });
     }, rate);
     const { rects } = await drawn(page);
@@ -247,10 +251,34 @@ test("from a distance each second is a column of its answers, with its failures 
     g.fillStyle = getComputedStyle(document.querySelector(".bad .figure")).color;
     return g.fillStyle;
   });
-  const columns = rects.filter(([, , , top, wide, high]) => wide > 5 && wide < 15 && top < 100 && high <= 46);
+  const columns = rects.filter(([, , , top, wide, high]) => wide > 2 && wide < 15 && top < 100 && high <= 46 && high !== 13);
   // Ten on each lane, of at most ten: as high as the lane. Some may stand in the second after.
   const whole = columns.filter(([fill]) => fill !== failure).reduce((sum, [, , , , , high]) => sum + high, 0);
   assert.ok(whole >= 46 * 2 - 1, JSON.stringify(columns));
   assert.ok(columns.some(([fill, , , top, , high]) => fill === failure && top === 0 && high >= 3), JSON.stringify(columns));
   await context.close();
+});
+
+test("a hundred and a thousand pods cost a frame a few milliseconds of CPU time", { timeout: 180_000 }, async (t) => {
+  for (const count of [100, 1000]) {
+    const { page, complaints, context } = await told(browser, fakes.url);
+    const debug = await context.newCDPSession(page);
+    // Not the time in which others have the CPU.
+    await debug.send("Performance.enable", { timeDomain: "threadTicks" });
+    await update(page, count / 2);
+    await page.locator(".said", { hasText: `${count / 2} new Pods` }).waitFor();
+    const spent = async () => (await debug.send("Performance.getMetrics")).metrics.find(({ name }) => name === "ScriptDuration").value * 1000;
+    const before = await spent();
+    const frames = await page.evaluate(async () => {
+      const end = performance.now() + 3000;
+      let frames = 0;
+      for (; performance.now() < end; frames++) await new Promise(requestAnimationFrame);
+      return frames;
+    });
+    const each = ((await spent()) - before) / frames;
+    t.diagnostic(`${count} pods: ${each.toFixed(1)} ms a frame, ${frames} frames in 3 s`);
+    assert.ok(each < 8, `${count} pods: ${each} ms`);
+    assert.deepEqual(complaints, []);
+    await context.close();
+  }
 });

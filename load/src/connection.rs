@@ -26,6 +26,18 @@ pub struct Connection {
     reuse: Reuse,
     kept: Option<Open>,
     input: Input,
+    peer: Peer,
+}
+
+/// Who answers over a connection.
+#[derive(Debug)]
+enum Peer {
+    /// Nobody has yet, as far as answers say.
+    Unknown,
+    /// This one alone.
+    One(Responder),
+    /// A proxy that shares the requests of a connection out.
+    Several,
 }
 
 /// For how long a connection is used.
@@ -69,6 +81,7 @@ impl Connection {
             reuse,
             kept: None,
             input: Input::default(),
+            peer: Peer::Unknown,
         }
     }
 
@@ -94,6 +107,7 @@ impl Connection {
             let_the_service_close(open.stream);
         } else if is_kept {
             self.kept = Some(open);
+            self.note_peer(&exchange.responder);
         }
         Ok(exchange)
     }
@@ -110,6 +124,7 @@ impl Connection {
             kept.send(&request[sent..]).await?;
             return Ok(kept);
         }
+        self.peer = Peer::Unknown;
         let stream = TcpStream::connect(target.address()).await;
         let mut new = Open {
             stream: stream.map_err(|error| failure::of_system(&error))?,
@@ -117,6 +132,23 @@ impl Connection {
         };
         new.send(request).await?;
         Ok(new)
+    }
+
+    fn note_peer(&mut self, responder: &Responder) {
+        match &self.peer {
+            Peer::Unknown if !responder.pod.is_empty() => self.peer = Peer::One(responder.clone()),
+            Peer::One(known) if known.pod != responder.pod => self.peer = Peer::Several,
+            _ => {}
+        }
+    }
+
+    /// Whom a request without an answer has met, if that is known: the pod that has answered over the same
+    /// connection before, and no other one has.
+    pub fn peer(&self) -> Option<&Responder> {
+        match &self.peer {
+            Peer::One(responder) => Some(responder),
+            Peer::Unknown | Peer::Several => None,
+        }
     }
 
     /// Closes the kept connection as soon as the service has closed it, and ends then; never without one.
@@ -161,5 +193,26 @@ impl Open {
     async fn send(&mut self, request: &[u8]) -> Result<(), Failure> {
         let sent = self.stream.write_all(request).await;
         sent.map_err(|error| failure::of_system(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_known_as_long_as_no_other_pod_answers_over_its_connection() {
+        let mut connection = Connection::new(Reuse::Unlimited);
+        for (pod, known) in [
+            ("", None),
+            ("a", Some("a")),
+            ("a", Some("a")),
+            ("b", None),
+            ("a", None),
+        ] {
+            connection.note_peer(&pod.into());
+            let peer = connection.peer().map(|peer| peer.pod.as_str());
+            assert_eq!(peer, known, "after {pod}");
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! Viewers get them in batches. A mark is a list: when the request ended (milliseconds since 1970),
 //! how long it took (milliseconds), the Service's number, the lane (0 fresh, 1 kept), the outcome
 //! (`ok`, or the failure as `twoapi load` names it), the pod, its version, and how many milliseconds
-//! after its stop signal the pod answered (null for one that isn't stopping).
+//! after its stop signal the pod answered (null for one that isn't stopping). The pod of a request without an
+//! answer is the one that has answered over the same connection before, and null if that isn't known.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -142,7 +143,7 @@ impl Sender {
         requests.spawn(async move {
             let exchange = async {
                 // Dropped when the request is over.
-                let _permit = permit.ok_or_else(Failure::busy)?;
+                let _permit = permit.ok_or_else(|| (Failure::busy(), None))?;
                 let mut fresh = Connection::new(Reuse::Never);
                 let mut kept = if lane == 0 {
                     None
@@ -150,12 +151,13 @@ impl Sender {
                     // Those that wait for a busy connection have their turn in order. Later than this
                     // there would be too little time for an answer.
                     let free = timeout_at(start + REQUEST_TIMEOUT / 2, kept.lock()).await;
-                    Some(free.map_err(|_| Failure::busy())?)
+                    Some(free.map_err(|_| (Failure::busy(), None))?)
                 };
                 let connection = kept.as_deref_mut().unwrap_or(&mut fresh);
                 timeout_at(deadline, connection.exchange(&target))
                     .await
                     .unwrap_or_else(|_| Err("timed out".into()))
+                    .map_err(|failure| (failure, connection.peer().cloned()))
             };
             let result = exchange.await;
             if let Ok(exchange) = &result
@@ -169,7 +171,13 @@ impl Sender {
     }
 }
 
-fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Failure>) -> Value {
+/// The mark of a request. One that has failed may be known to have met a pod.
+fn mark(
+    service: usize,
+    lane: usize,
+    took: Duration,
+    result: Result<Exchange, (Failure, Option<Responder>)>,
+) -> Value {
     let took = (took.as_secs_f64() * 10_000.0).round() / 10.0;
     match result {
         Ok(exchange) => {
@@ -192,16 +200,11 @@ fn mark(service: usize, lane: usize, took: Duration, result: Result<Exchange, Fa
                 since_signal.parse::<u64>().ok(),
             ])
         }
-        Err(failure) => json!([
-            now(),
-            took,
-            service,
-            lane,
-            failure.to_string(),
-            null,
-            null,
-            null
-        ]),
+        Err((failure, met)) => {
+            let (pod, version) = met.map(|met| (met.pod, met.version)).unzip();
+            let outcome = failure.to_string();
+            json!([now(), took, service, lane, outcome, pod, version, null])
+        }
     }
 }
 
@@ -225,7 +228,12 @@ fn address_in(exchange: &Exchange) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        task::JoinHandle,
+        time::timeout,
+    };
 
     use super::*;
 
@@ -333,6 +341,48 @@ mod tests {
         for expected in [r#",0,0,"timed out","#, r#",0,1,"not sent","#] {
             assert!(batch.contains(expected), "{expected} is not in {batch}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_fails_on_a_kept_connection_has_met_the_pod_that_answered_there_before()
+    {
+        let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", service.local_addr().unwrap());
+        let answering = tokio::spawn(async move {
+            for number in 0.. {
+                let (mut stream, _) = service.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let answer = format!(
+                        "HTTP/1.1 200 OK\r\npod: p{number}\r\nversion: 1.0\r\ncontent-length: 0\r\n\r\n"
+                    );
+                    // The second request of a connection has no answer, nor has any of one after the fifth.
+                    if number < 5 && stream.read(&mut [0; 1024]).await.is_ok() {
+                        stream.write_all(answer.as_bytes()).await.unwrap();
+                    }
+                    let _ = stream.read(&mut [0; 1024]).await;
+                });
+            }
+        });
+        let (_rate, rates) = watch::channel(MAX_RATE);
+        let (requests, board) = start(&url, rates);
+        let (_, mut batches) = board.subscribe();
+        let mut text = String::new();
+        let unknown = r#",0,1,"closed early",null,null,null]"#;
+        let known = r#",0,1,"closed early","p"#;
+        let told = async {
+            while !(text.contains(unknown) && text.contains(known)) {
+                sleep(Duration::from_millis(50)).await;
+                board.send_news();
+                while let Ok(batch) = batches.try_recv() {
+                    text += &String::from_utf8_lossy(&batch);
+                }
+            }
+        };
+        let told = timeout(Duration::from_secs(20), told).await.is_ok();
+        answering.abort();
+        requests.abort();
+        assert!(told, "{text}");
+        assert!(!text.contains(r#",0,0,"closed early","p"#), "{text}");
     }
 
     #[tokio::test]

@@ -39,8 +39,8 @@ one | [4-9bcdf]{6,10} | (?:[a-z0-9]-|\bhash[=:] ?){}\b
 one | [bcdfghjklmnpqrstvwxz2456789]{5} | [a-z0-9]-{}\b
 one | [0-9a-f]{16} | [a-z0-9]\.{}\b
 
-# Ages: alone in a column, `(13s ago)`, `(x2 over 5s)`.
-any | \d+(?:\.\d+)?(?:ms|[smhdy])(?:\d+[smhd])? | (?:^ *|\s{2,}){}(?:\s{2,}|\s\(|$)
+# Ages: alone in a column, `(13s ago)`, `(x2 over 5s)`. A document takes ten minutes at most, and 301m are millicores.
+any | \d+(?:\.\d+)?(?:ms|[smhdy])(?:\d+[smhd])? | (?:^ *|\s{2,})(?<it>\dm|\d+m\d+s|\d+(?:\.\d+)?(?:ms|[shdy])(?:\d+[smhd])?)(?:\s{2,}|\s\(|$)
 any | \d+[smhdy](?:\d+[smhd])? | \b{} ago\b
 any | \d+ | \(x{} over\b
 any | \d+[smhdy](?:\d+[smhd])? | \(x\d+ over {}\)
@@ -287,6 +287,8 @@ Restarted (13s ago) = Restarted (1m3s ago)
   Normal  Pulled  3s (x2 over 5s)  kubelet =   Normal  Pulled  13s (x20 over 1m5s)  kubelet
 3s          Warning   Unhealthy = 13s         Warning   Unhealthy
 a   5s   3s = a   15s   400ms
+a   2m5s = a   12m
+a   301m   4Mi ≠ a   500m   4Mi
 v1.35.4 v1.34.1+k3s1 = v1.36.0 v1.36.0-rc.1
 "agent":"kube-probe/1.35" = "agent":"kube-probe/1.36"
 on node1 = on node3

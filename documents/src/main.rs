@@ -190,7 +190,7 @@ fn summary(rows: &[Row], total: f64) -> bool {
             "{:<34} {:>4} {:>9} {:>8} {seconds:>8.1}  {result}",
             path.to_string(),
             report.run,
-            report.compared,
+            report.outputs.len(),
             document.left_out.len(),
         );
     }

@@ -52,11 +52,9 @@ pub struct Runner<'a> {
 pub struct Report {
     /// How many blocks were run.
     pub run: usize,
-    /// How many of their outputs were compared.
-    pub compared: usize,
     /// The blocks that were skipped: what each lacks, by the index among the document's needs.
     pub skipped: Vec<usize>,
-    /// The outputs for the document: the block's index, and what was seen.
+    /// The outputs that were compared: the block's index, and what is written into the document.
     pub outputs: Vec<(usize, String)>,
     /// What was wrong; none: the document is right.
     pub failure: Option<String>,
@@ -132,11 +130,7 @@ impl Runner<'_> {
             let first = block.code.lines().next().unwrap_or_default();
             println!("{name}:{line:<4} {seconds:>5.1} s  {first}");
             match compared {
-                Ok(None) => {}
-                Ok(Some(output)) => {
-                    report.compared += 1;
-                    report.outputs.push((index, output));
-                }
+                Ok(output) => report.outputs.extend(output.map(|output| (index, output))),
                 Err(problem) if self.bless && ran.end == Ok(block.exit) => {
                     println!("{problem}");
                     report.outputs.push((index, ran.output));

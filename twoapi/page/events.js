@@ -1,4 +1,4 @@
-// What has happened, one event after the other, the last one first.
+// What has happened, one event after the other, the last one first. Times are those of logs, in UTC.
 
 import { by, make } from "./dom.js";
 import { language, t } from "./text.js";
@@ -16,5 +16,5 @@ export function showEvents(story, now) {
   if (key === happened) return;
   happened = key;
   by("happened").replaceChildren(...moments.map(({ t: at, pod, kind }) =>
-    make("li", "", `${new Date(at).toLocaleTimeString(language(), { hour12: false })} ${pod} `, make("strong", "", t(kind)))));
+    make("li", "", `${new Date(at).toISOString().slice(11, 19)} ${pod} `, make("strong", "", t(kind)))));
 }

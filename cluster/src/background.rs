@@ -91,9 +91,12 @@ mod tests {
             let background = Background::start(Command::new("sleep").arg("3600")).unwrap();
             let id = background.child.id().to_string();
             let is_running = || {
-                let mut kill = Command::new("kill");
-                let status = kill.args(["-0", &id]).stderr(Stdio::null()).status();
-                status.unwrap().success()
+                // A shell has it, where there is no program of that name.
+                let mut shell = Command::new("sh");
+                let kill = shell
+                    .args(["-c", "kill -0 \"$0\"", &id])
+                    .stderr(Stdio::null());
+                kill.status().unwrap().success()
             };
             assert!(is_running(), "it has been started");
             end(background);

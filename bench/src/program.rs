@@ -150,7 +150,7 @@ impl Server {
 
     /// Tells it to stop, and waits until it has.
     pub fn stop(mut self) -> Result<ExitStatus> {
-        shipped::output(Command::new("kill").arg(self.id().to_string()))?;
+        shipped::output(Command::new("sh").args(["-c", "kill \"$0\"", &self.id().to_string()]))?;
         Ok(self.child.wait()?)
     }
 }

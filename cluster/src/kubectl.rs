@@ -70,7 +70,11 @@ impl Kubectl {
         let (done, waiting) = mpsc::channel::<()>();
         thread::spawn(move || {
             if waiting.recv_timeout(TIMEOUT) == Err(RecvTimeoutError::Timeout) {
-                drop(Command::new("kill").arg(id.to_string()).status());
+                drop(
+                    Command::new("sh")
+                        .args(["-c", "kill \"$0\"", &id.to_string()])
+                        .status(),
+                );
             }
         });
         let output = child.wait_with_output();

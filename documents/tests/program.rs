@@ -386,7 +386,9 @@ fn an_interruption_deletes_the_namespaces() {
     let begun = || Ok(tree.0.path().join("begun").exists().then_some(()));
     until("the block has begun", SOON, begun).unwrap();
     let id = child.id().to_string();
-    let killed = Command::new("kill").args(["-INT", &id]).status();
+    let killed = Command::new("sh")
+        .args(["-c", "kill \"$@\"", "kill", "-INT", &id])
+        .status();
     assert!(killed.unwrap().success());
     let (passed, text) = finished(&child.wait_with_output().unwrap());
     assert!(!passed);

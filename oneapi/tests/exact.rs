@@ -167,7 +167,9 @@ impl Program {
 
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        let sent = Command::new("sh")
+            .args(["-c", "kill \"$@\"", "kill", "-s", name, &pid])
+            .status();
         assert!(sent.unwrap().success());
     }
 

@@ -40,8 +40,8 @@ impl Program {
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(
-            Command::new("kill")
-                .args(["-s", name, &pid])
+            Command::new("sh")
+                .args(["-c", "kill \"$@\"", "kill", "-s", name, &pid])
                 .status()
                 .unwrap()
                 .success()

@@ -594,8 +594,8 @@ async fn a_signal_ends_it_with_its_summary() {
             sleep(Duration::from_millis(5)).await;
         }
         let pid = child.id().to_string();
-        Command::new("kill")
-            .args(["-s", signal, &pid])
+        Command::new("sh")
+            .args(["-c", "kill \"$@\"", "kill", "-s", signal, &pid])
             .status()
             .unwrap();
         let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
@@ -612,7 +612,11 @@ async fn a_second_signal_does_not_wait_and_is_no_success() {
     let line = format!("load http://{address}/ --rate 5 --for 1h --timeout 1h --json");
     let child = twoapi(&line).stdout(Stdio::piped()).spawn().unwrap();
     let pid = child.id().to_string();
-    let interrupt = || Command::new("kill").args(["-s", "INT", &pid]).status();
+    let interrupt = || {
+        Command::new("sh")
+            .args(["-c", "kill \"$@\"", "kill", "-s", "INT", &pid])
+            .status()
+    };
     while server.seen().0 < 2 {
         sleep(Duration::from_millis(5)).await;
     }

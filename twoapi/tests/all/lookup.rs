@@ -78,7 +78,9 @@ fn in_its_namespaces() {
     assert!(after < Duration::from_secs(4), "it is said after {after:?}");
     let interrupted = Instant::now();
     let pid = stopped.id().to_string();
-    let sent = Command::new("kill").args(["-s", "INT", &pid]).status();
+    let sent = Command::new("sh")
+        .args(["-c", "kill \"$@\"", "kill", "-s", "INT", &pid])
+        .status();
     assert!(sent.unwrap().success());
     assert_eq!(stopped.wait().unwrap().code(), Some(1));
     let took = interrupted.elapsed();

@@ -141,10 +141,7 @@ fn attribute<'a>(line: &'a str, beginning: &str) -> Option<&'a str> {
 }
 
 /// Properties that neither the server nor the browser knows, nor a test in a browser.
-const OWN: &str = "^(attempts|becomeReady|compare|current|failedUntil|forget|heard|item|\
-     judged|known|leave|lives|lookAway|moments|normal|noticed|onAct|over|places|playing|\
-     progress|running|seek|seen|setRate|settling|share|sides|silent|states|steps|story|\
-     takeMark|takePods|timer|told|unready|unseen|until)$";
+const OWN: &str = "^(current|failedUntil|forget|heard|item|judged|known|lives|moments|normal|noticed|onAct|over|playing|running|seek|seen|setRate|share|sides|silent|states|steps|story|told|unready|unseen|until)$";
 
 /// The script with short names, and without what means nothing to a browser.
 fn minified(script: &str) -> String {

@@ -3,7 +3,7 @@
 
 use axum::{
     http::{
-        HeaderMap, Uri,
+        HeaderMap, HeaderValue, Uri,
         header::{CACHE_CONTROL, CONTENT_TYPE, HOST},
         uri::Authority,
     },
@@ -45,8 +45,8 @@ pub(super) async fn qr(uri: Uri, headers: HeaderMap) -> Result<Response, Respons
         .map_err(|_| refused("the address is too long".to_owned()))?;
     let mut response = svg(&code).into_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, "image/svg+xml".parse().expect("it is ASCII"));
-    headers.insert(CACHE_CONTROL, "no-store".parse().expect("it is ASCII"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     protect(headers);
     Ok(response)
 }

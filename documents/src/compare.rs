@@ -52,7 +52,8 @@ any | \d+(?:\.\d+)?m?s \(\d+(?:\.\d+)?m?s including waiting\)\. Image size: \d+ 
 any | node\d+ | \b{}\b
 ";
 
-fn regex(expression: &str) -> Regex {
+/// An expression of this program.
+pub(crate) fn regex(expression: &str) -> Regex {
     Regex::new(expression).expect("it is tested")
 }
 

@@ -6,11 +6,10 @@ use std::{fs, path::Path, sync::LazyLock};
 use regex::Regex;
 
 use super::tree::Tree;
-use crate::elements::{Element, Kind};
-
-fn regex(expression: &str) -> Regex {
-    Regex::new(expression).expect("it is tested")
-}
+use crate::{
+    compare::regex,
+    elements::{Element, Kind},
+};
 
 static COMMENT: LazyLock<Regex> = LazyLock::new(|| regex(r"(?:^|\s)#.*"));
 static QUOTED: LazyLock<Regex> = LazyLock::new(|| regex(r#""[^"]*"|'[^']*'"#));

@@ -7,11 +7,7 @@ use humantime::parse_rfc3339;
 use regex::Regex;
 
 use super::tree::Tree;
-use crate::{document::Document, run::DOCUMENT_LIMIT};
-
-fn regex(expression: &str) -> Regex {
-    Regex::new(expression).expect("it is tested")
-}
+use crate::{compare::regex, document::Document, run::DOCUMENT_LIMIT};
 
 static TIME: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d{4}-\d\d-\d\dT[\d:.]+Z"));
 static IP: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d+(?:\.\d+){3}\b"));

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { launch, view } from "./browser.mjs";
 import { Fakes } from "./fakes.mjs";
-import { told } from "./told.mjs";
+import { told, update } from "./told.mjs";
 
 const PATIENCE = 60_000;
 
@@ -29,15 +29,6 @@ const rest = (page) => page.evaluate(() => {
   })) });
   window.answers(59, 20);
 });
-
-/** An update in which two requests fail. */
-const update = (page, ago) => page.evaluate((ago) => {
-  const started = [new Date(Date.now() - ago * 1000 - 100).toISOString(), null];
-  window.tell("pods", ago, { pods: ["a", "b", "c"].map((name) => window.pod(name, "1.1", "ready", { started })) });
-  window.answers(ago, 7);
-  window.answers(ago, 2, "reset");
-  window.tell("pods", ago, { left: ["a", "b", "c"].map((name) => `0/k${name}`) });
-}, ago);
 
 test("a click on a pod opens a panel beside the picture, with both containers; Escape leads back", { timeout: 120_000 }, async () => {
   const { page, complaints, context } = await told(browser, fakes.url, undefined, { width: 1280, height: 800 });
@@ -80,7 +71,7 @@ test("each switch is offered in a sentence, and what a reader expects stands bes
   await page.getByRole("combobox", { name: "You expect that" }).selectOption("no request fails");
   await page.getByRole("button", { name: "Set", exact: true }).click();
   await page.waitForFunction(() => document.querySelector("#answer").textContent.length > 1);
-  await update(page, 0);
+  await update(page, 0, "", "k", "1.1");
   await page.locator("#changes p", { hasText: "9 requests, 2 failed" }).getByText("expected: no request fails").waitFor({ timeout: PATIENCE });
   await page.locator("#language").click();
   await page.locator("#changes p").getByText("预测：没有请求失败").waitFor({ timeout: PATIENCE });
@@ -94,7 +85,7 @@ test("each switch is offered in a sentence, and what a reader expects stands bes
 test("the events are listed, a moment can be marked, and a verdict is exported with its replay", { timeout: 120_000 }, async () => {
   const { page, complaints, context } = await told(browser, fakes.url);
   await rest(page);
-  await update(page, 30);
+  await update(page, 30, "", "k", "1.1");
   await page.locator("#changes strong").waitFor({ timeout: PATIENCE });
   await page.locator("#events summary").click();
   await page.getByRole("button", { name: "Mark", exact: true }).click();
@@ -125,7 +116,7 @@ test("the events are listed, a moment can be marked, and a verdict is exported w
 test("a frozen axis stands still, also after a replay, while the rest of the page goes on", { timeout: 120_000 }, async () => {
   const { page, complaints, context } = await told(browser, fakes.url);
   await rest(page);
-  await update(page, 30);
+  await update(page, 30, "", "k", "1.1");
   await page.locator("#changes strong").waitFor({ timeout: PATIENCE });
   const freeze = page.getByRole("button", { name: "Freeze" });
   const ground = () => freeze.evaluate((element) => getComputedStyle(element).backgroundColor);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch } from "./browser.mjs";
 import { Fakes } from "./fakes.mjs";
-import { told } from "./told.mjs";
+import { told, update } from "./told.mjs";
 
 let browser, fakes;
 
@@ -16,15 +16,6 @@ after(async () => {
   await browser?.close();
   await fakes?.end();
 });
-
-/** An update in which two requests fail, whose first moment is so many seconds ago. */
-const update = (page, ago, letter, from, to) => page.evaluate(([ago, letter, from, to]) => {
-  const names = ["a", "b", "c"];
-  window.tell("pods", ago, { pods: names.map((name) => window.pod(letter + name, to, "ready", { started: [new Date(Date.now() - ago * 1000).toISOString(), null] })) });
-  window.answers(ago, 7);
-  window.answers(ago, 2, "reset");
-  window.tell("pods", ago, { left: names.map((name) => `0/${from}${name}`) });
-}, [ago, letter, from, to]);
 
 const rest = (page) => page.evaluate(() => {
   window.tell("pods", 60, { all: true, pods: ["a", "b", "c"].map((name) => window.pod(`k${name}`, "1.0", "ready")) });

@@ -28,3 +28,12 @@ export async function told(browser, url, labels = ["chesterservice"], options = 
   }, labels);
   return seen;
 }
+
+/** An update in which two requests fail, whose first moment is so many seconds ago. */
+export const update = (page, ago, letter, from, to) => page.evaluate(([ago, letter, from, to]) => {
+  const names = ["a", "b", "c"];
+  window.tell("pods", ago, { pods: names.map((name) => window.pod(letter + name, to, "ready", { started: [new Date(Date.now() - ago * 1000 - 100).toISOString(), null] })) });
+  window.answers(ago, 7);
+  window.answers(ago, 2, "reset");
+  window.tell("pods", ago, { left: names.map((name) => `0/${from}${name}`) });
+}, [ago, letter, from, to]);

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{client::Connection, machine, shipped};
 
@@ -150,7 +151,7 @@ impl Server {
 
     /// Tells it to stop, and waits until it has.
     pub fn stop(mut self) -> Result<ExitStatus> {
-        shipped::output(Command::new("sh").args(["-c", "kill \"$0\"", &self.id().to_string()]))?;
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         Ok(self.child.wait()?)
     }
 }

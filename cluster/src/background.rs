@@ -79,6 +79,8 @@ impl Drop for Background {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::{Pid, test_kill_process};
+
     use super::*;
 
     #[test]
@@ -89,15 +91,8 @@ mod tests {
         }];
         for end in ends {
             let background = Background::start(Command::new("sleep").arg("3600")).unwrap();
-            let id = background.child.id().to_string();
-            let is_running = || {
-                // A shell has it, where there is no program of that name.
-                let mut shell = Command::new("sh");
-                let kill = shell
-                    .args(["-c", "kill -0 \"$0\"", &id])
-                    .stderr(Stdio::null());
-                kill.status().unwrap().success()
-            };
+            let id = Pid::from_child(&background.child);
+            let is_running = || test_kill_process(id).is_ok();
             assert!(is_running(), "it has been started");
             end(background);
             assert!(!is_running(), "it was killed");

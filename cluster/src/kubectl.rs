@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::wait::{SOON, until};
 
@@ -66,15 +67,11 @@ impl Kubectl {
         // If kubectl ends without reading it, its own error says more than this one.
         drop(stdin.write_all(input.as_bytes()));
         drop(stdin);
-        let id = child.id();
+        let id = Pid::from_child(&child);
         let (done, waiting) = mpsc::channel::<()>();
         thread::spawn(move || {
             if waiting.recv_timeout(TIMEOUT) == Err(RecvTimeoutError::Timeout) {
-                drop(
-                    Command::new("sh")
-                        .args(["-c", "kill \"$0\"", &id.to_string()])
-                        .status(),
-                );
+                let _ = kill_process(id, Signal::TERM);
             }
         });
         let output = child.wait_with_output();

@@ -10,6 +10,7 @@ use std::{
 };
 
 use cluster::wait::{SOON, until};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// Answers as a cluster of one node does; a namespace that a document makes is listed afterwards.
@@ -385,11 +386,7 @@ fn an_interruption_deletes_the_namespaces() {
     let child = tree.program(&[]).spawn().unwrap();
     let begun = || Ok(tree.0.path().join("begun").exists().then_some(()));
     until("the block has begun", SOON, begun).unwrap();
-    let id = child.id().to_string();
-    let killed = Command::new("sh")
-        .args(["-c", "kill \"$@\"", "kill", "-INT", &id])
-        .status();
-    assert!(killed.unwrap().success());
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let (passed, text) = finished(&child.wait_with_output().unwrap());
     assert!(!passed);
     says(&text, "It was interrupted.");

@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -585,7 +586,7 @@ async fn help_that_can_not_be_written_is_no_success() {
 
 #[tokio::test]
 async fn a_signal_ends_it_with_its_summary() {
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let server = Server::start(|_| Act::Stall(Duration::from_millis(200), YES)).await;
         let address = server.address;
         let mut command = twoapi(&format!("load http://{address}/ --rate 50 --for 1h --json"));
@@ -593,15 +594,11 @@ async fn a_signal_ends_it_with_its_summary() {
         while server.seen().0 < 20 {
             sleep(Duration::from_millis(5)).await;
         }
-        let pid = child.id().to_string();
-        Command::new("sh")
-            .args(["-c", "kill \"$@\"", "kill", "-s", signal, &pid])
-            .status()
-            .unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
         let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
         let told = LoadOutput::of(&output.await.unwrap());
         let sent = server.seen().0 as u64;
-        assert_eq!(told.counts(), (0, sent, sent), "{signal}: also in flight");
+        assert_eq!(told.counts(), (0, sent, sent), "{signal:?}: also in flight");
     }
 }
 
@@ -611,12 +608,8 @@ async fn a_second_signal_does_not_wait_and_is_no_success() {
     let address = server.address;
     let line = format!("load http://{address}/ --rate 5 --for 1h --timeout 1h --json");
     let child = twoapi(&line).stdout(Stdio::piped()).spawn().unwrap();
-    let pid = child.id().to_string();
-    let interrupt = || {
-        Command::new("sh")
-            .args(["-c", "kill \"$@\"", "kill", "-s", "INT", &pid])
-            .status()
-    };
+    let pid = Pid::from_child(&child);
+    let interrupt = || kill_process(pid, Signal::INT);
     while server.seen().0 < 2 {
         sleep(Duration::from_millis(5)).await;
     }

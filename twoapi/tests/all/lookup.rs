@@ -14,6 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 const TEST: &str = "a_lost_dns_packet_is_waited_for_and_said";
 const INSIDE: &str = "LOOKUP_TEST_IS_IN_ITS_NAMESPACES";
 
@@ -77,11 +79,7 @@ fn in_its_namespaces() {
     assert_eq!(said, sentence("silent.test"));
     assert!(after < Duration::from_secs(4), "it is said after {after:?}");
     let interrupted = Instant::now();
-    let pid = stopped.id().to_string();
-    let sent = Command::new("sh")
-        .args(["-c", "kill \"$@\"", "kill", "-s", "INT", &pid])
-        .status();
-    assert!(sent.unwrap().success());
+    kill_process(Pid::from_child(&stopped), Signal::INT).unwrap();
     assert_eq!(stopped.wait().unwrap().code(), Some(1));
     let took = interrupted.elapsed();
     assert!(took < Duration::from_secs(1), "it stops after {took:?}");

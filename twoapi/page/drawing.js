@@ -12,7 +12,13 @@ const SHAPES = {
 };
 
 /** @param {string} outcome */
-export const shape = (outcome) => SHAPES[outcome] ?? SHAPES.status;
+const shape = (outcome) => SHAPES[outcome] ?? SHAPES.status;
+
+/** The shapes as paths, each of which is read once. @type {Record<string, Path2D>} */
+const paths = {};
+
+/** @param {string} outcome */
+export const pathOf = (outcome) => (paths[shape(outcome)] ??= new Path2D(shape(outcome)));
 
 /** @type {Map<string, string>} */
 const colours = new Map();

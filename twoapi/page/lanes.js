@@ -6,7 +6,7 @@
 
 import { label, makeBars } from "./bars.js";
 import { by, make } from "./dom.js";
-import { colour, fit, forgetColours, pieces, shape } from "./drawing.js";
+import { colour, fit, forgetColours, pathOf, pieces } from "./drawing.js";
 import { live } from "./live.js";
 import { scale } from "./projector.js";
 import { LOOKS } from "./sets.js";
@@ -134,7 +134,7 @@ export function makeLanes(place, name, service) {
         g.globalAlpha = 1;
         g.lineWidth = 2.5;
         const path = new Path2D();
-        path.addPath(new Path2D(shape(mark.outcome)), { a: 5.5, d: 8, e: at, f: top + LANE / 2 });
+        path.addPath(pathOf(mark.outcome), { a: 5.5, d: 8, e: at, f: top + LANE / 2 });
         g.stroke(path);
       }
     }

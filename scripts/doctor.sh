@@ -4,15 +4,16 @@
 #   scripts/doctor.sh              `make doctor`: looks at everything, in the order in which people fail
 #   scripts/doctor.sh need WHAT…   before a verb: one line about the first missing thing of check(), exit code 1
 #
-# The first changes nothing but a namespace of its own, which it deletes in the end. Its exit code is 0 if it
-# found nothing, 1 if it did, and 3 if it found nothing but could not look at everything. The commands that it
+# The first changes nothing but a namespace of its own, which it deletes in the end. Its exit code is 1 if it
+# found a problem, 3 if it found none but could not look at everything, and else 0, warnings or not. The commands that it
 # prints can be pasted into any shell.
 
 . "$(dirname "$0")/common.sh"
 [ "${1:-}" = need ] || takes '' "$@"
 
 timeout=${DOCTOR_TIMEOUT:-45} # seconds; more than a node takes for two images of 3 MB
-findings=0 unknown=0 needed=  # yes for `need`
+problem=0 warning=0 unknown=0 # how many
+needed=                       # yes for `need`
 old='Server Version: v(1\.(1?[0-9]|2[0-8]))\.' # than the manifests ask for
 
 say() { # KIND SENTENCE
@@ -31,7 +32,7 @@ finding() { # KIND SECTION SENTENCE [COMMAND…]
     echo "${3%.}${4:+; try: $4}${5:+, or: $5}" >&2
     exit 1
   fi
-  findings=$((findings + 1))
+  eval "$1=\$(($1 + 1))"
   say "$1" "$3"
   shift 3
   [ $# -eq 0 ] || printf '            %s\n' "$@"
@@ -237,9 +238,9 @@ if check kubectl && check cluster; then
   check_metrics
   check_autoscalers
 fi
-end="Findings: $findings." code=$((findings > 0))
+end="Problems: $problem. Warnings: $warning." code=$((problem > 0))
 if [ "$unknown" -gt 0 ]; then
-  [ "$findings" -gt 0 ] || code=3 # nobody knows whether all is well
+  [ "$problem" -gt 0 ] || code=3 # whether all is well is unknown
   end="$end Could not be looked at: $unknown. The exit code is $code."
 fi
 printf '\n%s\n' "$end"

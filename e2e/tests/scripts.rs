@@ -216,7 +216,10 @@ fn doctor_finds_nothing_where_all_is_well_and_leaves_nothing_behind() {
     let machine = doctor(&[]);
     let answer = machine.run("scripts/doctor.sh");
     assert_eq!((answer.code, &*answer.complaint), (Some(0), ""));
-    assert!(answer.printed.ends_with("\n\nFindings: 0.\n"), "{answer:?}");
+    assert!(
+        answer.printed.ends_with("\n\nProblems: 0. Warnings: 0.\n"),
+        "{answer:?}"
+    );
     assert!(answer.printed.matches("ok  ").count() >= 8, "{answer:?}");
 
     let pods = ["pod", "admission"].map(|it| machine.written(&format!("kubectl.{it}")).unwrap());
@@ -278,15 +281,20 @@ fn doctor_says_what_is_wrong_what_helps_and_where_to_read_more() {
             let said: String = said.map(|line| format!("{line}\n")).collect();
             assert_eq!((&*said, &*complaint), (&*expected, ""));
 
-            let findings = expected.matches("See docs/").count();
-            let unseen = expected.matches("unseen  ").count();
-            let expected_code = if findings > 0 { 1 } else { 3 };
-            let counts = match unseen {
-                0 => format!("Findings: {findings}.\n"),
-                _ => format!(
-                    "Findings: {findings}. Could not be looked at: {unseen}. The exit code is {expected_code}.\n"
-                ),
+            let count = |kind: &str| expected.lines().filter(|it| it.starts_with(kind)).count();
+            let [problems, warnings, unseen] = ["problem ", "warning ", "unseen "].map(count);
+            let expected_code = match (problems, unseen) {
+                (0, 0) => 0,
+                (0, _) => 3,
+                _ => 1,
             };
+            let mut counts = format!("Problems: {problems}. Warnings: {warnings}.");
+            if unseen > 0 {
+                counts += &format!(
+                    " Could not be looked at: {unseen}. The exit code is {expected_code}."
+                );
+            }
+            counts += "\n";
             assert_eq!((code, end), (Some(expected_code), &*counts), "{printed}");
             for line in expected.lines() {
                 if let Some((_, anchor)) = line.split_once("See docs/troubleshooting.md#") {

@@ -2,7 +2,7 @@
 # `make check`: says whether the cluster is in the state to which an exercise of the tutorial leads. It changes
 # nothing. The exit code is 0 if it is, 1 if it isn't yet, and 2 if there is no such exercise.
 #
-#   scripts/check.sh STEP     a part of the tutorial and a step in it, such as first-steps-1
+#   scripts/check.sh [STEP]   a part of the tutorial and a step in it, such as first-steps-1; none: lists them
 #
 # Deployments are in NAMESPACE, single pods in the current namespace. CONTEXT is the kube context; none: the
 # current one.
@@ -31,6 +31,10 @@ while IFS='|' read -r name namespace object what path answer; do
   [ "$name" != "$step" ] || break
   names="$names $name"
 done <<<"$exercises"
+if [ -z "$*" ]; then
+  echo "STEP is one of these:$names."
+  exit
+fi
 [[ $# -le 1 && -n $name ]] || unusable "STEP is one of these, not \"$*\":$names."
 
 read -ra object <<<"$object ${namespace:+--namespace $namespace}"

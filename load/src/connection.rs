@@ -11,7 +11,8 @@ use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    task::JoinHandle,
+    time::{timeout, timeout_at},
 };
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
 pub struct Connection {
     reuse: Reuse,
     kept: Option<Open>,
+    closing: Option<Closing>,
     input: Input,
     peer: Peer,
 }
@@ -80,6 +82,7 @@ impl Connection {
         Self {
             reuse,
             kept: None,
+            closing: None,
             input: Input::default(),
             peer: Peer::Unknown,
         }
@@ -104,7 +107,7 @@ impl Connection {
         let mut open = self.send(target).await?;
         let (exchange, is_kept) = self.input.answer(&mut open.stream).await?;
         if self.reuse == Reuse::Never {
-            let_the_service_close(open.stream);
+            self.closing = Some(Closing::new(open.stream));
         } else if is_kept {
             self.kept = Some(open);
             self.note_peer(&exchange.responder);
@@ -123,6 +126,10 @@ impl Connection {
         {
             kept.send(&request[sent..]).await?;
             return Ok(kept);
+        }
+        if let Some(closing) = &mut self.closing {
+            closing.over().await;
+            self.closing = None;
         }
         self.peer = Peer::Unknown;
         let stream = TcpStream::connect(target.address()).await;
@@ -170,13 +177,40 @@ impl Connection {
 /// A service that was asked to close the connection does so with its answer.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The same, if the next request needs another connection.
+const SHORT_CLOSE_TIMEOUT: Duration = Duration::from_millis(10);
+
+/// A connection that the service was asked to close. It goes on when this is dropped.
+///
 /// The side that closes first keeps the port in use for a minute (TIME_WAIT), and a client has
 /// some 28,000 ports: at 1,000 new connections a second they would last for half a minute.
-fn let_the_service_close(mut stream: TcpStream) {
-    tokio::spawn(async move {
-        let closed = async { while stream.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {} };
-        drop(timeout(CLOSE_TIMEOUT, closed).await);
-    });
+#[derive(Debug)]
+struct Closing {
+    closed: JoinHandle<()>,
+    answered: Instant,
+}
+
+impl Closing {
+    fn new(mut stream: TcpStream) -> Self {
+        let closed = tokio::spawn(async move {
+            let closed =
+                async { while stream.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {} };
+            drop(timeout(CLOSE_TIMEOUT, closed).await);
+        });
+        Self {
+            closed,
+            answered: Instant::now(),
+        }
+    }
+
+    /// Ends when the connection is closed: by the service, or else here.
+    async fn over(&mut self) {
+        let end = self.answered + SHORT_CLOSE_TIMEOUT;
+        if timeout_at(end.into(), &mut self.closed).await.is_err() {
+            self.closed.abort();
+            let _ = (&mut self.closed).await;
+        }
+    }
 }
 
 impl Open {
@@ -198,7 +232,38 @@ impl Open {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::resolver::Resolver;
+
+    #[tokio::test]
+    async fn a_fresh_connection_is_closed_before_the_next_even_if_the_service_does_not_close_it() {
+        const LIMIT: Duration = Duration::from_secs(5);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let url = url.parse().unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 1024];
+                if stream.read(&mut request).await.unwrap() > 0 {
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                    stream.write_all(answer).await.unwrap();
+                    assert_eq!(stream.read(&mut request).await.unwrap(), 0);
+                }
+            }
+        });
+        let target = Target::find(Resolver::default(), &url, LIMIT).await;
+        let target = target.unwrap();
+        let mut connection = Connection::new(Reuse::Never);
+        let requests = async {
+            for _ in 0..10 {
+                connection.request(&target).await.unwrap();
+            }
+        };
+        timeout(LIMIT, requests).await.unwrap();
+    }
 
     #[test]
     fn a_peer_is_known_as_long_as_no_other_pod_answers_over_its_connection() {

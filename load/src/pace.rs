@@ -1,5 +1,5 @@
 //! When each request is due: number i at i / rate seconds after the start, whatever becomes of
-//! the others.
+//! the others. Those of a [`BATCH`] are due together at its end.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -10,8 +10,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::alarm::Alarm;
 
-/// How far apart requests are at least not to be sent together. To wake up costs more than to send one.
-const BATCH: Duration = Duration::from_micros(200);
+/// How far apart requests are at least not to be due together. To wake up costs more than to send one.
+const BATCH: Duration = Duration::from_micros(500);
 
 /// The requests that are due and that no connection has taken yet.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Pace {
         (number < last).then(|| self.start + self.after(number))
     }
 
-    /// Lets requests become due until the time is over: each at its time, or those of a [`BATCH`] together.
+    /// Lets requests become due until the time is over.
     pub(crate) async fn run(&self, alarm: &Alarm) {
         let mut number = 0;
         loop {
@@ -62,8 +62,8 @@ impl Pace {
             // The last request has its share of the time, too: ended with it, three requests at one
             // a second would have taken two seconds.
             let next = loop {
-                let next = self.after(number).min(self.time);
-                if next > elapsed || next == self.time {
+                let next = self.after(number);
+                if next > elapsed || self.exactly_after(number) >= self.time {
                     break next;
                 }
                 number += 1;
@@ -72,9 +72,7 @@ impl Pace {
             if elapsed >= self.time {
                 break;
             }
-            let wait = next
-                .max(elapsed + BATCH)
-                .saturating_sub(self.start.elapsed());
+            let wait = next.saturating_sub(self.start.elapsed());
             tokio::select! {
                 waited = alarm.wait(wait) => waited.expect("a timer can be set"),
                 () = self.ended.notified() => break,
@@ -91,6 +89,18 @@ impl Pace {
     }
 
     fn after(&self, number: u64) -> Duration {
+        let exact = self.exactly_after(number);
+        let batch = BATCH.as_nanos() as u64;
+        let nanos = exact.as_nanos() as u64;
+        let after = if self.rate * BATCH.as_secs_f64() > 1.0 {
+            Duration::from_nanos(nanos.next_multiple_of(batch))
+        } else {
+            exact
+        };
+        after.min(self.time)
+    }
+
+    fn exactly_after(&self, number: u64) -> Duration {
         Duration::from_secs_f64(number as f64 / self.rate)
     }
 }
@@ -109,6 +119,24 @@ mod tests {
         }
         assert_eq!(due, [0, 5, 10, 15, 20, 25, 30, 35, 40, 45]);
         assert_eq!(pace.next().await, None, "nor for the other taker");
+    }
+
+    #[tokio::test]
+    async fn those_of_half_a_millisecond_are_due_together_and_none_is_left_out_at_the_end() {
+        let pace = Pace::new(4000.0, Duration::from_micros(2200), 1);
+        pace.run(&Alarm::new().unwrap()).await;
+        let mut due = Vec::new();
+        while let Some(at) = pace.next().await {
+            due.push((at - pace.start).as_micros());
+        }
+        assert_eq!(due, [0, 500, 500, 1000, 1000, 1500, 1500, 2000, 2000]);
+
+        let pace = Pace::new(4000.0, Duration::from_micros(400), 1);
+        pace.run(&Alarm::new().unwrap()).await;
+        assert_eq!(pace.next().await, Some(pace.start));
+        let last = pace.start + Duration::from_micros(400);
+        assert_eq!(pace.next().await, Some(last), "not after the end");
+        assert_eq!(pace.next().await, None);
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ deployments-5|$deployment|the number of Pods that the Deployment is to have|{.sp
 deployments-7|$deployment|what the Deployment has|maxSurge {.spec.strategy.rollingUpdate.maxSurge} and {.status.replicas} Pods|maxSurge 25% and 4 Pods
 cpu-5|$deployment|the number of Pods that the autoscaler has set|{.spec.replicas}|4
 nothing-lost-1||pod/load|the phase of the Pod load|{.status.phase}|Succeeded
-nodes-2|$NAMESPACE|poddisruptionbudget/chesterbudget|the number of Pods that may be evicted|{.status.disruptionsAllowed}|0"
+nodes-2|$NAMESPACE|poddisruptionbudgets|the budget that allows no Pod to be missing|{.items[?(@.status.desiredHealthy==@.status.expectedPods)].metadata.name}|chesterbudget"
 
 step=${1:-} names=
 while IFS='|' read -r name namespace object what path answer; do

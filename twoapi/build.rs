@@ -141,7 +141,7 @@ fn attribute<'a>(line: &'a str, beginning: &str) -> Option<&'a str> {
 }
 
 /// Properties that neither the server nor the browser knows, nor a test in a browser.
-const OWN: &str = "^(current|failedUntil|forget|heard|item|judged|known|lives|moments|normal|noticed|onAct|over|playing|running|seek|seen|setRate|share|sides|silent|states|steps|story|told|unready|unseen|until)$";
+const OWN: &str = "^(current|earlier|failedUntil|forget|heard|item|judged|known|lives|moments|normal|noticed|onAct|over|playing|running|seek|seen|setRate|share|sides|silent|states|steps|story|told|unready|unseen|until)$";
 
 /// The script with short names, and without what means nothing to a browser.
 fn minified(script: &str) -> String {

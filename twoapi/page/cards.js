@@ -24,6 +24,9 @@ const within = (item, name) => /** @type {HTMLElement} */ (item.querySelector(na
 export class Cards {
   /** @type {Place[]} */
   #places = [];
+  /** What is shown, and in which language. @type {import("./story.js").Story | undefined} */
+  #story;
+  #language = "";
 
   /** @param {HTMLElement} place @param {string} label @param {number} service @param {(pod: Pod) => void} onAct */
   constructor(place, label, service, onAct) {
@@ -31,7 +34,6 @@ export class Cards {
     this.list = make("ul", "cards");
     this.list.tabIndex = -1;
     this.onAct = onAct;
-    this.language = language();
     this.empty = make("p", "note empty");
     this.groups = make("ul", "legend groups");
     place.append(make("div", "", make("h3", "", label), this.groups, this.list, this.empty));
@@ -44,23 +46,25 @@ export class Cards {
   show(pods, story, now, names, isOld) {
     this.list.classList.toggle("old", isOld);
     showGroups(this.groups, story, this.service);
-    const retold = this.language !== language();
-    this.language = language();
+    // In another language all is written anew, and who isn't there at another time hasn't ended by now.
+    const isOther = this.#story !== story || this.#language !== language();
+    [this.#story, this.#language] = [story, language()];
     const fresh = new Set(pods);
     for (const place of this.#places) {
       const before = place.pod;
       if (!before) continue;
+      if (isOther) place.left = -Infinity;
       // A pod may say its name later than its address.
       const pod = pods.find(({ id, name }) => id === before.id && (name === before.name || !before.name));
       if (pod) {
         fresh.delete(pod);
-        if (pod !== before || place.left || retold) this.#update(place, pod);
+        if (pod !== before || place.left) this.#update(place, pod);
         place.left = 0;
       } else if (!place.left) {
         place.left = now;
         place.item.className = "card left";
         write(within(place.item, ".state"), t("ended"));
-      } else if (Math.abs(now - place.left) > LEAVING_MS) {
+      } else if (now - place.left > LEAVING_MS) {
         place.pod = null;
         place.item.className = "card free";
         // What is removed loses the focus, which goes on from here.
@@ -136,8 +140,8 @@ export class Cards {
   /** What goes on by itself. @param {Place} place @param {import("./story.js").Story} story @param {number} now @param {boolean} isOld */
   #progress({ item, pod }, story, now, isOld) {
     if (!pod) return;
-    const version = pod.version ?? "";
-    if (item.dataset.version !== version && version) {
+    const { version } = pod;
+    if (version && version !== item.dataset.version) {
       item.dataset.version = version;
       within(item, ".version").replaceChildren(pattern(pod.set.look), version);
       item.style.setProperty("--own", `var(--v${pod.set.look})`);

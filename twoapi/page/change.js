@@ -36,7 +36,7 @@ export const beginOf = (mark) => mark.t - mark.took;
 export const isWithin = (mark, begin, end) => beginOf(mark) >= begin && beginOf(mark) <= end;
 
 /** @param {number} begin @param {Pod[]} from @returns {Open} */
-const begun = (begin, from) => ({ begin, last: begin, from, first: null, until: 0, noticed: 0, failedUntil: 0, unready: Infinity, normal: 0 });
+const begun = (begin, from) => ({ begin, last: begin, from, first: null, until: 0, noticed: 0, failedUntil: 0, normal: 0 });
 
 /** A request has failed. @param {Side} side @param {Mark} mark @param {() => Pod[]} pods those that are there */
 export function noteFailure(side, mark, pods) {

@@ -31,7 +31,7 @@ export function placeOf(pod, now) {
 /** What it uses, of what it may. @param {{ cpu: number | null, limit: number | null }} it */
 export function cpuOf({ cpu, limit }) {
   const used = cpu === null ? "–" : `${cpu}m`;
-  return `${t("cpu")} ${limit ? t("of", { n: used, limit }) : used}`;
+  return `CPU ${limit ? t("of", { n: used, limit }) : used}`;
 }
 
 /** The last probes of a container. @param {import("./types.js").Container} container */

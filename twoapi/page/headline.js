@@ -5,6 +5,7 @@ import { isWaiting } from "./change.js";
 import { by, make, write } from "./dom.js";
 import { clock, live } from "./live.js";
 import { language, outcomeName, plural, t } from "./text.js";
+import { versionsOf } from "./verdict.js";
 import { sayWhat } from "./verdicts.js";
 
 /** @typedef {import("./story.js").Story} Story */
@@ -31,7 +32,7 @@ export function layOutHeadline(labels) {
 }
 
 /** @param {Pod[]} pods */
-const versionsOf = (pods) => [...new Set(pods.flatMap((pod) => pod.version ?? []))].sort().join(" + ");
+const sayVersions = (pods) => versionsOf(pods).join(" + ");
 
 /** What goes on, in a sentence. @param {Story} story @param {number} service @param {Open | null} open @param {number} now */
 function sayGoing(story, service, open, now) {
@@ -46,7 +47,7 @@ function sayGoing(story, service, open, now) {
   if (open?.first === null) kind = "goOutage";
   else if (open) kind = fresh.length ? isLeaving ? isNew ? "goUpdate" : "goReplace" : isNew ? "goAdded" : "goScale" : isLeaving ? "goScale" : "goReadiness";
   const counted = kind.match(/Update|Added|Replace/) ? fresh : staying;
-  const what = t(kind, { from: versionsOf(from), to: versionsOf(staying) || t("pods"), fresh: versionsOf(fresh), before: from.length, n: staying.length, k: fresh.length, r: ready(counted) });
+  const what = t(kind, { from: sayVersions(from), to: sayVersions(staying) || t("pods"), fresh: sayVersions(fresh), before: from.length, n: staying.length, k: fresh.length, r: ready(counted) });
   return plural(open ? t("going", { what, s: Math.max(0, (now - (open.first ?? open.begin)) / 1000).toFixed(1) }) : what);
 }
 

@@ -17,7 +17,7 @@ const PASSED_MS = 4000;
 
 /** Begins to replay a change. @param {Change} change @param {() => string} what names it */
 export function beginReplay(change, what) {
-  replay = { change, what, story: new Story(live.labels), at: change.begin, told: 0, playing: true, last: clock() };
+  replay = { change, what, story: live, at: Infinity, told: 0, playing: true, last: clock() };
   seek(change.begin + PASSED_MS);
   by("replay").hidden = false;
   by("replay-play").focus();
@@ -27,20 +27,21 @@ export function beginReplay(change, what) {
 export function seek(at) {
   if (!replay) return;
   const { change } = replay;
-  if (at < replay.at || !replay.told) {
+  if (at < replay.at) {
     // It begins to look in the middle of what happens.
     replay.story = new Story(live.labels, -Infinity);
     replay.story.sets = live.sets;
+    replay.story.normal = change.verdict.normal_gap_ms;
     replay.told = 0;
   }
   replay.at = Math.min(Math.max(at, change.begin), change.end);
   // What was seen a moment later had happened by then.
   while (change.tape[replay.told]?.t <= replay.at + DELAY_MS) replay.story.hear(change.tape[replay.told++]);
   if (replay.at === change.end) replay.playing = false;
-  const share = (replay.at - change.begin) / (change.end - change.begin);
-  /** @type {HTMLInputElement} */ (by("replay-at")).value = String(share * 1000);
-  const [position, all] = [replay.at - change.begin, change.end - change.begin].map((ms) => (ms / 1000).toFixed(1));
-  by("replay-at").setAttribute("aria-valuetext", t("replayAt", { at: position, all }));
+  // The slider has whole milliseconds, and reaches the end.
+  const [max, value] = [Math.ceil(change.end - change.begin), replay.at - change.begin];
+  const [all, position] = [max, value].map((ms) => (ms / 1000).toFixed(1));
+  Object.assign(by("replay-at"), { max, value, ariaValueText: t("replayAt", { at: position, all }) });
   write(by("replay-play"), t(replay.playing ? "pause" : "play"));
   write(by("replay-what"), `${replay.what()} · ${t("replaying")} · ${position} s`);
 }
@@ -77,9 +78,7 @@ by("replay-step").onclick = () => stepBy(STEP_MS);
 by("replay-back").onclick = () => stepBy(-STEP_MS);
 by("replay-end").onclick = endReplay;
 by("replay-at").oninput = () => {
-  if (!replay) return;
-  const share = Number(/** @type {HTMLInputElement} */ (by("replay-at")).value) / 1000;
-  stepBy(replay.change.begin + share * (replay.change.end - replay.change.begin) - replay.at);
+  if (replay) stepBy(replay.change.begin + Number(/** @type {HTMLInputElement} */ (by("replay-at")).value) - replay.at);
 };
 addEventListener("keydown", (event) => {
   // Elsewhere fields and buttons have keys of their own, and so has the button that plays.

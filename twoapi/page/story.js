@@ -68,6 +68,8 @@ export class Story {
   changes = [];
   /** @type {Entry[]} */
   tape = [];
+  /** The pods that were there before what is on the tape. @type {Map<string, Pod>} */
+  earlier = new Map();
   /** What the tape takes in memory. */
   bytes = 0;
   /** @type {Map<string, string>} */
@@ -196,13 +198,15 @@ export class Story {
       const same = before && (before.name === pod.name || !before.name);
       if (before && !same) this.#leave(before, t);
       // Who was there before one began to look is no news, however late it is found.
-      const isOld = settling || (pod.began ?? Infinity) < (this.began ?? t);
-      if (!same && !initial) {
+      const isOld = initial || settling || (pod.began ?? Infinity) < (this.began ?? t);
+      if (!same) {
         if (settling) this.found = t;
-        if (isOld) this.side(pod.service).open?.from.push(pod);
-        else this.#moment(Math.min(Math.max(pod.began ?? t, t - MAX_UNFOUND_MS), t), pod, "appeared", t);
+        if (isOld) {
+          this.earlier.set(pod.id, pod);
+          if (!initial) this.side(pod.service).open?.from.push(pod);
+        } else this.#moment(Math.min(Math.max(pod.began ?? t, t - MAX_UNFOUND_MS), t), pod, "appeared", t);
       }
-      if (!initial) this.#compare(same ? before : undefined, pod, t, isOld);
+      this.#compare(same ? before : undefined, pod, t, isOld);
       if (pod.state === "ready") this.unready.delete(pod.id);
       else if (!same || !this.unready.has(pod.id)) this.unready.set(pod.id, t);
       // A pod that stops says how far it has come, until it has ended.
@@ -228,12 +232,9 @@ export class Story {
     // The server says so a while after the last answer.
     const silent = gone ?? this.silent.get(pod.id) ?? t;
     const isOld = silent < (this.side(pod.service).open?.begin ?? t);
-    this.#moment(gone ?? (isOld ? t : silent), pod, "end", t);
+    this.#moment(gone ?? (isOld ? t : silent), pod, "ended", t);
     this.lives.end(pod.id, silent);
-    this.silent.delete(pod.id);
-    this.pods.delete(pod.id);
-    this.unseen.delete(pod.id);
-    this.unready.delete(pod.id);
+    for (const known of [this.pods, this.silent, this.unseen, this.unready]) known.delete(pod.id);
   }
 
   /** @param {Pod | undefined} before @param {Pod} pod @param {number} t @param {boolean} isOld */
@@ -242,19 +243,12 @@ export class Story {
     // What a pod is at first is no news; only later is it one of a pod that is new.
     if (before?.state === pod.state || !before && isOld) return;
     // The first look finds the containers of a pod one after the other.
-    if (pod.state === "ready" && !this.#settling(t)) this.#becomeReady(pod, t);
+    if (pod.state === "ready" && !this.#settling(t)) this.#moment(t, pod, "ready");
     if (pod.state === "stopping") {
       const since = Math.min(Math.max(pod.stop?.since_signal_seconds ?? 0, 0), MAX_SINCE_SIGNAL_SECONDS);
       this.#moment(t - since * 1000, pod, "SIGTERM");
     }
-    if (before?.state === "ready" && /not ready|no answer|starting/.test(pod.state)) this.#moment(t, pod, "unready");
-  }
-
-  /** @param {Pod} pod @param {number} t */
-  #becomeReady(pod, t) {
-    this.#moment(t, pod, "isReady");
-    const { open } = this.side(pod.service);
-    if (open) open.unready = Math.min(open.unready, this.unready.get(pod.id) ?? t);
+    if (before?.state === "ready" && /not ready|no answer|starting/.test(pod.state)) this.#moment(t, pod, "not ready");
   }
 
   /** @param {Mark} mark */
@@ -307,7 +301,10 @@ export class Story {
     for (const [id, t] of this.unseen) {
       const pod = this.pods.get(id);
       // It was gone when the others were found.
-      if (now - t > UNSEEN_MS && pod) this.#leave(pod, now, t);
+      if (now - t > UNSEEN_MS && pod) {
+        this.#leave(pod, now, t);
+        this.tape.push({ t: now, pods: [], left: [id], bytes: 0 });
+      }
     }
     this.sides.forEach(({ open }, service) => {
       if (!open) return;
@@ -327,10 +324,12 @@ export class Story {
   #close(service, open, end) {
     const side = this.side(service);
     const begin = open.begin - LEAD_MS;
-    const tape = this.tape.filter((entry) => entry.t > begin);
+    // The pods of all Services, as they were when the replay begins.
+    const pods = new Map(this.earlier);
+    const tape = this.tape.filter((entry) => entry.t > begin || follow(pods, entry));
     let bytes = tape.reduce((sum, entry) => sum + (entry.bytes ?? 0), 0);
     const verdict = this.judge(service, open, end);
-    tape.unshift({ t: begin, all: true, pods: open.from });
+    tape.unshift({ t: begin, all: true, pods: [...pods.values()], bytes: 0 });
     const expected = this.expected?.service === service && end > this.expected.t ? this.expected.texts : null;
     if (expected) this.expected = null;
     this.changes.unshift({ verdict, expected, begin, end: Math.max(end, open.failedUntil) + LEAD_MS, tape, bytes });
@@ -356,9 +355,18 @@ export class Story {
     drop(this.marks, old);
     drop(this.moments, old);
     this.lives.forget(old);
-    for (const { bytes = 0 } of drop(this.tape, Math.min(now - KEEP_TAPE_MS, begin))) this.bytes -= bytes;
+    for (const entry of drop(this.tape, Math.min(now - KEEP_TAPE_MS, begin))) {
+      this.bytes -= entry.bytes ?? 0;
+      follow(this.earlier, entry);
+    }
     this.blind = this.blind.filter(([, end]) => end > old);
   }
+}
+
+/** Has pods come and go as an entry tells. @param {Map<string, Pod>} there @param {Entry} entry */
+function follow(there, { pods = [], left = [] }) {
+  for (const pod of pods) there.set(pod.id, pod);
+  for (const id of left) there.delete(id);
 }
 
 /**

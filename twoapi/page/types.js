@@ -23,10 +23,10 @@
  *   unobserved_seconds: number, at: string }} Verdict
  * @typedef {{ verdict: Verdict, expected: string[] | null, begin: number, end: number, tape: Entry[], bytes: number }} Change
  * @typedef {{ begin: number, last: number, from: Pod[], first: number | null, until: number, noticed: number,
- *   failedUntil: number, unready: number, normal: number }} Open
+ *   failedUntil: number, normal: number }} Open
  *   a change that goes on: when it began and when something last happened; the pods that were there before it;
- *   its first moment and its last one, and when that was noticed; when a request last failed; and since when
- *   those pods weren't ready that are again; how far apart its requests were at most
+ *   its first moment and its last one, and when that was noticed; when a request last failed;
+ *   and how far apart its requests were at most
  * @typedef {{ ok: number, failed: number, late: number, outcomes: Record<string, number>, gap: number, normal: number,
  *   since: number, running: number, open: Open | null, over: number }} Side
  *   of a Service: its longest gap, and which one the rate made normal then; since when there is no answer, how long that is if requests fail, and when its last change ended

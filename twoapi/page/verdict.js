@@ -7,6 +7,9 @@ import { isWithin } from "./change.js";
 /** @typedef {import("./types.js").Pod} Pod */
 /** @typedef {import("./types.js").Verdict} Verdict */
 
+/** @param {Pod[]} pods */
+export const versionsOf = (pods) => [...new Set(pods.flatMap((pod) => pod.version ?? []))].sort();
+
 /** @param {number} ms */
 const seconds = (ms) => Math.ceil(ms / 100) / 10;
 
@@ -26,9 +29,8 @@ export function judge(service, label, open, present, waiting, end, heard, blind,
   const marks = heard.filter((mark) => isWithin(mark, open.begin, end));
   // Those that stop are as good as gone while the change is under way.
   const pods = present.filter((pod) => pod.state !== "stopping");
-  const versions = (/** @type {Pod[]} */ list) => [...new Set(list.flatMap((pod) => pod.version ?? []))].sort();
   const names = (/** @type {Pod[]} */ list) => new Set(list.map((pod) => pod.name));
-  const [from, to, old, now] = [versions(open.from), versions(pods), names(open.from), names(pods)];
+  const [from, to, old, now] = [versionsOf(open.from), versionsOf(pods), names(open.from), names(pods)];
   const fresh = pods.filter((pod) => !old.has(pod.name)).length;
   const gone = open.from.filter((pod) => !now.has(pod.name)).length;
   const ready = pods.filter((pod) => pod.state === "ready").length;
@@ -40,10 +42,10 @@ export function judge(service, label, open, present, waiting, end, heard, blind,
   else if (fresh) [kind, count] = ["replace", fresh];
   // An outage lasts from the beginning of the first request that failed to the end of the last one, and
   // everything else from the first moment to the last.
-  let [first, last] = [open.first ?? open.begin, waiting ? end : open.until];
+  const first = open.first ?? open.begin;
+  let last = waiting ? end : open.until;
   const failed = marks.filter(({ outcome }) => outcome !== "ok");
   if (kind === "outage") last = failed.at(-1)?.t ?? first;
-  if (kind === "readiness") first = Math.min(first, open.unready);
   /** @type {Record<string, number>} */
   const outcomes = {};
   for (const { outcome } of failed) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;

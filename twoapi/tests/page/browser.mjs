@@ -42,3 +42,9 @@ export async function axeFinds(page) {
 }
 
 export const cards = (page) => page.locator(".card:not(.free):not(.left)");
+
+/** Draws the slider of the replay to this share of it. */
+export const seek = (page, share) => page.locator("#replay-at").evaluate((slider, share) => {
+  slider.value = String(share * slider.max);
+  slider.dispatchEvent(new Event("input"));
+}, share);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { axeFinds, cards, launch, view } from "./browser.mjs";
+import { axeFinds, cards, launch, seek, view } from "./browser.mjs";
 import { Service, sleep } from "./pairs.mjs";
 
 const PATIENCE = 30_000;
@@ -78,7 +78,7 @@ test("an update is seen: cards come and go, the page goes on from another pod, n
     assert.notEqual(further, at, "a step further");
     await page.keyboard.press("ArrowRight");
     assert.notEqual(await page.locator("#replay-what").textContent(), further, "one by the key, though a button has the focus");
-    await page.locator("#replay-at").fill("550");
+    await seek(page, 0.55);
     await page.waitForFunction(() => document.querySelectorAll(".card:not(.free):not(.left)").length > 3);
     await axeFindsNothing(page, "in a replay");
     await page.getByRole("button", { name: "Back to live" }).click();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { axeFinds, launch } from "./browser.mjs";
+import { axeFinds, launch, seek } from "./browser.mjs";
 import { Fakes } from "./fakes.mjs";
 import { told } from "./told.mjs";
 
@@ -132,7 +132,7 @@ test("in a replay the arrows move the mark on the axis, or the replay, and never
   await page.getByRole("button", { name: "Replay" }).first().click();
   const at = () => page.locator("#replay-at").getAttribute("aria-valuetext");
   await page.locator("#replay-play").getByText("Pause", { exact: true }).waitFor();
-  await page.locator("#replay-at").fill("900");
+  await seek(page, 0.9);
   const before = await at();
   await page.locator("#lanes canvas").focus();
   await page.keyboard.press("ArrowLeft");

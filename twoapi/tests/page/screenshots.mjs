@@ -5,7 +5,7 @@
 
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import UPNG from "upng-js";
-import { cards, launch, view } from "./browser.mjs";
+import { cards, launch, seek, view } from "./browser.mjs";
 import { Service, sleep } from "./pairs.mjs";
 
 const [folder = "screenshots", documents] = process.argv.slice(2);
@@ -88,7 +88,7 @@ try {
   await shoot("3-verdict", seen);
 
   await seen.page.locator("#changes button").first().click();
-  await seen.page.locator("#replay-at").fill("400");
+  await seek(seen.page, 0.4);
   await sleep(300);
   await shoot("4-replay", seen);
   await seen.page.locator("#replay-end").click();

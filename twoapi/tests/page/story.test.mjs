@@ -42,7 +42,7 @@ test("many pods may take longer to be found than one", () => {
   for (let i = 0; i < 100; i++) story.hear({ t: i * 50, pods: [pod(`p${i}`, i % 2 ? "ready" : "not ready")] });
   assert.deepEqual(story.moments, []);
   story.hear({ t: 10_000, pods: [pod("new", "ready")] });
-  assert.deepEqual(story.moments.map(({ kind }) => kind), ["appeared", "isReady"]);
+  assert.deepEqual(story.moments.map(({ kind }) => kind), ["appeared", "ready"]);
 });
 
 test("an update is judged when it has come to rest", () => {
@@ -63,7 +63,7 @@ test("an update is judged when it has come to rest", () => {
   assert.deepEqual(verdict.outcomes, { reset: 1 });
   assert.equal(verdict.longest_gap_ms, 650);
   const kinds = story.moments.map((moment) => moment.kind);
-  assert.deepEqual(kinds, ["appeared", "isReady", "first", "SIGTERM", "end"]);
+  assert.deepEqual(kinds, ["appeared", "ready", "first", "SIGTERM", "ended"]);
 });
 
 test("a container's restarts are counted on when another pod serves the page", () => {
@@ -138,7 +138,7 @@ test("a pod that left while nobody looked is missed", () => {
   story.hear({ t: 2500, all: true, pods: [] });
   story.hear({ t: 2600, pods: [pod("a", "ready")] });
   story.tick(8000);
-  assert.deepEqual(story.moments.map((moment) => [moment.kind, moment.pod]), [["end", "b"]]);
+  assert.deepEqual(story.moments.map((moment) => [moment.kind, moment.pod]), [["ended", "b"]]);
   assert.equal(story.moments[0].t, 2500, "it wasn't there any more when the others were found");
   assert.equal(story.lives.of(0, 0, 8000).find(({ name }) => name === "b")?.end, 2500, "and so its bar ends there");
 });
@@ -302,7 +302,7 @@ test("several pods in one event, of which some have left, are told as they are",
   const story = begun(["a", "b"]);
   story.hear({ t: 5000, pods: [pod("c", "ready"), pod("b", "not ready")], left: ["0/a", "0/never-seen"] });
   assert.deepEqual([...story.pods.values()].map(({ name, state }) => [name, state]), [["b", "not ready"], ["c", "ready"]]);
-  assert.deepEqual(story.moments.map(({ kind, pod: name }) => [kind, name]), [["appeared", "c"], ["isReady", "c"], ["unready", "b"], ["end", "a"]]);
+  assert.deepEqual(story.moments.map(({ kind, pod: name }) => [kind, name]), [["appeared", "c"], ["ready", "c"], ["not ready", "b"], ["ended", "a"]]);
 });
 
 test("a pod that claims to have been stopping for a century begins no change of a century", () => {
@@ -467,16 +467,18 @@ test("a readiness that fails for twenty seconds is one change of twenty seconds"
   assert.deepEqual(story.changes.map(({ verdict }) => [verdict.kind, verdict.seconds, verdict.stuck]), [["readiness", 20, 0]]);
 });
 
-test("a pod that gets ready after a verdict that it was stuck was unready for all of that time", () => {
+test("a pod that gets ready after a verdict that it was stuck is a change whose time and requests begin then", () => {
   const story = begun(["a", "b"]);
   story.hear({ t: 5000, pods: [pod("a", "not ready")] });
   requests(story, 5050, 65_000);
   story.hear({ t: 65_000, pods: [pod("a", "ready")] });
   requests(story, 65_000, 70_000);
-  const [second, first] = story.changes.map(({ verdict }) => [verdict.kind, verdict.seconds, verdict.stuck]);
-  assert.deepEqual(second, ["readiness", 60, 0]);
-  assert.deepEqual([first[0], first[2]], ["readiness", 1]);
-  assert.ok(first[1] >= 27 && first[1] <= 30, `so far ${first[1]} s`);
+  const [second, first] = story.changes.map(({ verdict }) => verdict);
+  assert.deepEqual([second.kind, second.seconds, second.stuck], ["readiness", 0, 0]);
+  assert.ok(second.requests <= 12, `${second.requests} requests of half a second`);
+  assert.deepEqual([first.kind, first.stuck], ["readiness", 1]);
+  assert.ok(first.seconds >= 27 && first.seconds <= 30, `so far ${first.seconds} s`);
+  assert.ok(Math.abs(first.requests - first.seconds * 20) <= 2, `${first.requests} requests in ${first.seconds} s`);
 });
 
 test("a scale-down lasts from the first signal to the last answer", () => {
@@ -518,7 +520,7 @@ test("a pod that is found late and was there before is no news, and a new one is
   assert.deepEqual(story.moments, []);
   story.hear({ t: 110_000, pods: [pod("c", "ready", "1.1", { began: 109_000 })] });
   requests(story, 110_000, 115_000);
-  assert.deepEqual(story.moments.map(({ kind, pod: name }) => [kind, name]), [["appeared", "c"], ["isReady", "c"]]);
+  assert.deepEqual(story.moments.map(({ kind, pod: name }) => [kind, name]), [["appeared", "c"], ["ready", "c"]]);
   assert.deepEqual(story.changes.map(({ verdict }) => [verdict.kind, verdict.before, verdict.pods]), [["scale", 2, 3]]);
 });
 
@@ -597,4 +599,59 @@ test("a lone failure is an outage of a tenth of a second", () => {
   const story = begun();
   requests(story, 2000, 9000, (t) => t === 3000);
   assert.deepEqual(story.changes.map(({ verdict }) => [verdict.kind, verdict.failed, verdict.seconds]), [["outage", 1, 0.1]]);
+});
+
+/** Who is in the first picture of the last change's replay, in which state. */
+const firstPicture = (story) => story.changes[0].tape[0].pods.map(({ name, state }) => `${name} ${state}`).sort();
+const twin = (name, state, version = "1.0", more = {}) => pod(name, state, version, { id: `1/${name}`, service: 1, ...more });
+
+test("a replay begins with the pods of all Services as they were then, and with no later ones", () => {
+  const story = new Story(["one", "two"]);
+  // Two that are found at once, and one a little later.
+  story.hear({ t: 0, all: true, pods: [pod("a", "ready"), twin("x", "ready")] });
+  story.hear({ t: 1000, pods: [twin("y", "not ready")] });
+  story.hear({ t: 50_000, pods: [twin("z", "ready")] });
+  story.hear({ t: 60_000, pods: [], left: ["1/x"] });
+  requests(story, 60_000, 200_000);
+  assert.ok(story.tape.every(({ t }) => t > 60_000), "the tape doesn't reach as far back");
+  story.hear({ t: 200_000, pods: [twin("y", "ready")] });
+  story.tick(206_000);
+  // Within the five seconds before the change, and within the change.
+  story.hear({ t: 207_000, pods: [twin("late", "ready", "1.1")] });
+  story.hear({ t: 208_000, pods: [pod("b", "ready", "1.1")] });
+  story.hear({ t: 209_000, pods: [], left: ["0/a", "1/y"] });
+  requests(story, 209_000, 215_000);
+  assert.deepEqual(story.changes.slice(0, 2).map(({ verdict }) => verdict.service).sort(), [0, 1]);
+  assert.deepEqual(firstPicture(story), ["a ready", "y ready", "z ready"]);
+  const text = JSON.stringify([...story.pods.values()]);
+  const replay = new Story(["one", "two"], -Infinity);
+  for (const heard of story.changes[0].tape) replay.hear(heard);
+  assert.deepEqual(replay.moments.filter(({ t }) => t > 202_000).map(({ kind, pod: name }) => `${name} ${kind}`), ["late appeared", "late ready", "b appeared", "b ready", "a ended", "y ended"]);
+  assert.deepEqual([...replay.pods.keys()].sort(), ["0/b", "1/late", "1/z"]);
+  assert.equal(JSON.stringify([...story.pods.values()]), text, "it changes nothing of what is live");
+});
+
+test("a pod that left while nobody looked leaves in a replay too, and is in no later one", () => {
+  const story = begun(["a", "b"]);
+  story.hear({ t: 2000, blind: true });
+  story.hear({ t: 2500, all: true, pods: [] });
+  story.hear({ t: 2600, pods: [pod("a", "ready")] });
+  requests(story, 2650, 20_000);
+  const replay = new Story(["service"], -Infinity);
+  for (const heard of story.changes[0].tape) replay.hear(heard);
+  assert.deepEqual([...replay.pods.keys()], ["0/a"]);
+  story.hear({ t: 20_000, pods: [pod("c", "ready")] });
+  requests(story, 20_000, 25_000);
+  assert.deepEqual(firstPicture(story), ["a ready"]);
+});
+
+test("a replay of what happened as soon as the page was opened makes no news of who was there", () => {
+  const story = new Story(["one", "two"]);
+  story.hear({ t: 0, all: true, pods: [] });
+  story.hear({ t: 100, pods: [pod("a", "ready"), twin("x", "ready")] });
+  story.hear({ t: 2000, pods: [twin("x", "not ready")] });
+  requests(story, 2000, 2500);
+  story.hear({ t: 2500, pods: [twin("x", "ready")] });
+  requests(story, 2500, 6000);
+  assert.deepEqual(firstPicture(story), ["a ready", "x ready"]);
 });

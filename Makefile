@@ -22,6 +22,7 @@ UPDATES ?= 5# rolling updates, for prove
 ONEAPI ?=# a binary to measure, such as that of an image; none: built as the images are
 TWOAPI ?=# the same for twoapi
 PEERS ?=# what bench measures too: name=command|http://host:port/path …
+LOADS ?=# load generators that bench measures beside `twoapi load`: name=command with {rate}, {seconds}, {connections} and {url} | …
 RESOURCE_CONSUMER ?=# its binary, whose burns bench measures too
 BENCH ?=# with short, bench takes less than a minute, to see that it works
 KERNEL ?=# the Linux image that test-cgroup2 boots; none: the newest one in /boot

@@ -6,7 +6,7 @@
 use std::{
     env, fs,
     path::Path,
-    process::{self, Command},
+    process::{self, Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -21,13 +21,17 @@ use crate::{
 /// spread thin.
 const REQUESTS: u64 = 2000;
 
-/// What is counted: paths of the services, and of the bare programs.
-pub const NAMES: [&str; 5] = [
+/// So many requests a second of the load, which under valgrind is far from what it can send.
+const RATE: u64 = 500;
+
+/// What is counted: paths of the services, and of the bare programs; and a request of the load.
+pub const NAMES: [&str; 6] = [
     "/livez",
     "/test",
     "/test/calloneapi",
     "bare hyper /test",
     "bare hyper /test/calloneapi",
+    "twoapi load",
 ];
 
 /// Counts by name.
@@ -47,28 +51,67 @@ pub fn run() -> Result<Vec<(String, u64)>> {
     let mut counts = Vec::new();
     for ((name, binary), arguments) in NAMES.into_iter().zip(binaries).zip(arguments) {
         let path = name.trim_start_matches("bare hyper ");
-        let once = count(binary, arguments, path, REQUESTS)?;
-        let twice = count(binary, arguments, path, 2 * REQUESTS)?;
-        let each = twice.saturating_sub(once) / REQUESTS;
+        let each = each(|requests| serving(binary, arguments, path, requests))?;
         counts.push((name.to_owned(), each));
     }
+    let each = each(|requests| sending(&twoapi, &called.url(), requests))?;
+    counts.push((NAMES[5].to_owned(), each));
     Ok(counts)
 }
 
-/// The instructions of a program, from exec to exit, with so many requests.
-fn count(binary: &Path, arguments: &[&str], path: &str, requests: u64) -> Result<u64> {
+/// The instructions of one request, by those of a program from exec to exit with so many.
+fn each(count: impl Fn(u64) -> Result<u64>) -> Result<u64> {
+    let (once, twice) = (count(REQUESTS)?, count(2 * REQUESTS)?);
+    Ok(twice.saturating_sub(once) / REQUESTS)
+}
+
+/// Of a program that answers requests.
+fn serving(binary: &Path, arguments: &[&str], path: &str, requests: u64) -> Result<u64> {
+    counted(binary, arguments, |program, arguments| {
+        let valgrind = Program::new(program, Path::new("valgrind"), arguments, path);
+        let server = valgrind.start(&[0], PAUSE)?;
+        let mut connection = server.connect()?;
+        for _ in 0..requests {
+            connection.get(path)?;
+        }
+        server.stop()
+    })
+}
+
+/// Of the load.
+fn sending(twoapi: &Path, url: &str, requests: u64) -> Result<u64> {
+    let (rate, time) = (RATE.to_string(), format!("{}s", requests / RATE));
+    let load = [
+        "load",
+        "--rate",
+        &rate,
+        "--for",
+        &time,
+        "--connections",
+        "1",
+        url,
+    ];
+    counted(twoapi, &load, |_, arguments| {
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(arguments).stdout(Stdio::null());
+        Ok(valgrind.status()?)
+    })
+}
+
+/// The instructions of a program that is run with these arguments of valgrind.
+fn counted(
+    binary: &Path,
+    arguments: &[&str],
+    run: impl FnOnce(&str, &[&str]) -> Result<ExitStatus>,
+) -> Result<u64> {
     let log = env::temp_dir().join(format!("callgrind-{}", process::id()));
     let log_file = format!("--log-file={}", log.display());
     let program = &*binary.to_string_lossy();
     let callgrind = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
-    let arguments = [&callgrind[..], &[&log_file, program], arguments].concat();
-    let valgrind = Program::new(program, Path::new("valgrind"), &arguments, path);
-    let server = valgrind.start(&[0], PAUSE)?;
-    let mut connection = server.connect()?;
-    for _ in 0..requests {
-        connection.get(path)?;
-    }
-    let status = server.stop()?;
+    let status = run(
+        program,
+        &[&callgrind[..], &[&log_file, program], arguments].concat(),
+    )?;
     let said = fs::read_to_string(&log)?;
     fs::remove_file(&log)?;
     // A bare program is ended by the signal; what valgrind has counted it says all the same.

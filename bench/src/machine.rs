@@ -76,8 +76,17 @@ fn field(text: &str, name: &str) -> Option<u64> {
 /// Resident memory of a process, in bytes. `/proc/PID/status` would say what each CPU last told of it,
 /// which is off by hundreds of kilobytes; this is counted page by page.
 pub fn resident(pid: u32) -> io::Result<f64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let kibibytes = field(&text, "Rss:").ok_or(io::ErrorKind::InvalidData)?;
+    bytes(pid, "smaps_rollup", "Rss:")
+}
+
+/// The most that a process has had so far, in bytes.
+pub fn most_resident(pid: u32) -> io::Result<f64> {
+    bytes(pid, "status", "VmHWM:")
+}
+
+fn bytes(pid: u32, file: &str, name: &str) -> io::Result<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}"))?;
+    let kibibytes = field(&text, name).ok_or(io::ErrorKind::InvalidData)?;
     Ok(kibibytes as f64 * 1024.0)
 }
 

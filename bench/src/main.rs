@@ -9,6 +9,7 @@
 mod burn;
 mod client;
 mod instructions;
+mod loads;
 mod machine;
 mod on_cluster;
 mod program;
@@ -22,7 +23,7 @@ use std::{env, fs, process::Command, process::ExitCode};
 use anyhow::{Result, anyhow, bail, ensure};
 use cluster::{exit_code, set};
 
-use self::{program::Program, table::Tables};
+use self::{loads::Load, program::Program, table::Tables};
 
 fn main() -> ExitCode {
     exit_code(match &*env::args().nth(1).unwrap_or_default() {
@@ -46,6 +47,7 @@ fn bench() -> Result<bool> {
     ensure!(kept, "BENCH=short measures too little for DOCS=1.");
     // Tells what is missing before anything is built.
     let peers = Program::peers(&set("PEERS").unwrap_or_default())?;
+    let loads = Load::all(&set("LOADS").unwrap_or_default())?;
     let consumer = set("RESOURCE_CONSUMER");
     let consumer = consumer.map(|path| burn::consumer(&path)).transpose()?;
     shipped::output(Command::new("which").arg("wrk"))?;
@@ -53,6 +55,8 @@ fn bench() -> Result<bool> {
     let oneapi = shipped::service("oneapi")?;
     let (tables, how) = serve::run(short, &oneapi, peers)?;
     // An error in a burn doesn't lose what is measured already.
+    keep(&how, tables)?;
+    let (tables, how) = loads::run(short, &oneapi, loads)?;
     keep(&how, tables)?;
     let (burns, held) = burn::run(short, &oneapi, consumer.as_deref())?;
     keep(&format!("{} s", burn::seconds(short)), burns)?;

@@ -3,7 +3,12 @@
 //! server has a CPU that the load doesn't use. Latencies are left out: on two CPUs, their 99th
 //! percentile varies more from round to round than from program to program.
 
-use std::{path::Path, process::Command, thread, time::Duration};
+use std::{
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 
@@ -15,10 +20,10 @@ use crate::{
 };
 
 /// The CPU of a server with its one worker thread. The load, and what a service calls, have the others.
-const SERVER: [usize; 1] = [0];
+pub const SERVER: [usize; 1] = [0];
 
 /// As many connections as a load has.
-const CONNECTIONS: &str = "64";
+pub const CONNECTIONS: &str = "64";
 
 /// Both services beside bare hyper, and oneapi beside the peers. Returns a table for each, by its path,
 /// and how they were measured. A short run is to see that it works.
@@ -68,7 +73,11 @@ pub fn run(short: bool, oneapi: &Path, peers: Vec<Program>) -> Result<(Tables, S
             wrk(&server, 2 * seconds)?;
             Ok([before, machine::resident(server.id())?])
         })?;
-        let rows = [("memory per idle connection", Unit::Bytes)];
+        let rows = [
+            "memory per idle connection",
+            "from SIGTERM to the end, with them",
+        ];
+        let rows = [(rows[0], Unit::Bytes), (rows[1], Unit::Seconds)];
         group.rounds(1, rows, |program| {
             let server = program.start(&SERVER, PAUSE)?;
             let before = machine::resident(server.id())?;
@@ -78,7 +87,10 @@ pub fn run(short: bool, oneapi: &Path, peers: Vec<Program>) -> Result<(Tables, S
                 Ok(connection)
             };
             let _open = (0..idle).map(open).collect::<Result<Vec<_>>>()?;
-            Ok([(machine::resident(server.id())? - before) / idle as f64])
+            let memory = machine::resident(server.id())? - before;
+            let told = Instant::now();
+            server.stop()?;
+            Ok([memory / idle as f64, told.elapsed().as_secs_f64()])
         })?;
         let rows = ["binary", "binary after gzip"].map(|row| (row, Unit::Bytes));
         group.rounds(1, rows, |program| {

@@ -18,6 +18,14 @@ impl Connection {
         Ok(Self(BufReader::with_capacity(512, stream)))
     }
 
+    /// Waits until the other side has ended it, and ends it too.
+    pub fn ended(mut self) -> Result<()> {
+        let rest = self.0.read(&mut [0]);
+        // A program that is ended by the signal may reset it.
+        ensure!(!matches!(rest, Ok(1..)), "something came without a request");
+        Ok(())
+    }
+
     /// Returns the answer, head and body, which must be a 200.
     pub fn get(&mut self, path: &str) -> Result<String> {
         let host = self.0.get_ref().peer_addr()?;

@@ -74,7 +74,7 @@ fn serving(binary: &Path, arguments: &[&str], path: &str, requests: u64) -> Resu
         for _ in 0..requests {
             connection.get(path)?;
         }
-        server.stop()
+        server.stop(|| Ok(()))
     })
 }
 

@@ -170,8 +170,9 @@ fn cost(load: &Load, rate: u32, seconds: u32, server: &Server) -> Result<Cost> {
     if !ended {
         child.kill()?;
     }
-    child.wait()?;
+    let status = child.wait()?;
     ensure!(ended, "it doesn't end");
+    ensure!(status.success(), "it ends with {status}");
     let requests = answered(server)? - before;
     ensure!(requests > 0.0, "it has sent nothing");
     Ok(Cost {

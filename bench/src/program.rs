@@ -149,9 +149,10 @@ impl Server {
         Ok(Connection::open(&self.authority)?)
     }
 
-    /// Tells it to stop, and waits until it has.
-    pub fn stop(mut self) -> Result<ExitStatus> {
+    /// Tells it to stop, does this meanwhile, and waits until it has.
+    pub fn stop(mut self, meanwhile: impl FnOnce() -> Result<()>) -> Result<ExitStatus> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        meanwhile()?;
         Ok(self.child.wait()?)
     }
 }

@@ -13,6 +13,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use crate::{
+    client::Connection,
     machine::{self, Begun},
     program::{PAUSE, Program, Server},
     shipped,
@@ -75,7 +76,7 @@ pub fn run(short: bool, oneapi: &Path, peers: Vec<Program>) -> Result<(Tables, S
         })?;
         let rows = [
             "memory per idle connection",
-            "from SIGTERM to the end, with them",
+            "from SIGTERM until all of them have ended",
         ];
         let rows = [(rows[0], Unit::Bytes), (rows[1], Unit::Seconds)];
         group.rounds(1, rows, |program| {
@@ -86,10 +87,10 @@ pub fn run(short: bool, oneapi: &Path, peers: Vec<Program>) -> Result<(Tables, S
                 connection.get(&server.path)?;
                 Ok(connection)
             };
-            let _open = (0..idle).map(open).collect::<Result<Vec<_>>>()?;
+            let open = (0..idle).map(open).collect::<Result<Vec<_>>>()?;
             let memory = machine::resident(server.id())? - before;
             let told = Instant::now();
-            server.stop()?;
+            server.stop(|| open.into_iter().try_for_each(Connection::ended))?;
             Ok([memory / idle as f64, told.elapsed().as_secs_f64()])
         })?;
         let rows = ["binary", "binary after gzip"].map(|row| (row, Unit::Bytes));

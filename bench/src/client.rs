@@ -3,6 +3,7 @@
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::TcpStream,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -32,7 +33,27 @@ impl Connection {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
     }
 
-    /// The same for any request.
+    /// Asks for an answer that doesn't end.
+    pub fn ask(&mut self, path: &str) -> Result<()> {
+        let host = self.0.get_ref().peer_addr()?;
+        Ok(write!(
+            self.0.get_mut(),
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+        )?)
+    }
+
+    /// Reads for that long. Returns how many bytes have come.
+    pub fn read_for(&mut self, time: Duration) -> Result<usize> {
+        let (begun, mut bytes) = (Instant::now(), 0);
+        while begun.elapsed() < time {
+            let read = self.0.read(&mut [0; 65536])?;
+            ensure!(read > 0, "it ended early");
+            bytes += read;
+        }
+        Ok(bytes)
+    }
+
+    /// The same as [`get`](Self::get) for any request.
     pub fn send(&mut self, request: &str) -> Result<String> {
         self.0.get_mut().write_all(request.as_bytes())?;
         let mut answer = String::new();

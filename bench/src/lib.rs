@@ -1,6 +1,6 @@
 //! What the services are measured beside: hyper's own HTTP/1.1 server, and nothing else. It has the
 //! same runtime that the services have: a thread for each CPU that it may use, and the
-//! single-threaded runtime where that is one. Two programs use it: one with both would answer `/test` with 4 %
+//! single-threaded runtime where that is one. Three programs use it: one with all of them would answer `/test` with 4 %
 //! more instructions, since the compiler would inline less.
 
 use std::{convert::Infallible, env, error::Error, net::SocketAddr, thread};

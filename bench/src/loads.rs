@@ -211,3 +211,35 @@ fn answered(server: &Server) -> Result<f64> {
         Some(Err(_)) => bail!("a count is a number: {text}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generators_are_separated_by_bars_and_one_that_is_not_there_or_written_otherwise_is_told() {
+        let loads =
+            Load::all("a=sh -c {connections} {url} | b=sh {rate} {seconds}s {url}").unwrap();
+        let commands: Vec<String> = loads.iter().map(|load| load.command.join(" ")).collect();
+        assert_eq!(
+            commands,
+            ["sh -c {connections} {url}", "sh {rate} {seconds}s {url}"]
+        );
+        assert_eq!(Load::all("").unwrap(), []);
+
+        let error = |text: &str| Load::all(text).unwrap_err().to_string();
+        let missing = error("a=no-such-program {url}");
+        assert_eq!(missing, "LOADS: there is no program no-such-program");
+        for text in ["a", "a=sh", "a=sh url", "a={url}"] {
+            assert!(error(text).ends_with(&format!("\"{text}\"")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_has_ended_is_seen_before_anybody_waits_for_it() {
+        let mut child = Command::new("true").spawn().unwrap();
+        assert!(ended(child.id()));
+        assert!(machine::cpu_time(child.id()) > 0.0, "its clock goes on");
+        assert!(child.wait().unwrap().success());
+    }
+}

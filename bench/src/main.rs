@@ -12,6 +12,7 @@ mod instructions;
 mod loads;
 mod machine;
 mod on_cluster;
+mod page;
 mod program;
 mod recorded;
 mod serve;
@@ -57,6 +58,8 @@ fn bench() -> Result<bool> {
     // An error in a burn doesn't lose what is measured already.
     keep(&how, tables)?;
     let (tables, how) = loads::run(short, &oneapi, loads)?;
+    keep(&how, tables)?;
+    let (tables, how) = page::run(short, &oneapi)?;
     keep(&how, tables)?;
     let (burns, held) = burn::run(short, &oneapi, consumer.as_deref())?;
     keep(&format!("{} s", burn::seconds(short)), burns)?;

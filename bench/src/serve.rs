@@ -45,7 +45,14 @@ pub fn run(short: bool, oneapi: &Path, peers: Vec<Program>) -> Result<(Tables, S
     let arguments = ["--oneapi-url", &called.url()];
     let ours = Program::new("twoapi", &twoapi, &arguments, path);
     let reference = Program::new(REFERENCE, &caller, &["--call", &called.authority], path);
-    let callers = vec![ours, reference];
+    let reqwest = shipped::bare("bare-reqwest")?;
+    let reqwest = Program::new(
+        "bare reqwest",
+        &reqwest,
+        &["--call", &called.authority],
+        path,
+    );
+    let callers = vec![ours, reference, reqwest];
     let oneapi = Program::new("oneapi", oneapi, &[], "/test");
     let plain = [vec![oneapi, plain], peers].concat();
 

@@ -64,7 +64,7 @@ pub struct LoadCommand {
     json: bool,
 
     /// The highest `--rate` that may be asked for, from `0.001` to `1000000`
-    // 10000: about what one core can send. A typing error should not take a cluster down.
+    // 10000: what a cluster survives if it is a typing error. One core can send eight times as many.
     #[arg(long, env, default_value = "10000", value_parser = Reader(bounds::rate), allow_hyphen_values = true)]
     max_rate: f64,
 }

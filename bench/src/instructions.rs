@@ -53,19 +53,25 @@ pub fn run() -> Result<Vec<(String, u64)>> {
     let mut counts = Vec::new();
     for ((name, binary), arguments) in NAMES.into_iter().zip(binaries).zip(arguments) {
         let path = &name[name.find('/').unwrap_or(0)..];
-        let each = each(|requests| serving(binary, arguments, path, requests))?;
+        let each = each(REQUESTS, |requests| {
+            serving(binary, arguments, path, requests)
+        })?;
         counts.push((name.to_owned(), each));
     }
     // On a busy machine two requests are sent together now and then, which takes less.
-    let sending = || each(|requests| sending(&twoapi, &called.url(), requests));
+    let sending = || {
+        each(2 * RATE, |requests| {
+            sending(&twoapi, &called.url(), requests)
+        })
+    };
     counts.push((NAMES[6].to_owned(), sending()?.max(sending()?)));
     Ok(counts)
 }
 
 /// The instructions of one request, by those of a program from exec to exit with so many.
-fn each(count: impl Fn(u64) -> Result<u64>) -> Result<u64> {
-    let (once, twice) = (count(REQUESTS)?, count(2 * REQUESTS)?);
-    Ok(twice.saturating_sub(once) / REQUESTS)
+fn each(requests: u64, count: impl Fn(u64) -> Result<u64>) -> Result<u64> {
+    let (once, twice) = (count(requests)?, count(2 * requests)?);
+    Ok(twice.saturating_sub(once) / requests)
 }
 
 /// Of a program that answers requests.

@@ -116,7 +116,7 @@ pub fn run(short: bool, oneapi: &Path, others: Vec<Load>) -> Result<(Tables, Str
     let all = machine::pin(&rest[..1])?;
     let loads = [vec![Load::own(&twoapi, "")], others].concat();
     let fresh = [Load::own(&twoapi, "--fresh")];
-    let (rounds, seconds) = if short { (1, 1) } else { (5, 4) };
+    let (rounds, seconds) = if short { (1, 1) } else { (3, 4) };
 
     let mut table = Table::new(loads.iter().map(|load| &*load.name));
     let samples = |loads: &[Load], rate| -> Result<Vec<Vec<Cost>>> {

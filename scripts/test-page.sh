@@ -25,5 +25,5 @@ cd twoapi/tests/page
 case ${1:-} in
   screenshots) exec node screenshots.mjs "$built/screenshots" ${DOCS:+"$OLDPWD/docs/images"} ;;
   endurance) exec node endurance.mjs "${2:-30}" ;;
-  *) exec node --test --test-force-exit --test-concurrency=1 ;;
+  *) exec node --test --test-concurrency=1 ;;
 esac

@@ -5,8 +5,8 @@
 #   scripts/doctor.sh need WHAT…   before a verb: one line about the first missing thing of check(), exit code 1
 #
 # The first changes nothing but a namespace of its own, which it deletes in the end. Its exit code is 1 if it
-# found a problem, 3 if it found none but could not look at everything, and else 0, warnings or not. The commands that it
-# prints can be pasted into any shell.
+# found a problem, 3 if it found none but could not look at everything, and else 0, warnings or not. The
+# commands that it prints can be pasted into any shell.
 
 . "$(dirname "$0")/common.sh"
 [ "${1:-}" = need ] || takes '' "$@"

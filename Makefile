@@ -126,7 +126,7 @@ docs: need-cargo need-kubectl need-cluster ## runs the commands in the documents
 prove: need-cargo need-kubectl need-cluster ## measures on the cluster what the documents promise, with the images at TAG and NEXT
 	@COMMIT='$(COMMIT)' cargo run -q --locked -p e2e --bin prove
 
-bench: need-cargo ## measures what serving costs and how exactly oneapi burns, beside bare hyper programs and PEERS
+bench: need-cargo ## measures what serving, sending and the page cost and how exactly oneapi burns, beside bare hyper programs, PEERS and LOADS
 	@COMMIT='$(COMMIT)' cargo run -q --locked -p bench --bin bench
 
 size: need-cargo ## prints the size of both binaries, and compares them with those recorded

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+
+/// For how long a program that was told to stop may keep a connection.
+const END_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub struct Connection(BufReader<TcpStream>);
@@ -21,10 +24,14 @@ impl Connection {
 
     /// Waits until the other side has ended it, and ends it too.
     pub fn ended(mut self) -> Result<()> {
-        let rest = self.0.read(&mut [0]);
-        // A program that is ended by the signal may reset it.
-        ensure!(!matches!(rest, Ok(1..)), "something came without a request");
-        Ok(())
+        self.0.get_ref().set_read_timeout(Some(END_TIMEOUT))?;
+        match self.0.read(&mut [0]) {
+            Ok(0) => Ok(()),
+            // By a program that the signal ends.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
+            Ok(_) => bail!("something came without a request"),
+            Err(error) => Err(error).context("it doesn't end"),
+        }
     }
 
     /// Returns the answer, head and body, which must be a 200.

@@ -24,6 +24,8 @@ const REQUESTS: u64 = 2000;
 /// So many requests a second of the load.
 const RATE: u64 = 250;
 
+const LOAD: &str = "twoapi load";
+
 /// What is counted: paths of the services, and of the bare programs; and a request of the load.
 pub const NAMES: [&str; 7] = [
     "/livez",
@@ -32,7 +34,7 @@ pub const NAMES: [&str; 7] = [
     "bare hyper /test",
     "bare hyper /test/calloneapi",
     "bare reqwest /test/calloneapi",
-    "twoapi load",
+    LOAD,
 ];
 
 /// Counts by name.
@@ -64,7 +66,7 @@ pub fn run() -> Result<Vec<(String, u64)>> {
             sending(&twoapi, &called.url(), requests)
         })
     };
-    counts.push((NAMES[6].to_owned(), sending()?.max(sending()?)));
+    counts.push((LOAD.to_owned(), sending()?.max(sending()?)));
     Ok(counts)
 }
 

@@ -15,7 +15,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use crate::{
     machine,
     program::{PAUSE, Program, Server},
-    serve::{CONNECTIONS, SERVER},
+    serve::{CONNECTIONS, SERVER, order},
     shipped,
     table::{Table, Tables, Unit},
 };
@@ -121,12 +121,13 @@ pub fn run(short: bool, oneapi: &Path, others: Vec<Load>) -> Result<(Tables, Str
     let mut table = Table::new(loads.iter().map(|load| &*load.name));
     let samples = |loads: &[Load], rate| -> Result<Vec<Vec<Cost>>> {
         let mut samples: Vec<Vec<Cost>> = loads.iter().map(|_| Vec::new()).collect();
-        for _ in 0..rounds {
-            for (load, samples) in loads.iter().zip(&mut samples) {
+        for round in 0..rounds {
+            for number in order(round, loads.len()) {
+                let load = &loads[number];
                 eprintln!("{}: {rate} requests per second", load.name);
                 let server = oneapi.start(&SERVER, PAUSE)?;
                 let cost = cost(load, rate, seconds, &server);
-                samples.push(cost.with_context(|| load.name.clone())?);
+                samples[number].push(cost.with_context(|| load.name.clone())?);
             }
         }
         Ok(samples)
@@ -235,6 +236,7 @@ mod tests {
         }
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_command_that_has_ended_is_seen_before_anybody_waits_for_it() {
         let mut child = Command::new("true").spawn().unwrap();

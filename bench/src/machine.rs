@@ -29,7 +29,7 @@ pub fn pin(_: &[usize]) -> io::Result<Vec<usize>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// CPU seconds of a process so far, user and system, to the nanosecond; 0 if it has ended.
+/// CPU seconds of a process so far, user and system, to the nanosecond; 0 once somebody has waited for its end.
 #[cfg(target_os = "linux")]
 pub fn cpu_time(pid: u32) -> f64 {
     let mut clock = 0;
@@ -53,9 +53,15 @@ pub fn cpu_time(_: u32) -> f64 {
 /// CPU seconds of a process, of its descendants, and of those that it has waited for; the latter in
 /// the kernel's ticks of 10 ms.
 pub fn cpu_time_of_all(pid: u32) -> f64 {
-    let waited_for: u64 = stat(pid).iter().skip(13).take(2).sum();
-    let alive: f64 = family(pid).into_iter().map(cpu_time).sum();
-    alive + waited_for as f64 / 100.0
+    let waited_for = || -> u64 { stat(pid).iter().skip(13).take(2).sum() };
+    loop {
+        let before = waited_for();
+        let alive: f64 = family(pid).into_iter().map(cpu_time).sum();
+        // A child that somebody waits for in between would be in neither.
+        if waited_for() == before {
+            return alive + before as f64 / 100.0;
+        }
+    }
 }
 
 /// How often the threads of a process and of its descendants have gone to sleep, and so woken up.

@@ -117,6 +117,15 @@ pub fn run(short: bool, oneapi: &Path, peers: Vec<Program>) -> Result<(Tables, S
     Ok((tables, how))
 }
 
+/// Forwards, and in the next round backwards.
+pub fn order(round: usize, programs: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..programs).collect();
+    if round % 2 == 1 {
+        order.reverse();
+    }
+    order
+}
+
 /// Programs that answer the same: ours, the reference, and others. And what they cost.
 struct Group(Vec<Program>, Table);
 
@@ -132,11 +141,7 @@ impl Group {
         let Self(programs, table) = self;
         let mut samples = rows.map(|_| vec![Vec::new(); programs.len()]);
         for round in 0..rounds {
-            let mut order: Vec<usize> = (0..programs.len()).collect();
-            if round % 2 == 1 {
-                order.reverse();
-            }
-            for number in order {
+            for number in order(round, programs.len()) {
                 let program = &programs[number];
                 eprintln!("{}: {what}", program.name);
                 let figures = measure(program);

@@ -177,7 +177,8 @@ impl Connection {
 /// A service that was asked to close the connection does so with its answer.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The same, if the next request needs another connection.
+/// The same, if the next request needs another connection. After it, this side closes first: at more than some 470
+/// requests a second, a service that never closes uses up the ports.
 const SHORT_CLOSE_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// A connection that the service was asked to close. It goes on when this is dropped.

@@ -5,7 +5,8 @@
 //! service isn't hidden by a client that waits for it, and everything has ended one time-out after
 //! the last request was due. Nothing is retried. A request that no connection was free for is not sent.
 //! It is counted apart from those that failed, since it says nothing of the service.
-//! Above 2000 a second, the requests of half a millisecond are due together: otherwise most of the cost is to wake up.
+//! Above 2000 a second, the requests that fall into the same half millisecond are due together: otherwise most of
+//! the cost is to wake up.
 //!
 //! | file | what it is for |
 //! | --- | --- |

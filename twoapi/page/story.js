@@ -326,7 +326,8 @@ export class Story {
     const begin = open.begin - LEAD_MS;
     // The pods of all Services, as they were when the replay begins.
     const pods = new Map(this.earlier);
-    const tape = this.tape.filter((entry) => entry.t > begin || follow(pods, entry));
+    for (const entry of this.tape) if (entry.t <= begin) follow(pods, entry);
+    const tape = this.tape.filter((entry) => entry.t > begin);
     let bytes = tape.reduce((sum, entry) => sum + (entry.bytes ?? 0), 0);
     const verdict = this.judge(service, open, end);
     tape.unshift({ t: begin, all: true, pods: [...pods.values()], bytes: 0 });

@@ -64,7 +64,7 @@ pub struct LoadCommand {
     json: bool,
 
     /// The highest `--rate` that may be asked for, from `0.001` to `1000000`
-    // 10000: what a cluster survives if it is a typing error. One core can send eight times as many.
+    // 10000: so that a typing error doesn't take a cluster down. One core can send at least eight times as many.
     #[arg(long, env, default_value = "10000", value_parser = Reader(bounds::rate), allow_hyphen_values = true)]
     max_rate: f64,
 }

@@ -508,9 +508,14 @@ async fn what_this_side_lacked_descriptors_for_is_no_failure_of_the_service() {
     let mut command = twoapi(&format!("load http://{}/test {line}", server.address));
     command.stdout(Stdio::piped());
     let child = command.spawn().unwrap();
-    while server.seen().0 < 10 {
-        sleep(Duration::from_millis(5)).await;
-    }
+    let begun = async {
+        while server.seen().0 < 10 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), begun)
+        .await
+        .expect("it sends");
     let none_left = Rlimit {
         current: Some(0),
         maximum: Some(0),

@@ -32,7 +32,7 @@ finding() { # KIND SECTION SENTENCE [COMMAND…]
     echo "${3%.}${4:+; try: $4}${5:+, or: $5}" >&2
     exit 1
   fi
-  eval "$1=\$(($1 + 1))"
+  (($1 += 1))
   say "$1" "$3"
   shift 3
   [ $# -eq 0 ] || printf '            %s\n' "$@"

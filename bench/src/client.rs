@@ -36,17 +36,19 @@ impl Connection {
 
     /// Returns the answer, head and body, which must be a 200.
     pub fn get(&mut self, path: &str) -> Result<String> {
+        let request = self.request(path)?;
+        self.send(&request)
+    }
+
+    fn request(&self, path: &str) -> Result<String> {
         let host = self.0.get_ref().peer_addr()?;
-        self.send(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+        Ok(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
     }
 
     /// Asks for an answer that doesn't end.
     pub fn ask(&mut self, path: &str) -> Result<()> {
-        let host = self.0.get_ref().peer_addr()?;
-        Ok(write!(
-            self.0.get_mut(),
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"
-        )?)
+        let request = self.request(path)?;
+        Ok(self.0.get_mut().write_all(request.as_bytes())?)
     }
 
     /// Reads for that long. Returns how many bytes have come.

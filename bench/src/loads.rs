@@ -3,7 +3,7 @@
 //! is not read.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -110,7 +110,7 @@ struct Cost {
 
 /// All generators at all rates, and how they were measured.
 pub fn run(short: bool, oneapi: &Path, others: Vec<Load>) -> Result<(Tables, String)> {
-    let twoapi: PathBuf = shipped::service("twoapi")?;
+    let twoapi = shipped::service("twoapi")?;
     let oneapi = Program::new("oneapi", oneapi, &[], "/test");
     let rest: Vec<usize> = (SERVER.len()..machine::cpus()).collect();
     let all = machine::pin(&rest[..1])?;

@@ -109,15 +109,21 @@ impl Pace {
 mod tests {
     use super::*;
 
+    /// After how long each request is due that there still is.
+    async fn due(pace: &Pace) -> Vec<Duration> {
+        let mut due = Vec::new();
+        while let Some(at) = pace.next().await {
+            due.push(at - pace.start);
+        }
+        due
+    }
+
     #[tokio::test]
     async fn requests_are_due_at_their_time_and_then_there_are_no_more() {
         let pace = Pace::new(200.0, Duration::from_millis(50), 2);
         pace.run(&Alarm::new().unwrap()).await;
-        let mut due = Vec::new();
-        while let Some(at) = pace.next().await {
-            due.push((at - pace.start).as_millis());
-        }
-        assert_eq!(due, [0, 5, 10, 15, 20, 25, 30, 35, 40, 45]);
+        let expected = [0, 5, 10, 15, 20, 25, 30, 35, 40, 45];
+        assert_eq!(due(&pace).await, expected.map(Duration::from_millis));
         assert_eq!(pace.next().await, None, "nor for the other taker");
     }
 
@@ -125,18 +131,13 @@ mod tests {
     async fn those_of_half_a_millisecond_are_due_together_and_none_is_left_out_at_the_end() {
         let pace = Pace::new(4000.0, Duration::from_micros(2200), 1);
         pace.run(&Alarm::new().unwrap()).await;
-        let mut due = Vec::new();
-        while let Some(at) = pace.next().await {
-            due.push((at - pace.start).as_micros());
-        }
-        assert_eq!(due, [0, 500, 500, 1000, 1000, 1500, 1500, 2000, 2000]);
+        let expected = [0, 500, 500, 1000, 1000, 1500, 1500, 2000, 2000];
+        assert_eq!(due(&pace).await, expected.map(Duration::from_micros));
 
         let pace = Pace::new(4000.0, Duration::from_micros(400), 1);
         pace.run(&Alarm::new().unwrap()).await;
-        assert_eq!(pace.next().await, Some(pace.start));
-        let last = pace.start + Duration::from_micros(400);
-        assert_eq!(pace.next().await, Some(last), "not after the end");
-        assert_eq!(pace.next().await, None);
+        let expected = [0, 400].map(Duration::from_micros);
+        assert_eq!(due(&pace).await, expected, "not after the end");
     }
 
     #[tokio::test]

@@ -14,7 +14,12 @@ export async function told(browser, url, labels = ["chesterservice"], options = 
     stream.listener = { onEvent() {}, onState() {} };
     // What has been told by the server is forgotten.
     Object.assign(window.page.live, new window.page.live.constructor());
-    const now = () => performance.timeOrigin + performance.now();
+    // One moment for all that a test tells at once, however long that takes.
+    let moment;
+    const now = () => {
+      if (moment === undefined) queueMicrotask(() => { moment = undefined; });
+      return moment ??= performance.timeOrigin + performance.now();
+    };
     window.tell = (name, ago, data) => listener.onEvent(name, JSON.parse(JSON.stringify({ now: now() - ago * 1000, ...(name === "pods" && { pods: [], left: [] }), ...data })));
     window.tell("hello", 0, { actions: true, services: labels.map((label) => ({ label, pods: label, traffic: label })) });
     window.tell("status", 0, { viewers: 1, rate: 10 });

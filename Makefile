@@ -24,7 +24,7 @@ TWOAPI ?=# the same for twoapi
 PEERS ?=# what bench measures too: name=command|http://host:port/path …
 LOADS ?=# load generators that bench measures beside `twoapi load`: name=command with {rate}, {seconds}, {connections} and {url} | …
 RESOURCE_CONSUMER ?=# its binary, whose burns bench measures too
-BENCH ?=# with short, bench takes less than a minute, to see that it works
+BENCH ?=# with short, bench and soak take less than a minute each, to see that they work
 KERNEL ?=# the Linux image that test-cgroup2 boots; none: the newest one in /boot
 DOCS ?=# with 1, bench, bench-cluster and prove write their figures into docs/, screenshots its pictures; with a NAME, prove writes docs/prove-NAME.json
 NETWORK ?=# what prove writes beside its figures, since no API tells it: "bridge CNI, kube-proxy with iptables"
@@ -46,7 +46,7 @@ export KUBERC = off
 .NOTPARALLEL:
 
 .PHONY: help run test test-metrics test-grpc test-cgroup2 test-page screenshots lint use registry image push load \
-  deploy undeploy check doctor e2e docs prove bench size instructions bench-cluster clean
+  deploy undeploy check doctor e2e docs prove bench size instructions soak bench-cluster clean
 
 help: ## lists the verbs and the variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -134,6 +134,9 @@ size: need-cargo ## prints the size of both binaries, and compares them with tho
 
 instructions: need-cargo ## counts the instructions of a request, and compares them with those recorded
 	@cargo run -q --locked -p bench --bin bench -- instructions
+
+soak: need-cargo ## sends ten million requests, and looks whether memory, descriptors or threads are left behind; needs Linux
+	@cargo run -q --locked -p bench --bin bench -- soak
 
 bench-cluster: need-cargo need-kubectl need-cluster ## measures how long starts and updates take on the cluster, with the images at TAG and NEXT
 	@COMMIT='$(COMMIT)' cargo run -q --locked -p bench --bin bench -- cluster

@@ -11,6 +11,9 @@ use anyhow::{Context, Result, bail, ensure};
 /// For how long a program that was told to stop may keep a connection.
 const END_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How many requests are sent before the first of them is answered, where many are.
+const BATCH: usize = 32;
+
 #[derive(Debug)]
 pub struct Connection(BufReader<TcpStream>);
 
@@ -62,6 +65,48 @@ impl Connection {
         Ok(bytes)
     }
 
+    /// Asks so many times. Each answer must be a 200 with the body of the first one, and as long as that.
+    pub fn get_often(&mut self, path: &str, times: usize) -> Result<()> {
+        let first = self.get(path)?;
+        let (status, body) = (
+            &first[..12],
+            first.rsplit("\r\n").next().unwrap_or_default(),
+        );
+        let request = self.request(path)?;
+        let mut answers = vec![0; first.len() * BATCH];
+        let mut left = times - 1;
+        while left > 0 {
+            let batch = left.min(BATCH);
+            self.0
+                .get_mut()
+                .write_all(request.repeat(batch).as_bytes())?;
+            let answers = &mut answers[..first.len() * batch];
+            self.0.read_exact(answers)?;
+            for answer in answers.chunks(first.len()) {
+                let same =
+                    answer.starts_with(status.as_bytes()) && answer.ends_with(body.as_bytes());
+                ensure!(
+                    same,
+                    "not as the first: {}",
+                    String::from_utf8_lossy(answer)
+                );
+            }
+            left -= batch;
+        }
+        Ok(())
+    }
+
+    /// Reads until this has come, of an answer that doesn't end.
+    pub fn read_until(&mut self, text: &str, within: Duration) -> Result<()> {
+        let (begun, mut line) = (Instant::now(), String::new());
+        while !line.contains(text) {
+            ensure!(begun.elapsed() < within, "{text} doesn't come");
+            line.clear();
+            ensure!(self.0.read_line(&mut line)? > 0, "it ended early");
+        }
+        Ok(())
+    }
+
     /// The same as [`get`](Self::get) for any request.
     pub fn send(&mut self, request: &str) -> Result<String> {
         self.0.get_mut().write_all(request.as_bytes())?;
@@ -105,6 +150,26 @@ mod tests {
             let read = Connection::open(&authority).unwrap().get("/");
             server.join().unwrap();
             assert_eq!(read.is_ok_and(|read| read == answer), good, "{answer}");
+        }
+    }
+
+    #[test]
+    fn of_many_answers_each_has_to_be_as_the_first() {
+        let answer = |body| format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{body}");
+        for (last, good) in [("ok", true), ("no", false)] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let authority = listener.local_addr().unwrap().to_string();
+            let server = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let all = answer("ok").repeat(2) + &answer(last);
+                stream.write_all(all.as_bytes()).unwrap();
+                let requests = BufReader::new(stream).lines();
+                let requests =
+                    requests.filter(|line| line.as_ref().is_ok_and(|it| it.starts_with("GET /")));
+                requests.count()
+            });
+            let read = Connection::open(&authority).unwrap().get_often("/", 3);
+            assert_eq!((read.is_ok(), server.join().unwrap()), (good, 3));
         }
     }
 }

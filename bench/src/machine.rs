@@ -96,6 +96,12 @@ fn bytes(pid: u32, file: &str, name: &str) -> io::Result<f64> {
     Ok(kibibytes as f64 * 1024.0)
 }
 
+/// How many descriptors and threads a process has.
+pub fn held(pid: u32) -> io::Result<[usize; 2]> {
+    let entries = |folder| fs::read_dir(format!("/proc/{pid}/{folder}")).map(Iterator::count);
+    Ok([entries("fd")?, entries("task")?])
+}
+
 /// A process and its descendants.
 fn family(of: u32) -> Vec<u32> {
     let mut family = vec![of];

@@ -17,6 +17,7 @@ mod program;
 mod recorded;
 mod serve;
 mod shipped;
+mod soak;
 mod table;
 
 use std::{env, fs, process::Command, process::ExitCode};
@@ -32,18 +33,15 @@ fn main() -> ExitCode {
         "cluster" => on_cluster::run().and_then(|(tables, of)| keep(&of, tables)),
         "size" => recorded::compare("bytes", shipped::sizes),
         "instructions" => recorded::compare("instructions", instructions::run),
+        "soak" => short().and_then(soak::run),
         other => Err(anyhow!(
-            "There is no \"{other}\" to measure: it is cluster, size or instructions, or none for the rest."
+            "There is no \"{other}\" to measure: it is cluster, size, instructions or soak, or none for the rest."
         )),
     })
 }
 
 fn bench() -> Result<bool> {
-    let short = match set("BENCH").as_deref() {
-        None => false,
-        Some("short") => true,
-        Some(other) => bail!("BENCH is short or not set, and not \"{other}\"."),
-    };
+    let short = short()?;
     let kept = !short || set("DOCS").is_none();
     ensure!(kept, "BENCH=short measures too little for DOCS=1.");
     // Tells what is missing before anything is built.
@@ -65,6 +63,15 @@ fn bench() -> Result<bool> {
     keep(&format!("{} s", burn::seconds(short)), burns)?;
     // A short run is too short to say whether a bound holds.
     Ok(held || short)
+}
+
+/// Whether it is only to be seen that it works.
+fn short() -> Result<bool> {
+    match set("BENCH").as_deref() {
+        None => Ok(false),
+        Some("short") => Ok(true),
+        Some(other) => bail!("BENCH is short or not set, and not \"{other}\"."),
+    }
 }
 
 /// Notes when, of which commit, on what and how they were measured. Both languages have the same words.

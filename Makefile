@@ -13,6 +13,7 @@ DOCUMENTS ?=# the documents that docs runs, by words of their names; none: all
 TRIES ?=# how often docs runs a document that fails; none: once
 MAY_SKIP ?=# the only stories and documents that e2e and docs may skip, by their names; unset: any
 STEP ?=# the step of the tutorial whose exercise check looks at, such as first-steps-1; none: check lists them
+PROXIES ?=# the proxies that test-proxies runs, such as "nginx haproxy envoy"; none: those that are installed
 NODE ?=# the node that the document nodes drains and loses, and the story lost_node; none: docs takes the last one
 NODE_OFF ?=# the command that takes it away, for docs and the story lost_node; none: they skip that
 NODE_ON ?=# the command that brings it back
@@ -26,7 +27,7 @@ LOADS ?=# load generators that bench measures beside `twoapi load`: name=command
 RESOURCE_CONSUMER ?=# its binary, whose burns bench measures too
 BENCH ?=# with short, bench and soak take less than a minute each, to see that they work
 KERNEL ?=# the Linux image that test-cgroup2 boots; none: the newest one in /boot
-DOCS ?=# with 1, bench, bench-cluster and prove write their figures into docs/, screenshots its pictures; with a NAME, prove writes docs/prove-NAME.json
+DOCS ?=# with 1, bench, bench-cluster, prove and test-proxies write their figures into docs/, screenshots its pictures; with a NAME, prove writes docs/prove-NAME.json
 NETWORK ?=# what prove writes beside its figures, since no API tells it: "bridge CNI, kube-proxy with iptables"
 BLESS ?=# with 1, size and instructions record what they measure, docs writes what it sees into the documents
 ONEAPI_PORT ?= 5000# the port of oneapi, for run
@@ -45,8 +46,8 @@ export KUBERC = off
 # `make image push deploy` means one after the other, with -j too.
 .NOTPARALLEL:
 
-.PHONY: help run test test-metrics test-grpc test-cgroup2 test-page screenshots lint use registry image push load \
-  deploy undeploy check doctor e2e docs prove bench size instructions soak bench-cluster clean
+.PHONY: help run test test-metrics test-grpc test-proxies test-cgroup2 test-page screenshots lint use registry image \
+  push load deploy undeploy check doctor e2e docs prove bench size instructions soak bench-cluster clean
 
 help: ## lists the verbs and the variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -70,6 +71,9 @@ test-metrics: need-cargo need-curl need-prometheus need-promtool ## has a real P
 
 test-grpc: need-cargo need-curl need-go ## has real gRPC clients ask oneapi for its health on this machine
 	@scripts/test-grpc.sh
+
+test-proxies: need-cargo need-curl ## what callers lose behind a real nginx, HAProxy and Envoy on this machine; PROXIES chooses, none: those that are installed
+	@scripts/test-proxies.sh
 
 test-cgroup2: need-cargo need-busybox need-qemu ## boots KERNEL with cgroup v2 in qemu, and tests limits and burns there; needs Linux on x86-64
 	@scripts/test-cgroup2.sh

@@ -11,8 +11,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// Between two parts of an answer that a client takes.
     pub stalled: Duration,
-    /// A connection that comes out of the backlog while the listener closes has this long to send
-    /// something.
+    /// A connection that has sent nothing when the listener closes has this long to do so, and longer if it
+    /// is new.
     pub latecomer: Duration,
     /// How long answers may take whose client speaks HTTP/2 and has closed its sending side.
     pub half_closed: Duration,

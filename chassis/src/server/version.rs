@@ -6,16 +6,17 @@ use rustix::net::RecvFlags;
 use tokio::{
     io::Interest,
     net::TcpStream,
-    time::{sleep, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::timeouts::Timeouts;
-use crate::lifecycle::{Life, Phase};
+use crate::lifecycle::Life;
 
-/// How long a connection that was accepted while the listener closed has to send something: its first
-/// bytes may have been dropped, and most systems send them again after 200 to 300 ms. See
-/// [`admit_nobody_new`](super::listen::admit_nobody_new).
-const SENT_AGAIN: Duration = Duration::from_millis(500);
+/// How long a connection has to send something from when it was accepted, if the listener closes meanwhile. The
+/// client's first bytes may have been dropped, and most systems send them again after 200 to 300 ms; see
+/// [`admit_nobody_new`](super::listen::admit_nobody_new). Or it has connected and then stands still, as a proxy
+/// does that has used up its CPU limit: for 100 ms or a little more.
+const NEW: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
@@ -30,13 +31,10 @@ pub(super) async fn first_bytes(
     life: &Life,
     timeouts: &Timeouts,
 ) -> Option<Version> {
-    let patience = match *life.phase().borrow() {
-        Phase::Closing(_) => SENT_AGAIN,
-        _ => timeouts.latecomer,
-    };
+    let accepted = Instant::now();
     let closing = async {
         life.closing().await;
-        sleep(patience).await;
+        sleep_until((Instant::now() + timeouts.latecomer).max(accepted + NEW)).await;
     };
     let in_time = async {
         tokio::select! {

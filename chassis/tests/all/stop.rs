@@ -268,6 +268,21 @@ async fn a_client_that_holds_a_connection_and_says_nothing_delays_nobody() {
     drop((silent, idle));
 }
 
+/// As a proxy does whose container has used up its CPU limit: it stands still for a tenth of a second.
+#[tokio::test]
+async fn a_client_that_has_just_connected_when_the_listener_closes_may_be_slow_to_ask() {
+    let server = start(Duration::ZERO, LONG).await;
+    let mut slow = server.connect().await;
+    // The connection is accepted, and not found by the close.
+    ask(&mut server.connect().await, "/fast").await;
+    server.terminate().await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let text = ask(&mut slow, "/fast").await;
+    assert!(text.ends_with("fast"), "{text}");
+    drop(slow);
+    assert_exit(server.ended().await, 0);
+}
+
 #[tokio::test]
 async fn a_request_in_flight_is_finished_though_the_listener_is_closed() {
     let server = start(Duration::ZERO, LONG).await;

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use axum::body::HttpBody as _;
 use axum::{
     body::Body,
     http::{Request, StatusCode, header},
@@ -43,6 +44,44 @@ async fn requests(
         }
     }
     requests
+}
+
+/// As the reference says of each path: `OPTIONS` names its methods, and `HEAD` has the headers of `GET`.
+async fn check_options_and_head(service: &'static str, routes: impl FnOnce(&Chassis) -> Routes) {
+    let chassis = Chassis::new(Build::new(service, "1.0", None, None), defaults());
+    let app = chassis.app(routes(&chassis));
+    let ask = async |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path);
+        app.answer(request.body(Body::empty()).unwrap()).await
+    };
+    for template in app.templates() {
+        let path = template.replace(['{', '}'], "");
+        let options = ask("OPTIONS", &path).await;
+        assert_eq!(options.status(), StatusCode::NO_CONTENT, "{path}");
+        assert!(options.body().is_end_stream(), "{path}");
+        let refused = ask("TRACE", &path).await;
+        let allowed = &options.headers()[header::ALLOW];
+        assert_eq!(allowed, refused.headers()[header::ALLOW], "{path}");
+        if !allowed.to_str().unwrap().contains("GET") {
+            continue;
+        }
+        let (get, head) = (ask("GET", &path).await, ask("HEAD", &path).await);
+        assert_eq!(head.status(), get.status(), "{path}");
+        assert!(head.body().is_end_stream(), "{path}");
+        for (name, value) in head.headers() {
+            // A server adds it to what has none, and the metrics have grown meanwhile.
+            if name != header::CONTENT_LENGTH {
+                assert_eq!(get.headers().get(name), Some(value), "{path}: {name}");
+            }
+        }
+        assert!(head.headers().contains_key(header::CONTENT_TYPE), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn each_path_answers_options_and_head() {
+    check_options_and_head("oneapi", |chassis| oneapi::routes(chassis, &defaults())).await;
+    check_options_and_head("twoapi", |chassis| twoapi::routes(chassis, &defaults())).await;
 }
 
 async fn programs() -> Programs {

@@ -195,6 +195,73 @@ async fn a_request_of_http_1_1_says_its_host_once() {
     }
 }
 
+/// What proxies, browsers and old clients send beside the ordinary: each is answered, and nothing is waited for.
+#[tokio::test]
+async fn what_a_proxy_may_send_is_answered_at_once() {
+    let address = start().await;
+    let of_proxy = "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let with = |headers: &str| format!("GET /livez HTTP/1.1\r\nhost: x\r\n{headers}\r\n\r\n");
+    let h2c = "upgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAAAAIAAAAA\r\nconnection: close, upgrade, http2-settings";
+    let websocket = "upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                     sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nconnection: close, upgrade";
+    let absolute = "http://lab.example.com/livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    for (request, line) in [
+        (format!("GET {absolute}"), "HTTP/1.1 200 OK"),
+        (format!("HEAD {absolute}"), "HTTP/1.1 200 OK"),
+        (
+            "GET http://lab.example.com/livez HTTP/1.0\r\n\r\n".to_owned(),
+            "HTTP/1.0 200 OK",
+        ),
+        (
+            "OPTIONS http://lab.example.com HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+                .to_owned(),
+            "HTTP/1.1 204 No Content",
+        ),
+        (with(h2c), "HTTP/1.1 200 OK"),
+        (with(websocket), "HTTP/1.1 200 OK"),
+        (
+            with("expect: 100-continue\r\nconnection: close"),
+            "HTTP/1.1 200 OK",
+        ),
+        (
+            with("te: trailers\r\nconnection: te, close"),
+            "HTTP/1.1 200 OK",
+        ),
+        (
+            "GET /livez HTTP/1.0\r\nproxy-connection: keep-alive\r\n\r\n".to_owned(),
+            "HTTP/1.0 200 OK",
+        ),
+        (format!("\r\n{of_proxy}"), "HTTP/1.1 200 OK"),
+        // The PROXY protocol, which the services don't speak: version 1, and version 2 with an address and without.
+        (
+            format!("PROXY TCP4 192.0.2.1 192.0.2.2 56324 5000\r\n{of_proxy}"),
+            "HTTP/1.1 400 Bad Request",
+        ),
+        (
+            format!("PROXY UNKNOWN\r\n{of_proxy}"),
+            "HTTP/1.1 400 Bad Request",
+        ),
+        (
+            format!(
+                "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01\x10\0\x20\0{of_proxy}"
+            ),
+            "HTTP/1.1 400 Bad Request",
+        ),
+        (
+            "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0".to_owned(),
+            "HTTP/1.1 400 Bad Request",
+        ),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let begun = Instant::now();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let text = rest(&mut stream).await;
+        assert_eq!(text.lines().next(), Some(line), "{request:?}: {text}");
+        assert!(!text.to_lowercase().contains("upgrade"), "{text}");
+        assert!(begun.elapsed() < LONG / 10, "{request:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_connection_is_idle_for_as_long_as_the_setting_says() {
     let address = start_with(|settings| {

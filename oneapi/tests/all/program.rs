@@ -38,14 +38,7 @@ impl Program {
     }
 
     fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("sh")
-                .args(["-c", "kill \"$@\"", "kill", "-s", name, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        signal(&self.child, name);
     }
 
     fn ask(&self, path: &str) -> TcpStream {
@@ -120,12 +113,47 @@ impl Drop for Program {
     }
 }
 
+fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("sh")
+            .args(["-c", "kill \"$@\"", "kill", "-s", name, &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
 fn text(mut stream: TcpStream) -> String {
     let mut text = String::new();
     stream
         .read_to_string(&mut text)
         .expect("an answer, not a reset");
     text
+}
+
+/// As on a disk that is full: stdout and stderr are often the same file.
+#[test]
+fn a_log_that_can_not_be_written_costs_no_request() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = oneapi(&["--rust-log", "debug", "--drain-delay", "100ms"]);
+    command.env("LISTEN", "[::]:0");
+    command.stderr(writer.try_clone().unwrap()).stdout(writer);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let mut log = BufReader::new(reader);
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    let started: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let listen: SocketAddr = started["listen"].as_str().unwrap().parse().unwrap();
+    drop(log);
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(("127.0.0.1", listen.port())).unwrap();
+        write!(stream, "GET /test HTTP/1.0\r\n\r\n").unwrap();
+        assert!(text(stream).contains("ip is "));
+    }
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "a clean stop");
 }
 
 /// On as many CPUs as there are; none but the first would have anything to do.

@@ -1,13 +1,14 @@
 #!/bin/bash
 # `make test-cgroup2`: boots a kernel with cgroup v2 in qemu, on whatever machine this is, and runs oneapi in
-# cgroups that are made as a kubelet makes them. scripts/cgroup2/init is all that runs there, beside oneapi.
+# cgroups that are made as a kubelet makes them. There the clock can be set too, which no container can have for
+# itself. scripts/cgroup2/init is all that runs there, beside oneapi and twoapi.
 #
 # The machine has one CPU, whose time counts instructions and not seconds, and skips those in which it
 # sleeps: what else this machine does changes no figure. Several CPUs can't be counted like that.
 #
 # KERNEL is a Linux image for x86-64, else the newest one in /boot; cgroups have to be built in, and not to be
-# modules, as in Debian's. ONEAPI is a static binary, else one is built as for an image: one that isn't
-# optimised works in steps that are too long for a CPU as slow as this.
+# modules, as in Debian's. ONEAPI and TWOAPI are static binaries, else they are built as for an image: one that
+# isn't optimised works in steps that are too long for a CPU as slow as this.
 
 . "$(dirname "$0")/common.sh"
 takes '' "$@"
@@ -18,12 +19,15 @@ set -e
 kernel=${KERNEL:-$(ls -t /boot/vmlinuz-* 2>/dev/null | head -n 1)}
 [ -r "$kernel" ] || fail "There is no kernel to boot: KERNEL=FILE names one, such as /boot/vmlinuz of a Debian."
 
-oneapi=${ONEAPI:-}
-if [ -z "$oneapi" ]; then
-  oneapi=$(cargo --config static.toml build --release --locked -p oneapi --bin oneapi --message-format json-render-diagnostics |
-    sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
-fi
-[ -x "$oneapi" ] || fail "There is no program '$oneapi'."
+program() { # SERVICE [BINARY]
+  local program=${2:-}
+  [ -n "$program" ] || program=$(cargo --config static.toml build --release --locked -p "$1" --bin "$1" \
+    --message-format json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
+  [ -x "$program" ] || fail "There is no program '$program'."
+  echo "$program"
+}
+oneapi=$(program oneapi "${ONEAPI:-}")
+twoapi=$(program twoapi "${TWOAPI:-}")
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -32,6 +36,7 @@ mkdir -p "$root"/{bin,dev,host/bin,proc,sys,tmp}
 cp "$(command -v busybox)" "$root/bin/busybox"
 cp scripts/cgroup2/init "$root/init"
 cp "$oneapi" "$root/oneapi"
+cp "$twoapi" "$root/twoapi"
 # Busybox has one that knows no cgroup namespaces.
 cp "$(command -v unshare)" "$root/host/bin/unshare"
 ldd "$(command -v unshare)" | grep -o '/[^ ]*' | while read -r library; do

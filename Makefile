@@ -17,6 +17,8 @@ PROXIES ?=# the proxies that test-proxies runs, such as "nginx haproxy envoy"; n
 NODE ?=# the node that the document nodes drains and loses, and the story lost_node; none: docs takes the last one
 NODE_OFF ?=# the command that takes it away, for docs and the story lost_node; none: they skip that
 NODE_ON ?=# the command that brings it back
+PART_OFF ?=# the command that takes a part of the cluster away, for the stories of faults; its last words are api-server, dns, registry, or kubelet, containerd, memory or disk, and a node; none: they are skipped
+PART_ON ?=# the command that brings it back
 STRICT ?=# with 1, lint fails where a checker is missing
 RATE ?= 200# short requests a second, in all, for prove
 UPDATES ?= 5# rolling updates, for prove
@@ -75,7 +77,7 @@ test-grpc: need-cargo need-curl need-go ## has real gRPC clients ask oneapi for 
 test-proxies: need-cargo need-curl ## what callers lose behind a real nginx, HAProxy and Envoy on this machine; PROXIES chooses, none: those that are installed
 	@scripts/test-proxies.sh
 
-test-cgroup2: need-cargo need-busybox need-qemu ## boots KERNEL with cgroup v2 in qemu, and tests limits and burns there; needs Linux on x86-64
+test-cgroup2: need-cargo need-busybox need-qemu ## boots KERNEL with cgroup v2 in qemu, and tests limits, burns and a clock that is set there; needs Linux on x86-64
 	@scripts/test-cgroup2.sh
 
 test-page: need-cargo need-npm ## tests the live page in a real Chromium against real pairs on this machine; needs Node

@@ -9,6 +9,7 @@
 //! | `cpu_share` | how the kernel shares CPUs among pods |
 //! | `load` | the load Job, and what it counts |
 //! | `nodes` | the nodes that take pods, and the drain of one |
+//! | `faults` | parts of the cluster that are taken away, and what callers see of a fault |
 //! | `lag` | how long after the stop signal a pod still gets connections, from each node |
 //! | `prove` | what goes unnoticed under load, and the twins that don't |
 //! | `runner` | stories side by side, and how long each took |
@@ -16,6 +17,7 @@
 #![allow(clippy::print_stdout)] // the output of a test run is what it is for
 
 pub mod cpu_share;
+pub mod faults;
 pub mod lag;
 pub mod load;
 pub mod nodes;

@@ -81,9 +81,18 @@ impl Count {
     }
 }
 
-/// The Jobs while they run: their containers by name, with what they print.
+/// The Jobs while they run: their containers, with what they print.
 #[derive(Debug)]
-pub struct Load(Vec<(String, Background)>);
+pub struct Load(Vec<Container>);
+
+#[derive(Debug)]
+struct Container {
+    /// What it sends, and from which node if the nodes were chosen.
+    name: String,
+    /// For kubectl.
+    logs: [String; 5],
+    lines: Background,
+}
 
 impl Load {
     /// Starts a Job on each of these nodes, or one wherever the scheduler puts it if there are none, with
@@ -115,31 +124,54 @@ impl Load {
             for container in containers.context("it has containers")? {
                 let name = container["name"].as_str().context("it has a name")?;
                 // The log of a deleted pod is gone with it, so its last lines have to be followed.
-                let logs = ["logs", "--follow", pods::name(pod), "-c", name];
-                let lines = Background::start(namespace.command().args(logs))?;
+                let logs = ["logs", "--follow", pods::name(pod), "-c", name].map(str::to_owned);
+                let lines = Background::start(namespace.command().args(&logs))?;
                 let of_node = nodes.first().and(pod["spec"]["nodeName"].as_str());
                 let name = of_node.map_or(name.to_owned(), |node| format!("{name} on {node}"));
-                load.0.push((name, lines));
+                load.0.push(Container { name, logs, lines });
             }
         }
         namespace.until("each container has had answers", || {
-            let mut counts = load.0.iter().map(|(_, lines)| lines.so_far(Count::of));
+            let mut counts = load.0.iter().map(|it| it.lines.so_far(Count::of));
             Ok(counts.all(|count| count.requests > 0).then_some(()))
         })?;
         Ok(load)
+    }
+
+    /// Follows the logs anew, which end with the API server or the kubelet that they come through. They are read
+    /// from their beginning, so that moments stay what they are.
+    pub fn follow_again(&mut self, namespace: &Namespace<'_>) -> Result<()> {
+        for container in &mut self.0 {
+            let before = container.lines.so_far(<[String]>::len);
+            container.lines = Background::start(namespace.command().args(&container.logs))?;
+            namespace.until("its log has been read again", || {
+                let now = container.lines.so_far(<[String]>::len);
+                Ok((now > before).then_some(()))
+            })?;
+        }
+        Ok(())
     }
 
     /// Ends the Jobs when their requests in flight are over; returns what each container counted.
     pub fn end(self, namespace: &Namespace<'_>) -> Result<Vec<(String, Count)>> {
         namespace.kubectl("delete jobs --all --wait=false")?;
         let mut counts = Vec::new();
-        for (container, lines) in self.0 {
-            counts.push((container, Count::of(&lines.wait(SOON)?)));
+        for container in self.0 {
+            counts.push((container.name, Count::of(&container.lines.wait(SOON)?)));
         }
         namespace.kubectl(&format!(
             "wait --for=delete pod -l {SELECTOR} --timeout=60s"
         ))?;
         Ok(counts)
+    }
+
+    /// Whether a container has complained with these words.
+    pub fn says(&self, words: &str) -> bool {
+        let says = |it: &Container| {
+            it.lines
+                .so_far(|all| all.iter().any(|line| line.contains(words)))
+        };
+        self.0.iter().any(says)
     }
 
     /// This moment, as the number of lines of each container; all that is over by now is in them.
@@ -152,8 +184,8 @@ impl Load {
     /// now is reported when it has timed out, 5 s after it was due.
     pub fn since(&self, then: &[usize]) -> Result<Count> {
         let mut total = Count::default();
-        for (((_, lines), from), to) in self.0.iter().zip(then).zip(self.after(7)?) {
-            lines.so_far(|lines| total.add(&lines[*from..to]));
+        for ((container, from), to) in self.0.iter().zip(then).zip(self.after(7)?) {
+            container.lines.so_far(|lines| total.add(&lines[*from..to]));
         }
         Ok(total)
     }
@@ -161,7 +193,7 @@ impl Load {
     /// How many lines each container has printed, once it has printed so many more.
     fn after(&self, more: usize) -> Result<Vec<usize>> {
         let lengths = || -> Vec<usize> {
-            let lengths = self.0.iter().map(|(_, it)| it.so_far(<[String]>::len));
+            let lengths = self.0.iter().map(|it| it.lines.so_far(<[String]>::len));
             lengths.collect()
         };
         let before = lengths();

@@ -4,7 +4,6 @@
 //! lost node's pods are replaced after five.
 
 use std::{
-    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -18,6 +17,7 @@ use cluster::{
     wait::until,
 };
 use e2e::{
+    faults::shell,
     load::{Count, Load},
     nodes,
 };
@@ -114,11 +114,5 @@ pub fn run(namespace: &Namespace<'_>) -> Result<()> {
         failed * 200 < asked,
         "{failed} of {asked} requests failed when the pods had left the Service"
     );
-    Ok(())
-}
-
-fn shell(command: &str) -> Result<()> {
-    let status = Command::new("sh").args(["-c", command]).status()?;
-    ensure!(status.success(), "{command}: {status}");
     Ok(())
 }

@@ -6,12 +6,19 @@
 
 mod cpu;
 mod deploy;
+mod killed_at_random;
 mod lost_node;
 mod nobody_notices;
+mod node_pressure;
 mod page;
 mod probe_mirror;
 mod resize;
 mod restart_always;
+mod upstream_hangs;
+mod without_agents;
+mod without_api_server;
+mod without_dns;
+mod without_registry;
 
 use std::process::ExitCode;
 
@@ -30,6 +37,11 @@ fn main() -> ExitCode {
         Story::new("deploy_new", deploy::into_a_new_namespace),
         Story::new("restart_always", restart_always::run),
         Story::new("probe_mirror", probe_mirror::run),
+        Story::new("killed_at_random", killed_at_random::run),
+        Story::new("upstream_hangs", upstream_hangs::run),
+        Story::new("without_agents", without_agents::run),
+        Story::new("without_dns", without_dns::run),
+        Story::new("without_registry", without_registry::run),
     ];
     let twins = TWINS.iter().map(|twin| {
         Story::new(twin.story, |namespace| {
@@ -42,6 +54,8 @@ fn main() -> ExitCode {
         Story::new("resize", resize::run),
         Story::new("page", page::run),
         Story::new("nobody_notices", nobody_notices::run),
+        Story::new("node_pressure", node_pressure::run),
+        Story::new("without_api_server", without_api_server::run),
         Story::new("lost_node", lost_node::run),
     ]
     .map(|story| Story {

@@ -11,6 +11,7 @@ mod kind;
 mod layers;
 mod mirror;
 mod negotiation;
+mod query;
 mod refusal;
 mod request_body;
 mod routes;
@@ -23,6 +24,7 @@ pub use self::{
     app::App,
     browser::refuse_browser,
     negotiation::{VARY_ACCEPT, prefers_gzip, prefers_json},
+    query::parameters,
     refusal::{Refusal, TEXT},
     request_body::RequestBody,
     routes::Routes,

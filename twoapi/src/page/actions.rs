@@ -33,7 +33,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri},
 };
 use chassis::{
-    http::{Refusal, RequestBody},
+    http::{Refusal, RequestBody, parameters},
     text::shown,
 };
 use reqwest::{Client, Url};
@@ -194,6 +194,7 @@ async fn answer(
     }
     origin::check_same_origin(headers, uri, &own.hosts)
         .map_err(|why| Refusal::new(StatusCode::FORBIDDEN, why))?;
+    parameters(uri.query().unwrap_or_default(), &[])?;
     let body = body.read(MAX_BODY_BYTES).await?;
     let action = Action::read(&body)
         .map_err(|why| Refusal::bad_input(format!("the action can't be read: {why}")))?;

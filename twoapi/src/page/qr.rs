@@ -26,8 +26,11 @@ pub(super) async fn qr(uri: Uri, headers: HeaderMap) -> Result<Response, Respons
     let query = uri.query().unwrap_or_default();
     let authority = uri.authority().map(Authority::as_str);
     let host = authority.or_else(|| headers.get(HOST)?.to_str().ok());
-    let decoded = form_urlencoded::parse(query.as_bytes()).next();
-    let address = decoded.and_then(|(key, _)| Url::parse(&key).ok());
+    let mut decoded = form_urlencoded::parse(query.as_bytes());
+    let address = match (decoded.next(), decoded.next()) {
+        (Some((address, value)), None) if value.is_empty() => Url::parse(&address).ok(),
+        _ => None, // an address with an & or = that isn't encoded is another one
+    };
     let own = address.filter(|address| {
         let scheme = address.scheme();
         // With this scheme's port and in lower case, as the address is.

@@ -24,7 +24,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chassis::{
-    http::{Refusal, streamed},
+    http::{Refusal, parameters, streamed},
     lifecycle::Life,
 };
 use hyper::body::Frame;
@@ -81,7 +81,7 @@ pub(super) async fn events(
         let sentence = "events are for the page that this server has served";
         return Err(Refusal::new(StatusCode::FORBIDDEN, sentence).into_response());
     }
-    let rate = rate(&uri).map_err(|why| Refusal::bad_input(why).into_response())?;
+    let rate = rate(&uri).map_err(Refusal::into_response)?;
     if own.life.is_stopping() {
         return Err(Refusal::unavailable("stopping").into_response());
     }
@@ -110,17 +110,16 @@ pub(super) async fn events(
     Ok(response)
 }
 
-fn rate(uri: &Uri) -> Result<u16, String> {
-    let pairs = uri.query().unwrap_or_default().split('&');
-    let mut rates = pairs.filter_map(|pair| pair.strip_prefix("rate="));
-    let Some(text) = rates.next() else {
+fn rate(uri: &Uri) -> Result<u16, Refusal> {
+    let mut values = parameters(uri.query().unwrap_or_default(), &["rate"])?;
+    let Some(text) = values.remove("rate") else {
         return Ok(0);
     };
     match text.parse() {
         Ok(rate) if rate <= MAX_RATE => Ok(rate),
-        _ => Err(format!(
+        _ => Err(Refusal::bad_input(format!(
             "rate must be a whole number of requests per second from 0 to {MAX_RATE}"
-        )),
+        ))),
     }
 }
 
@@ -229,8 +228,19 @@ mod tests {
         let of = |query: &str| rate(&format!("/page/events{query}").parse().unwrap());
         assert_eq!(of(""), Ok(0));
         assert_eq!(of("?rate=50"), Ok(50));
-        for query in ["?rate=51", "?rate=-1", "?rate=x", "?rate="] {
-            assert!(of(query).unwrap_err().contains("from 0 to 50"), "{query}");
+        for (query, why) in [
+            ("?rate=51", "from 0 to 50"),
+            ("?rate=-1", "from 0 to 50"),
+            ("?rate=x", "from 0 to 50"),
+            ("?rate=", "from 0 to 50"),
+            ("?rate=1&rate=1", "rate is given twice"),
+            ("?rate=1&%72ate=50", "rate is given twice"),
+            ("?rat=1", "there is no parameter 'rat'; allowed: rate"),
+            ("?1", "there is no parameter '1'; allowed: rate"),
+            ("?rate=1%", "a '%' without two hexadecimal digits"),
+        ] {
+            let refusal = of(query).unwrap_err();
+            assert!(refusal.sentence.contains(why), "{query}: {refusal:?}");
         }
     }
 }

@@ -1012,6 +1012,8 @@ async fn a_path_or_query_that_makes_no_sense_is_refused_in_a_short_sentence() {
         ("/page/a%0d%0ab".to_owned(), 404),
         (format!("/page/events?rate={long}"), 400),
         ("/page/events?rate=%3Cscript%3E".to_owned(), 400),
+        ("/page/events?rate=1&rate=2".to_owned(), 400),
+        ("/page/events?rat=1".to_owned(), 400),
     ] {
         let response = twoapi.get(&path).await;
         assert_eq!(response.status(), status, "{path}");

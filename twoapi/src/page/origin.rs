@@ -14,6 +14,9 @@ use chassis::text::shown;
 /// Names that nobody outside of the machine or the cluster can have.
 const OWN_SUFFIXES: [&str; 3] = [".localhost", ".svc", ".svc.cluster.local"];
 
+/// Where a browser says which site a request comes from.
+const SITE: &str = "sec-fetch-site";
+
 /// Checks that the page itself asks for something.
 ///
 /// Browsers say where a request comes from in `Sec-Fetch-Site`, but only over HTTPS and to localhost.
@@ -29,12 +32,18 @@ pub(super) fn check_same_origin(
     listed: &[String],
 ) -> Result<(), String> {
     let others = "actions are for the page itself; programs ask the Pods";
+    // A browser says each of them once. Of two, a proxy in front may have gone by the other one.
+    for name in [ORIGIN.as_str(), SITE] {
+        if headers.get_all(name).iter().count() > 1 {
+            return Err(format!("the request has two headers {name}"));
+        }
+    }
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     // In HTTP/2 the host stands in the URI.
     let authority = uri.authority().map(Authority::as_str);
     let host = authority.or(text(HOST.as_str())).unwrap_or_default();
     let origin = text(ORIGIN.as_str()).and_then(|origin| origin.split_once("://"));
-    match (text("sec-fetch-site"), origin) {
+    match (text(SITE), origin) {
         (Some("same-origin"), _) => Ok(()),
         (None, Some((_, origin))) if origin == host => {
             if is_own(host, listed) {
@@ -77,8 +86,9 @@ fn is_own(host: &str, listed: &[String]) -> bool {
 /// Whether another site made a `GET`. Programs don't say so, and may read. A browser sends an `Origin` only
 /// if it is another one.
 pub(super) fn is_other_site(headers: &HeaderMap) -> bool {
-    match headers.get("sec-fetch-site") {
-        Some(site) => site != "same-origin" && site != "none",
+    let mut sites = headers.get_all(SITE).iter().peekable();
+    match sites.peek() {
+        Some(_) => sites.any(|site| site != "same-origin" && site != "none"),
         None => headers.contains_key(ORIGIN),
     }
 }
@@ -103,6 +113,13 @@ mod tests {
             (&[("sec-fetch-site", "cross-site")], true),
             (&[("origin", "http://evil.example")], true),
             (&[("origin", "null")], true),
+            (
+                &[
+                    ("sec-fetch-site", "same-origin"),
+                    ("sec-fetch-site", "cross-site"),
+                ],
+                true,
+            ),
         ] {
             assert_eq!(is_other_site(&headers(pairs)), expected, "{pairs:?}");
         }
@@ -134,6 +151,21 @@ mod tests {
             ),
             (&[("origin", "null"), ("host", "10.0.0.1:5001")], false),
             (&[("host", "10.0.0.1:5001")], false),
+            (
+                &[
+                    ("origin", "http://10.0.0.1:5001"),
+                    ("origin", "http://evil"),
+                    ("host", "10.0.0.1:5001"),
+                ],
+                false,
+            ),
+            (
+                &[
+                    ("sec-fetch-site", "same-origin"),
+                    ("sec-fetch-site", "cross-site"),
+                ],
+                false,
+            ),
         ] {
             let checked = check_same_origin(&headers(pairs), &Uri::default(), &[]);
             assert_eq!(checked.is_ok(), expected, "{pairs:?}");

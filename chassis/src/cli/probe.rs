@@ -94,29 +94,32 @@ async fn ask_http1(url: &Uri, mut stream: TcpStream) -> Result<StatusCode, BoxEr
     let mut answer = BufReader::new(stream.take(LONGEST_ANSWER));
     loop {
         let status = status(&line(&mut answer).await?).ok_or("what came is not HTTP")?;
+        // One that breaks off within its headers is none, to the kubelet either.
+        while !line(&mut answer).await?.is_empty() {}
+        // Interim answers, such as 103, come before the final one.
         if !status.is_informational() {
             return Ok(status);
         }
-        // Interim answers, such as 103, come before the final one.
-        while !line(&mut answer).await?.is_empty() {}
     }
 }
 
 const CLOSED: &str = "the connection was closed";
+const TOO_LONG: &str = "its headers don't end within 64 KiB";
 
 /// A whole line of the answer, without its end.
 async fn line(answer: &mut BufReader<Take<TcpStream>>) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     answer.read_until(b'\n', &mut line).await?;
     if line.pop() != Some(b'\n') {
-        return Err(io::Error::other(CLOSED));
+        let is_cut_off = answer.get_ref().limit() == 0;
+        return Err(io::Error::other(if is_cut_off { TOO_LONG } else { CLOSED }));
     }
     line.pop_if(|last| *last == b'\r');
     Ok(line)
 }
 
-/// As much of an answer as is read, in bytes: more than the headers of interim answers take.
-const LONGEST_ANSWER: u64 = 16 << 10;
+/// As much of an answer as is read, in bytes: more than headers take, those of interim answers too.
+const LONGEST_ANSWER: u64 = 64 << 10;
 
 fn status(line: &[u8]) -> Option<StatusCode> {
     let line = line.strip_prefix(b"HTTP/1.")?;
@@ -159,11 +162,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_ends_within_its_first_line_is_none() {
+    async fn an_answer_that_ends_within_its_head_is_none() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let url = format!("http://{address}/").parse().unwrap();
-        for (answer, expected) in [("HTTP/1.1 200", None), ("HTTP/1.1 200\r\n", Some(200))] {
+        for (answer, expected) in [
+            ("HTTP/1.1 200", None),
+            ("HTTP/1.1 200\r\n", None),
+            ("HTTP/1.1 200\r\na: b\r\n", None),
+            ("HTTP/1.1 200\r\na: b\r\n\r\n", Some(200)),
+            ("HTTP/1.1 200\n\n", Some(200)),
+        ] {
             let answering = async {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut request = [0; 1024];

@@ -695,6 +695,8 @@ fn probe_waits_for_the_final_status_and_tells_no_answer_from_nonsense() {
     let final_ok = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n\
                      HTTP/1.1 200 OK\r\n\r\n";
     assert_eq!(probed(final_ok), (Some(0), String::new()));
+    let endless = ["HTTP/1.1 200 OK\r\n", &"x: y\r\n".repeat(20_000)].concat();
+    let endless = endless.leak().as_bytes();
     for (answer, said) in [
         (&b""[..], " did not answer: the connection was closed"),
         (b"HTTP/1.1 1", " did not answer: the connection was closed"),
@@ -709,6 +711,14 @@ fn probe_waits_for_the_final_status_and_tells_no_answer_from_nonsense() {
         (
             b"HTTP/1.1 100 Continue\r\nx: y",
             " did not answer: the connection was closed",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nx: y\r\n",
+            " did not answer: the connection was closed",
+        ),
+        (
+            endless,
+            " did not answer: its headers don't end within 64 KiB",
         ),
     ] {
         assert_eq!(probed(answer), (Some(1), said.to_owned()));

@@ -2,11 +2,11 @@
 
 use std::{
     env,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     time::Duration,
 };
 
-use chassis::config::exit_unheard;
+use chassis::config::print;
 use serde_json::{Value, json};
 
 /// Standard output, and whether it is a terminal that can overwrite a line.
@@ -49,16 +49,6 @@ impl Terminal {
     pub(crate) fn end(self, text: &str) {
         let end_of_bar = if self.is_terminal { "\n" } else { "" };
         print(&format!("{end_of_bar}{text}"));
-    }
-}
-
-/// Prints at once, since a reader wants each line when it is known. If there is no reader any more, the
-/// program ends.
-pub(crate) fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        drop(out);
-        exit_unheard(&error);
     }
 }
 

@@ -4,15 +4,10 @@
 //! has a `Settings` of its own, and the program's command line flattens them together.
 
 mod build;
-mod stderr;
+mod stdio;
 mod value;
 
-use std::{
-    collections::HashSet,
-    error::Error,
-    ffi::OsString,
-    io::{self, Write},
-};
+use std::{collections::HashSet, error::Error, ffi::OsString};
 
 use clap::{
     CommandFactory, FromArgMatches,
@@ -24,7 +19,7 @@ use crate::text::shown;
 
 pub use self::{
     build::Build,
-    stderr::{complain, exit_unheard},
+    stdio::{complain, print},
     value::{
         Reader, duration, host_and_port, http_url, ip_address, listen_address, localhost,
         positive_duration, whole_number,
@@ -44,10 +39,8 @@ pub fn parse<C: CommandFactory + FromArgMatches + CheckConflicts>(report: impl F
     match read(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(Rejected::HelpOrVersion(text)) => {
-            match text.print().and_then(|()| io::stdout().flush()) {
-                Ok(()) => std::process::exit(0),
-                Err(error) => exit_unheard(&error),
-            }
+            print(&text.render().to_string());
+            std::process::exit(0)
         }
         Err(Rejected::Invalid(sentences)) => {
             let name = C::command().get_name().to_owned();

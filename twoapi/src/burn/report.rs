@@ -12,10 +12,11 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use chassis::config::print;
 use serde_json::{Value, json};
 
 use super::{coordinator::Progress, stats::PodStats};
-use crate::terminal::{Terminal, print, rounded};
+use crate::terminal::{Terminal, rounded};
 
 /// Prints the progress of a burn, and remembers what it printed last.
 #[derive(Debug)]

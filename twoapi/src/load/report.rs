@@ -14,10 +14,11 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use chassis::config::print;
 use load::Count;
 use serde_json::{Value, json};
 
-use crate::terminal::{Terminal, print, rounded};
+use crate::terminal::{Terminal, rounded};
 
 /// Prints what became of requests.
 #[derive(Debug)]

@@ -9,7 +9,12 @@ use reqwest::{
     Client, Url,
     dns::{Addrs, Name, Resolve, Resolving},
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_util::context::TokioContext;
 
 use super::{body::beginning, http};
 
@@ -40,9 +45,40 @@ pub(crate) struct Upstream(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     client: Client,
+    apart: Apart,
     url: Url,
     timeout: Duration,
     turns: Semaphore,
+}
+
+/// A thread of its own for the connections. As long as interim answers (100 Continue) come, hyper reads them
+/// without a pause for other tasks, 50 MB at a time: on the service's own threads, a oneapi that sends them
+/// without end would have no probe answered meanwhile.
+#[derive(Debug)]
+struct Apart(Option<Runtime>);
+
+impl Apart {
+    fn new() -> Self {
+        let mut thread = Builder::new_multi_thread();
+        let thread = thread.worker_threads(1).thread_name("oneapi").enable_all();
+        let runtime = thread.build();
+        Self(Some(runtime.expect("there is room for one more thread")))
+    }
+
+    /// Connections that are opened by this live there.
+    fn open<F: Future>(&self, future: F) -> TokioContext<F> {
+        let runtime = self.0.as_ref().expect("it is taken when this is dropped");
+        TokioContext::new(future, runtime.handle().clone())
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        // To wait for the thread is not allowed where tasks run, and nothing of it is needed.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Looks names up for reqwest.
@@ -96,6 +132,7 @@ impl Upstream {
         });
         Self(Arc::new(Inner {
             client,
+            apart: Apart::new(),
             url,
             timeout,
             turns: Semaphore::new(MAX_CALLS),
@@ -121,7 +158,9 @@ impl Upstream {
     }
 
     async fn ask(&self) -> Result<String, CallError> {
-        let response = self.0.client.get(self.0.url.clone()).send().await?;
+        // Its time-out is kept here, whatever that thread is busy with.
+        let response = self.0.client.get(self.0.url.clone()).send();
+        let response = self.0.apart.open(response).await?;
         if response.status() != StatusCode::OK {
             return Err(CallError::Status(response.status()));
         }

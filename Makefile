@@ -48,8 +48,8 @@ export KUBERC = off
 # `make image push deploy` means one after the other, with -j too.
 .NOTPARALLEL:
 
-.PHONY: help run test test-metrics test-grpc test-proxies test-cgroup2 test-page screenshots lint use registry image \
-  push load deploy undeploy check doctor e2e docs prove bench size instructions soak bench-cluster clean
+.PHONY: help run test test-metrics test-grpc test-hostile test-proxies test-cgroup2 test-page screenshots lint use \
+  registry image push load deploy undeploy check doctor e2e docs prove bench size instructions soak bench-cluster clean
 
 help: ## lists the verbs and the variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -73,6 +73,9 @@ test-metrics: need-cargo need-curl need-prometheus need-promtool ## has a real P
 
 test-grpc: need-cargo need-curl need-go ## has real gRPC clients ask oneapi for its health on this machine
 	@scripts/test-grpc.sh
+
+test-hostile: need-cargo need-go need-python3 ## sends both services on this machine what no well-meaning client sends, and runs h2spec; on Linux
+	@scripts/test-hostile.sh
 
 test-proxies: need-cargo need-curl ## what callers lose behind a real nginx, HAProxy and Envoy on this machine; PROXIES chooses, none: those that are installed
 	@scripts/test-proxies.sh

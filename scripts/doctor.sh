@@ -91,6 +91,7 @@ check() { # WHAT
     curl) check_installed curl "$(by_system 'brew install curl' 'sudo apt-get install curl')" ;;
     npm) check_installed npm "$(by_system 'brew install node' 'sudo snap install node --classic')" ;;
     go) check_installed go "$(by_system 'brew install go' 'sudo snap install go --classic')" ;;
+    python3) check_installed python3 "$(by_system 'brew install python' 'sudo apt-get install python3')" ;;
     prometheus | promtool) check_installed "$1" "$(by_system 'brew install prometheus' 'sudo apt-get install prometheus')" ;;
     busybox) check_installed busybox 'sudo apt-get install busybox-static' ;;
     qemu) check_installed qemu-system-x86_64 'sudo apt-get install qemu-system-x86' ;;

@@ -22,6 +22,7 @@ PART_ON ?=# the command that brings it back
 STRICT ?=# with 1, lint fails where a checker is missing
 RATE ?= 200# short requests a second, in all, for prove
 UPDATES ?= 5# rolling updates, for prove
+PROMETHEUS ?=# the Prometheus that test-metrics runs; none: that of the PATH
 ONEAPI ?=# a binary to measure, such as that of an image; none: built as the images are
 TWOAPI ?=# the same for twoapi
 PEERS ?=# what bench measures too: name=command|http://host:port/path …
@@ -48,8 +49,9 @@ export KUBERC = off
 # `make image push deploy` means one after the other, with -j too.
 .NOTPARALLEL:
 
-.PHONY: help run test test-metrics test-grpc test-hostile test-proxies test-cgroup2 test-page screenshots lint use \
-  registry image push load deploy undeploy check doctor e2e docs prove bench size instructions soak bench-cluster clean
+.PHONY: help run test test-metrics test-grpc test-hostile test-proxies test-sandbox test-cgroup2 test-page screenshots \
+  lint use registry image push load deploy undeploy check doctor e2e docs prove bench size instructions soak \
+  bench-cluster clean
 
 help: ## lists the verbs and the variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -68,7 +70,7 @@ test: need-cargo need-cc ## all tests that need Rust alone
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --locked --workspace --exclude e2e
 	cargo test --locked -p e2e --lib --test scripts
 
-test-metrics: need-cargo need-curl need-prometheus need-promtool ## has a real Prometheus scrape both services on this machine
+test-metrics: need-cargo need-curl $(if $(PROMETHEUS),,need-prometheus) need-promtool ## has a real Prometheus scrape both services on this machine, and tests the alerts and the dashboard
 	@scripts/test-metrics.sh
 
 test-grpc: need-cargo need-curl need-go ## has real gRPC clients ask oneapi for its health on this machine
@@ -79,6 +81,9 @@ test-hostile: need-cargo need-go need-python3 ## sends both services on this mac
 
 test-proxies: need-cargo need-curl ## what callers lose behind a real nginx, HAProxy and Envoy on this machine; PROXIES chooses, none: those that are installed
 	@scripts/test-proxies.sh
+
+test-sandbox: need-cargo need-curl need-go need-ip ## runs both services in a sandbox of gVisor on this machine, and tests what is different there; needs Linux and root
+	@scripts/test-sandbox.sh
 
 test-cgroup2: need-cargo need-busybox need-qemu ## boots KERNEL with cgroup v2 in qemu, and tests limits, burns and a clock that is set there; needs Linux on x86-64
 	@scripts/test-cgroup2.sh

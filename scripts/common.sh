@@ -45,3 +45,13 @@ last_line() { printf '%s\n' "$1" | grep . | tail -n 1; }
 built() {
   cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
 }
+
+# Tries a command ten times a second until it succeeds.
+within() { # SECONDS COMMAND…
+  local tries=$(($1 * 10))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ $((tries -= 1)) -gt 0 ] || return 1
+    sleep 0.1
+  done
+}

@@ -25,13 +25,3 @@ start() { # SERVICE ENVIRONMENT…
   # shellcheck disable=SC2034 # for the scripts that read this one
   listen=$(sed -n 's/.*"listen":"\([^"]*\)".*/\1/p' "$folder/$service.log")
 }
-
-# Tries a command ten times a second until it succeeds.
-within() { # SECONDS COMMAND…
-  local tries=$(($1 * 10))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    [ $((tries -= 1)) -gt 0 ] || return 1
-    sleep 0.1
-  done
-}

@@ -1,4 +1,5 @@
-//! The process's own metrics, under the names that Prometheus' client libraries give them.
+//! The process's own metrics, under the names that Prometheus' client libraries give them, and its
+//! container's. Those have no names of cAdvisor's, since both would be counted together.
 
 use std::{
     fmt,
@@ -12,7 +13,10 @@ use prometheus_client::{
 };
 
 use super::encode::{counter, gauge};
-use crate::{config::Build, system::process};
+use crate::{
+    config::Build,
+    system::{container, process},
+};
 
 /// Asks for what the process uses when somebody scrapes.
 #[derive(Debug)]
@@ -59,6 +63,29 @@ impl Collector for ProcessCollector {
             "How many file descriptors may be open",
             signed(usage.max_open_files),
         )?;
+        // Not all have a limit, and a sandbox may not show it.
+        if let Some(limit) = container::limits().memory_bytes {
+            gauge(
+                &mut encoder,
+                "memory_limit_bytes",
+                "The container's memory limit",
+                signed(limit),
+            )?;
+        }
+        if let Some(throttling) = container::throttling() {
+            counter(
+                &mut encoder,
+                "cpu_periods",
+                "Periods of the container's CPU limit in which it wanted to run",
+                throttling.periods,
+            )?;
+            counter(
+                &mut encoder,
+                "cpu_throttled_periods",
+                "Periods in which it was stopped for having used its CPU limit",
+                throttling.throttled_periods,
+            )?;
+        }
         let started = self.started.duration_since(UNIX_EPOCH).unwrap_or_default();
         let since = "When the process started, in seconds since 1970";
         gauge(

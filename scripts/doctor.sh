@@ -93,6 +93,7 @@ check() { # WHAT
     go) check_installed go "$(by_system 'brew install go' 'sudo snap install go --classic')" ;;
     python3) check_installed python3 "$(by_system 'brew install python' 'sudo apt-get install python3')" ;;
     prometheus | promtool) check_installed "$1" "$(by_system 'brew install prometheus' 'sudo apt-get install prometheus')" ;;
+    ip) check_installed ip 'sudo apt-get install iproute2' ;;
     busybox) check_installed busybox 'sudo apt-get install busybox-static' ;;
     qemu) check_installed qemu-system-x86_64 'sudo apt-get install qemu-system-x86' ;;
     kubectl) check_installed kubectl "$(by_system 'brew install kubectl' 'sudo snap install kubectl --classic')" ;;

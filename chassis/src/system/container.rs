@@ -163,10 +163,11 @@ impl Container {
     /// How many [CPUs](Limits::cpus) the process may run on.
     pub fn cpus(&self) -> u32 {
         // From the affinity mask, which a CPU set narrows; `available_parallelism` would mix in
-        // the quota.
+        // the quota. In gVisor the file has no such line.
         read(self.root.join("proc/self/status"))
             .ok()
             .and_then(|status| count(field(&status, "Cpus_allowed_list:")?))
+            .or_else(affinity)
             .or_else(|| u32::try_from(std::thread::available_parallelism().ok()?.get()).ok())
             .unwrap_or(1)
     }
@@ -294,6 +295,14 @@ fn memory(folder: &Path) -> Option<u64> {
         .ok()?;
     // v1 says "no limit" as the largest multiple of the page size.
     (bytes < 1 << 62).then_some(bytes)
+}
+
+/// How many CPUs the affinity mask has, as the kernel says it.
+fn affinity() -> Option<u32> {
+    #[cfg(target_os = "linux")]
+    return Some(rustix::thread::sched_getaffinity(None).ok()?.count());
+    #[cfg(not(target_os = "linux"))]
+    None
 }
 
 /// The value behind a name at a line's start.

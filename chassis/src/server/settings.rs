@@ -16,7 +16,7 @@ pub struct Settings {
     #[arg(long, env, value_parser = Reader(whole_number(1..=1_000_000_u32)))]
     pub max_connections: Option<u32>,
 
-    /// How long a connection may be idle between two requests
+    /// How long a connection may be idle, before a request or after one
     // 120 s: longer than the 90 s after which common clients' pools (Go's, reqwest's) give an idle
     // connection up, so that it is the client that closes, and no request crosses it. Load balancers
     // keep connections for 600 s and more: behind one, it should be longer than that.

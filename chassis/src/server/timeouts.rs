@@ -5,9 +5,9 @@ use std::time::Duration;
 /// The time-outs of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// From a request's first byte, or the connection's start, to the end of the headers.
+    /// From a request's first byte to the end of the headers.
     pub header: Duration,
-    /// Between two requests.
+    /// Before the first request, and between two.
     pub idle: Duration,
     /// Between two parts of an answer that a client takes.
     pub stalled: Duration,

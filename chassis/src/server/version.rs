@@ -36,37 +36,50 @@ pub(super) async fn first_bytes(
         life.closing().await;
         sleep_until((Instant::now() + timeouts.latecomer).max(accepted + NEW)).await;
     };
-    let in_time = async {
-        tokio::select! {
-            biased; // what has come counts, even if it is late
-            version = look(stream) => version.ok(),
-            () = closing => None,
-        }
+    // Until something comes, it is as idle as between two requests: pools have connections in reserve.
+    let version = async {
+        let begun = peek(stream, |_, _| Some(()));
+        timeout(timeouts.idle, begun).await.ok()?.ok()?;
+        timeout(timeouts.header, peek(stream, version_of))
+            .await
+            .ok()?
+            .ok()
     };
-    timeout(timeouts.header, in_time).await.ok().flatten()
+    tokio::select! {
+        biased; // what has come counts, even if it is late
+        version = version => version,
+        () = closing => None,
+    }
 }
 
-async fn look(stream: &TcpStream) -> io::Result<Version> {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
+
+/// `None` for a part of the preface. A client that has closed its sending side sends no more.
+fn version_of(first: &[u8], is_closed: bool) -> Option<Version> {
+    match first {
+        PREFACE => Some(Version::Http2),
+        part if PREFACE.starts_with(part) && !is_closed => None,
+        _ => Some(Version::Http1),
+    }
+}
+
+/// Looks at the first bytes whenever there are more, until `read` makes something of them.
+async fn peek<T>(stream: &TcpStream, read: impl Fn(&[u8], bool) -> Option<T>) -> io::Result<T> {
     loop {
         let ready = stream.ready(Interest::READABLE).await?;
-        let version = stream.try_io(Interest::READABLE, || {
+        let found = stream.try_io(Interest::READABLE, || {
             let mut first = [0; PREFACE.len()];
             let (n, _) = rustix::net::recv(stream, &mut first, RecvFlags::PEEK)?;
-            match &first[..n] {
-                [] => Err(io::ErrorKind::UnexpectedEof.into()),
-                PREFACE => Ok(Version::Http2),
-                // A part of it is as nothing: the next look is when there is more. A client that has
-                // closed its sending side sends no more, and stays ready: looking again would never end.
-                part if PREFACE.starts_with(part) && !ready.is_read_closed() => {
-                    Err(io::ErrorKind::WouldBlock.into())
-                }
-                _ => Ok(Version::Http1),
+            match read(&first[..n], ready.is_read_closed()) {
+                _ if n == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                Some(found) => Ok(found),
+                // The next look is when there is more.
+                None => Err(io::ErrorKind::WouldBlock.into()),
             }
         });
-        match version {
+        match found {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            version => return version,
+            found => return found,
         }
     }
 }

@@ -83,8 +83,9 @@ async fn every_answer_says_which_pod_and_version_gave_it() {
 #[tokio::test]
 async fn headers_that_do_not_arrive_in_ten_seconds_close_the_connection() {
     let address = start().await;
-    let silent = async {
+    let first = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
         stream.read(&mut [0; 1]).await
     };
     let halting = async {
@@ -94,10 +95,10 @@ async fn headers_that_do_not_arrive_in_ten_seconds_close_the_connection() {
         stream.read(&mut [0; 1]).await
     };
     let begun = Instant::now();
-    let (silent, halting) = tokio::join!(silent, halting);
+    let (first, halting) = tokio::join!(first, halting);
     let took = begun.elapsed();
     assert!((9..12).contains(&took.as_secs()), "took {took:?}");
-    for (name, read) in [("silent", silent), ("halting", halting)] {
+    for (name, read) in [("first", first), ("halting", halting)] {
         assert!(
             matches!(read, Ok(0)) || read.is_err(),
             "{name} is closed, not answered: {read:?}"
@@ -105,13 +106,18 @@ async fn headers_that_do_not_arrive_in_ten_seconds_close_the_connection() {
     }
 }
 
+/// A proxy's pool has connections in reserve, which it has never sent anything on, and expects to use them.
 #[tokio::test]
-async fn a_connection_may_be_idle_between_requests_for_longer_than_that() {
-    let mut stream = TcpStream::connect(start().await).await.unwrap();
+async fn a_connection_may_be_idle_before_a_request_and_between_two_for_longer_than_that() {
+    let address = start().await;
+    let mut fresh = TcpStream::connect(address).await.unwrap();
+    let mut kept = TcpStream::connect(address).await.unwrap();
     let request = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
-    say(&mut stream, request).await;
+    say(&mut kept, request).await;
     tokio::time::sleep(Duration::from_secs(12)).await; // over the ten seconds for headers
-    assert!(say(&mut stream, request).await.starts_with("HTTP/1.1 200"));
+    for stream in [&mut fresh, &mut kept] {
+        assert!(say(stream, request).await.starts_with("HTTP/1.1 200"));
+    }
 }
 
 #[tokio::test]

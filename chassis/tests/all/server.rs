@@ -237,7 +237,15 @@ async fn a_connection_that_stays_silent_is_closed() {
     let begun = Instant::now();
     let mut silent = server.connect().await;
     assert_eq!(rest(&mut silent).await, "");
-    assert_took(begun, TIMEOUTS.header, "silence from the start");
+    assert_took(begun, TIMEOUTS.idle, "silence from the start");
+
+    // Whether it is of HTTP/2 isn't known before the next byte.
+    let mut halting = server.connect().await;
+    send(&mut halting, "PRI").await;
+    let begun = Instant::now();
+    let ended = timeout(LONG, halting.read(&mut [0])).await.unwrap();
+    assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+    assert_took(begun, TIMEOUTS.header, "silence after a few bytes");
 
     let mut idle = server.connect().await;
     send(&mut idle, &request("/fast")).await;

@@ -15,6 +15,9 @@ COPY static.toml .cargo/config.toml
 ARG CRATES=
 RUN [ -z "$CRATES" ] || printf '[source.crates-io]\nreplace-with = "mirror"\n[source.mirror]\nregistry = "%s"\n' "$CRATES" >> .cargo/config.toml
 
+# What the services have beside the default: otlp exports spans.
+ARG FEATURES=
+
 # Dependencies. cargo wants to see a library in each member of the workspace, and the files of each
 # bench and test that a manifest names: the former are empty here, the latter are struck out.
 COPY Cargo.toml Cargo.lock ./
@@ -29,7 +32,7 @@ COPY documents/Cargo.toml documents/
 RUN sed -i '/^\[\[/,/^$/d' */Cargo.toml \
  && for member in */; do mkdir "$member/src" && echo '//! Empty.' > "$member/src/lib.rs"; done \
  && for service in oneapi twoapi; do echo 'fn main() {}' > "$service/src/main.rs"; done \
- && cargo build --locked --release --lib -p oneapi -p twoapi
+ && cargo build --locked --release --lib -p oneapi -p twoapi --features "$FEATURES"
 
 # Sources, all but each main.rs, the only file that knows the version. cargo goes by modification
 # times, and those in a checkout may be older than the empty files of above.
@@ -39,11 +42,11 @@ COPY oneapi/src oneapi/src
 COPY twoapi/src twoapi/src
 COPY twoapi/build.rs twoapi/
 COPY twoapi/page twoapi/page
-RUN touch */src/*.rs && cargo build --locked --release --lib -p oneapi -p twoapi
+RUN touch */src/*.rs && cargo build --locked --release --lib -p oneapi -p twoapi --features "$FEATURES"
 
 ARG VERSION
 ARG COMMIT=unknown
-RUN cargo build --locked --release --bins -p oneapi -p twoapi \
+RUN cargo build --locked --release --bins -p oneapi -p twoapi --features "$FEATURES" \
  && mkdir /out && cp target/*/release/oneapi target/*/release/twoapi /out/
 
 FROM scratch AS oneapi

@@ -36,6 +36,7 @@ BLESS ?=# with 1, size and instructions record what they measure, docs writes wh
 ONEAPI_PORT ?= 5000# the port of oneapi, for run
 TWOAPI_PORT ?= 5001# the port of twoapi, for run
 DOCKER_BUILD_FLAGS ?=# more flags for docker build, such as --network host
+FEATURES ?=# with otlp, image builds images that export spans
 COMMIT ?= $(shell git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)# what the services say they were built from
 
 # What has a default here; make itself exports what a caller has set.
@@ -97,6 +98,7 @@ screenshots: need-cargo need-npm ## makes screenshots of the live page into targ
 lint: need-cargo ## checks format, lints, documents, scripts, types and licences; STRICT=1 fails where a checker is missing
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --features otlp -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc -q --locked --workspace --no-deps --document-private-items
 	cargo test -q --locked -p documents --test repository
 	@scripts/lint.sh
@@ -109,7 +111,7 @@ registry: ## prints the registry in use
 
 image: need-names need-docker ## builds both images at TAG; `make image TAG=1.1` builds the next version
 	@for service in oneapi twoapi; do set -x; \
-	  docker build $(DOCKER_BUILD_FLAGS) --build-arg VERSION='$(TAG)' --build-arg COMMIT='$(COMMIT)' \
+	  docker build $(DOCKER_BUILD_FLAGS) --build-arg VERSION='$(TAG)' --build-arg COMMIT='$(COMMIT)' --build-arg FEATURES='$(FEATURES)' \
 	    --target $$service --tag '$(REGISTRY)'/$$service:'$(TAG)' . || exit; done
 
 push: need-docker need-images ## pushes both images to REGISTRY

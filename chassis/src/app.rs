@@ -13,7 +13,10 @@ use crate::{
     lifecycle::{self, HeldSignals, Life, Signals, stop_in_order, termination},
     server::{self, Gate, Server, Timeouts, bind},
     system::{address::Address, container, descriptors, memory},
-    telemetry::{Identity, Metrics, identity, log},
+    telemetry::{
+        Identity, Metrics, identity, log,
+        trace::{self, Spans},
+    },
 };
 
 /// The settings that every service has.
@@ -122,7 +125,8 @@ pub async fn run(
     signals: Signals,
 ) -> ExitCode {
     log::start(build.service, &settings.log);
-    let chassis = Chassis::new(build, settings);
+    let mut chassis = Chassis::new(build, settings);
+    chassis.spans = trace::export(build, &chassis.settings.identity);
     match bind(listen) {
         Ok(listener) => {
             let routes = routes(&chassis);
@@ -147,6 +151,8 @@ pub struct Chassis {
     pub metrics: Metrics,
     identity: Arc<Identity>,
     settings: Arc<Settings>,
+    /// None are made, unless this is a program's own service.
+    spans: Spans,
 }
 
 impl Chassis {
@@ -167,6 +173,7 @@ impl Chassis {
             life,
             identity: Arc::new(Identity::new(build, &settings.identity)),
             settings: Arc::new(settings),
+            spans: Spans::default(),
         }
     }
 
@@ -182,13 +189,22 @@ impl Chassis {
             faults,
             metrics,
             identity,
+            spans,
             ..
         } = self;
         let mirror = Arc::new(Mirror::default());
         let identity_of_info = Arc::clone(identity);
         let routes = endpoints::beside(routes, life, faults, metrics, &mirror, identity_of_info);
         let (life, faults) = (life.clone(), faults.clone());
-        App::new(routes, life, faults, metrics, mirror, identity)
+        App::new(
+            routes,
+            life,
+            faults,
+            metrics,
+            mirror,
+            identity,
+            spans.clone(),
+        )
     }
 
     /// Serves until a signal, and then stops in order.
@@ -217,7 +233,8 @@ impl Chassis {
         tokio::spawn(memory::release_when_quiet(activity));
         let in_flight = || self.metrics.in_flight();
         let settings = &self.settings.lifecycle;
-        stop_in_order(&self.life, settings, signals, server, in_flight).await
+        let last = self.spans.flush();
+        stop_in_order(&self.life, settings, signals, server, in_flight, last).await
     }
 
     fn log_start(&self, listener: &TcpListener) {

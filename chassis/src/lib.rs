@@ -10,7 +10,7 @@
 //! | [`server`] | the listener, the accept loop, and each connection from its first byte to its end | `lifecycle`, `config`, `system`, `base` |
 //! | [`faults`] | the fault switches: how they are read, when they end, what they do to the process | `lifecycle`, `config`, `system`, `base`, `text` |
 //! | [`cli`] | subcommands for images without a shell | `config`, `text` |
-//! | [`telemetry`] | logs, metrics, and who this is | `config`, `system`, `base`, `text` |
+//! | [`telemetry`] | logs, metrics, traces, and who this is | `config`, `system`, `base`, `text` |
 //! | [`lifecycle`] | starting, serving, draining, closing; signals, the order of the stop | `config` |
 //! | [`config`] | flags and environment, all checked before anything is bound; name, version and commit | `text` |
 //! | [`system`] | the pod's IP, the container's limits, the process | `base` |

@@ -9,6 +9,7 @@ use axum::{
     http::{Method, Request, Response, Uri},
 };
 use tower::Service;
+use tracing::Instrument;
 
 use super::{
     answer::Answer,
@@ -26,7 +27,7 @@ use crate::{
     faults::Faults,
     lifecycle::Life,
     server::Peer,
-    telemetry::{Identity, Metrics, RouteMetrics},
+    telemetry::{Identity, Metrics, RouteMetrics, trace::Spans},
     text::shown,
 };
 
@@ -47,6 +48,7 @@ struct Inner {
     mirror: Arc<Mirror>,
     headers: IdentityHeaders,
     room: Room,
+    spans: Spans,
 }
 
 /// A route as the layers see it.
@@ -78,6 +80,7 @@ impl App {
         metrics: &Metrics,
         mirror: Arc<Mirror>,
         identity: &Identity,
+        spans: Spans,
     ) -> Self {
         let route = |added: Added| Route {
             metrics: metrics.route(added.template),
@@ -99,6 +102,7 @@ impl App {
             mirror,
             headers: IdentityHeaders::new(identity),
             room: Room::new(),
+            spans,
         }))
     }
 
@@ -137,13 +141,20 @@ impl App {
         if route.added.with_peer {
             request.extensions_mut().insert(peer.clone());
         }
+        if let Some(trace) = begun.record.span.trace() {
+            request.extensions_mut().insert(trace.clone());
+        }
         let response = {
             let (faults, kind) = (&inner.faults, begun.kind);
+            let log = begun.record.span.log();
             // Handed on by reference: a future that is moved into another one is there twice.
-            let handled = pin!(async {
-                inner.admit(&begun)?;
-                Ok(inner.handle(request).await)
-            });
+            let handled = pin!(
+                async {
+                    inner.admit(&begun)?;
+                    Ok(inner.handle(request).await)
+                }
+                .instrument(log)
+            );
             let handled = pin!(layers::injection::inject(faults, kind, peer, handled));
             layers::panic::catch(handled).await
         };
@@ -165,9 +176,11 @@ impl App {
             return None;
         }
         let begun = inner.begin(route, peer, request);
-        let response = layers::panic::catch_at_once(|| {
-            inner.admit(&begun)?;
-            text.get()
+        let response = begun.record.span.in_scope(|| {
+            layers::panic::catch_at_once(|| {
+                inner.admit(&begun)?;
+                text.get()
+            })
         });
         Some(inner.finish(begun, response))
     }
@@ -203,7 +216,8 @@ impl Inner {
     /// The layers that see each request.
     fn begin<'a, B>(&self, route: &'a Route, peer: &Peer, request: &Request<B>) -> Begun<'a> {
         let kind = layers::options::kind(route.added.kind_of(request.method()), request);
-        let record = layers::request_record::begin(&route.metrics, kind, request);
+        let span = layers::trace::begin(&self.spans, kind, route.added.template, peer, request);
+        let record = layers::request_record::begin(&route.metrics, kind, request, span);
         let probe = layers::probe_record::begin(&self.mirror, kind, request, peer);
         layers::late_requests::note(&self.life, kind);
         Begun {

@@ -12,6 +12,7 @@ use std::{
 
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 /// How far the service has come. It only ever moves on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,10 +162,10 @@ impl Life {
         }
     }
 
-    /// Starts work that no connection waits for. A stop waits for it as for a request in flight; work
-    /// that can't be over by the deadline of [`stop_requested`](Self::stop_requested) should end at once.
+    /// Starts work that no connection waits for. A stop waits for it as for a request in flight, and
+    /// its log lines belong to the trace of the request that has started it; work that can't be over by the deadline of [`stop_requested`](Self::stop_requested) should end at once.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.0.work.spawn(work);
+        self.0.work.spawn(work.in_current_span());
     }
 
     /// How many pieces of work are not over.

@@ -51,20 +51,22 @@ pub struct WaitsFor {
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Waits for the signal, and then stops `server` in order. `in_flight` says how many requests are
-/// being answered, for the log. Returns what the process exits with.
+/// being answered, for the log. `last` is done when nothing is left of it, for as long as there is time.
+/// Returns what the process exits with.
 pub async fn stop_in_order(
     life: &Life,
     settings: &Settings,
     mut signals: Signals,
     server: impl Stoppable,
     in_flight: impl Fn() -> u64,
+    last: impl Future<Output = ()>,
 ) -> ExitCode {
     let signal = signals.next().await;
     // Counted before anybody hears of the stop: some work ends at once by that.
     let before = in_flight() + life.working() as u64;
     let stop = life.begin_stop(Instant::now(), settings.stop_timeout);
     tokio::select! {
-        summary = drain_and_close(life, settings, signal, stop, server, before) => {
+        summary = drain_and_close(life, settings, signal, stop, server, before, last) => {
             termination::write(&summary);
             ExitCode::SUCCESS
         }
@@ -88,6 +90,7 @@ async fn drain_and_close(
     stop: Stop,
     mut server: impl Stoppable,
     in_flight: u64,
+    last: impl Future<Output = ()>,
 ) -> String {
     let since_signal = || millis(stop.at.elapsed());
     // Taken before anything is written, which may take a while: requests go on meanwhile, and the
@@ -101,10 +104,10 @@ async fn drain_and_close(
     server.closed().await;
     let closed = since_signal();
     let late = life.late_requests();
-    let last = millis(late.last);
+    let last_came = millis(late.last);
     if late.count > 0 {
         info!(
-            ms = last,
+            ms = last_came,
             since_signal = late.count,
             "last request accepted"
         );
@@ -147,9 +150,10 @@ async fn drain_and_close(
         );
         format!("{} cut off", rest.in_flight + rest.coming_in)
     };
+    let _ = timeout_at(stop.deadline.into(), last).await;
     info!(ms = since_signal(), code = 0, "exit");
     format!(
-        "{}: {} requests after it, the last at {last} ms; listener closed at {closed} ms; \
+        "{}: {} requests after it, the last at {last_came} ms; listener closed at {closed} ms; \
          {end} at {ended} ms",
         signal.name(),
         late.count,

@@ -9,7 +9,7 @@ use tracing_subscriber::{
     Layer,
     filter::{LevelFilter, Targets},
     fmt::{
-        FmtContext, FormatEvent, FormatFields,
+        FmtContext, FormatEvent, FormatFields, FormattedFields,
         format::{self, Writer},
     },
     layer::SubscriberExt,
@@ -56,6 +56,8 @@ fn own_and_libraries(asked: &Targets, service: &str) -> Targets {
         .with_default(level.min(LevelFilter::ERROR))
         .with_target("chassis", level)
         .with_target(service, level)
+        // It has an error for each batch that a collector doesn't take; of those `otlp` has one line.
+        .with_target("opentelemetry", LevelFilter::OFF)
         .with_targets(asked.iter())
 }
 
@@ -107,7 +109,8 @@ fn is_set(variable: Option<&OsStr>) -> bool {
     variable.is_some_and(|value| !value.is_empty())
 }
 
-/// `{"service":"oneapi",` and then the event's own fields.
+/// `{"service":"oneapi",`, the fields of the span that the event is in, such as `"trace_id":"…",`, and then the
+/// event's own.
 struct JsonLine<F> {
     service: &'static str,
     format: F,
@@ -129,7 +132,17 @@ where
         self.format
             .format_event(context, Writer::new(&mut line), event)?;
         let fields = line.strip_prefix('{').unwrap_or(&line);
-        write!(writer, "{{\"service\":\"{}\",{fields}", self.service)
+        write!(writer, "{{\"service\":\"{}\",", self.service)?;
+        if let Some(span) = context.lookup_current()
+            && let Some(of_span) = span.extensions().get::<FormattedFields<N>>()
+            && let Some(of_span) = of_span
+                .strip_prefix('{')
+                .and_then(|it| it.strip_suffix('}'))
+            && !of_span.is_empty()
+        {
+            write!(writer, "{of_span},")?;
+        }
+        writer.write_str(fields)
     }
 }
 

@@ -203,7 +203,7 @@ impl MethodLabel {
         Self(place.unwrap_or(METHODS.len()) as u8)
     }
 
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         let method = METHODS.get(usize::from(self.0));
         method.map_or("OTHER", Method::as_str)
     }

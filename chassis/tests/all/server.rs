@@ -138,7 +138,7 @@ async fn start_with_drain(drain_delay: Duration) -> Fixture {
     let (signal, signals) = Signals::manual();
     let ended = tokio::spawn({
         let life = life.clone();
-        async move { stop_in_order(&life, &settings, signals, server, || 0).await }
+        async move { stop_in_order(&life, &settings, signals, server, || 0, async {}).await }
     });
     Fixture {
         address,

@@ -454,6 +454,71 @@ fn each_line_of_the_log_says_which_service_wrote_it() {
 }
 
 #[test]
+fn each_line_of_a_traced_request_has_the_ids_and_no_other_line_has() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let program = Program::start(oneapi(&["--rust-log", "debug"]));
+    let ask = |request: &str, flags: &str| {
+        let mut stream = TcpStream::connect(program.address).unwrap();
+        let trace = format!("traceparent: 00-{TRACE}-b7ad6b7169203331-{flags}");
+        write!(
+            stream,
+            "{request} HTTP/1.1\r\nhost: x\r\n{trace}\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        text(stream)
+    };
+    ask("GET /test", "01");
+    ask("GET /test/highcpu?minutes=0.001&millicores=1", "00");
+    ask("POST /burns?minutes=0.001&millicores=1", "00");
+    ask("GET /nothing", "01");
+    for not_traced in ["GET /livez", "GET /info", "GET /burns"] {
+        ask(not_traced, "01");
+    }
+    ask("GET /test?invalid", "1");
+    program.signal("TERM");
+    let (_, events) = program.events();
+    let mut spans = std::collections::BTreeSet::new();
+    let mut traced = Vec::new();
+    for event in events {
+        if let Some(trace) = event.get("trace_id") {
+            assert_eq!(trace, TRACE, "{event}");
+            let span = event["span_id"].as_str().unwrap();
+            assert_eq!(span.len(), 16, "{event}");
+            spans.insert(span.to_owned());
+            traced.push(event["message"].as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(spans.len(), 4, "each request has its own: {traced:?}");
+    traced.sort();
+    let expected = [
+        &["burn ended"; 2][..],
+        &["burn started"; 2],
+        &["request"; 4],
+        &["request over"; 4],
+    ];
+    assert_eq!(traced, expected.concat());
+}
+
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn a_program_that_exports_no_spans_says_so_once_if_it_is_asked_to() {
+    for (variable, value, expected) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", 1),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "nonsense", 1),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "", 0),
+        ("OTEL_TRACES_EXPORTER", "none", 0),
+    ] {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = taken.local_addr().unwrap().to_string();
+        let mut command = oneapi(&["--listen", &listen, "--log-format", "json"]);
+        let output = ends_with(command.env(variable, value), 1);
+        let said = String::from_utf8(output.stdout).unwrap();
+        let lines = said.matches("exports no spans").count();
+        assert_eq!(lines, expected, "{variable}={value}: {said}");
+    }
+}
+
+#[test]
 fn a_burn_that_would_be_over_in_time_goes_on_and_one_that_would_not_ends_at_once() {
     let program = Program::start(oneapi(&["--drain-delay", "100ms", "--stop-timeout", "3s"]));
     let short = program.ask("/test/highcpu?minutes=0.02&millicores=10"); // 1.2 s

@@ -2,16 +2,23 @@
 //! says which upstream failed and how.
 
 use axum::{
+    Extension,
     extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
-use chassis::http::{Refusal, TEXT};
+use chassis::{
+    http::{Refusal, TEXT},
+    telemetry::Trace,
+};
 
 use crate::client::upstream::Upstream;
 
-pub(crate) async fn calloneapi(State(upstream): State<Upstream>) -> Result<Response, Refusal> {
-    match upstream.call().await {
+pub(crate) async fn calloneapi(
+    State(upstream): State<Upstream>,
+    trace: Option<Extension<Trace>>,
+) -> Result<Response, Refusal> {
+    match upstream.call(trace.as_deref()).await {
         Ok(answer) => {
             let sentence = format!("one api response is {answer}");
             Ok(([(header::CONTENT_TYPE, TEXT)], sentence).into_response())

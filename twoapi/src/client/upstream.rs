@@ -4,9 +4,10 @@
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
+use chassis::telemetry::Trace;
 use load::{causes, resolver::Resolver};
 use reqwest::{
-    Client, Url,
+    Client, RequestBuilder, Url,
     dns::{Addrs, Name, Resolve, Resolving},
 };
 use tokio::{
@@ -139,10 +140,10 @@ impl Upstream {
         }))
     }
 
-    /// The body of oneapi's answer.
-    pub(crate) async fn call(&self) -> Result<String, CallError> {
+    /// The body of oneapi's answer, to a call that belongs to that trace.
+    pub(crate) async fn call(&self, trace: Option<&Trace>) -> Result<String, CallError> {
         if let Ok(_turn) = self.0.turns.try_acquire() {
-            return self.ask().await;
+            return self.ask(trace).await;
         }
         let in_turn = async {
             // The other half is oneapi's. Otherwise, with a little more demand than there are turns for,
@@ -151,16 +152,38 @@ impl Upstream {
             let _turn = turn
                 .map_err(|_| CallError::NoTurn)?
                 .expect("nobody closes it");
-            self.ask().await
+            self.ask(trace).await
         };
         let called = timeout(self.0.timeout, in_turn).await;
         called.unwrap_or(Err(CallError::Crowded))
     }
 
-    async fn ask(&self) -> Result<String, CallError> {
+    async fn ask(&self, trace: Option<&Trace>) -> Result<String, CallError> {
+        let request = self.0.client.get(self.0.url.clone());
+        let Some(trace) = trace else {
+            return self.answer_to(request).await;
+        };
+        let url = &self.0.url;
+        let (host, port) = (url.host_str(), url.port_or_known_default());
+        let mut call = trace.call(
+            url.as_str(),
+            host.unwrap_or_default(),
+            port.unwrap_or_default(),
+        );
+        let answer = self.answer_to(request.headers(call.headers.clone())).await;
+        match &answer {
+            Ok(_) => call.answered(StatusCode::OK),
+            Err(CallError::Status(status)) => call.answered(*status),
+            Err(CallError::TooSlow(_)) => call.failed("timeout"),
+            Err(CallError::TooLong) => call.failed("too_long"),
+            Err(_) => call.failed("unreachable"),
+        }
+        answer
+    }
+
+    async fn answer_to(&self, request: RequestBuilder) -> Result<String, CallError> {
         // Its time-out is kept here, whatever that thread is busy with.
-        let response = self.0.client.get(self.0.url.clone()).send();
-        let response = self.0.apart.open(response).await?;
+        let response = self.0.apart.open(request.send()).await?;
         if response.status() != StatusCode::OK {
             return Err(CallError::Status(response.status()));
         }

@@ -75,6 +75,79 @@ async fn calloneapi(url: &str) -> (StatusCode, String) {
     get(&twoapi(url), "/test/calloneapi").await
 }
 
+/// The lines of tracing's headers in the call that becomes of a request with these headers.
+async fn traced(headers: &[(&str, &str)]) -> Vec<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let app = twoapi(&format!("http://{}/test", listener.local_addr().unwrap()));
+    let mut request = Request::get("/test/calloneapi");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::empty()).unwrap();
+    let called = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = vec![0; 4096];
+        let length = stream.read(&mut head).await.unwrap();
+        head.truncate(length);
+        let ok = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        stream.write_all(ok).await.unwrap();
+        String::from_utf8(head).unwrap()
+    };
+    let (answer, head) = tokio::join!(app.answer(request), called);
+    assert_eq!(answer.status(), StatusCode::OK);
+    let lines = head.lines().filter(|line| line.starts_with("trace"));
+    lines.map(str::to_owned).collect()
+}
+
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+#[tokio::test]
+async fn a_trace_is_passed_on_with_a_parent_of_its_own_and_its_state_as_it_came() {
+    let headers = [
+        ("traceparent", TRACEPARENT),
+        ("tracestate", "b=2"),
+        ("tracestate", "a=1, c=3"),
+    ];
+    let mut parents = Vec::new();
+    for _ in 0..2 {
+        let [parent, first, second] = &traced(&headers).await[..] else {
+            panic!("three headers are passed on");
+        };
+        assert_eq!([first, second], ["tracestate: b=2", "tracestate: a=1, c=3"]);
+        let (trace, rest) = parent.rsplit_once("8448eb211c80319c-").unwrap();
+        assert_eq!(trace, "traceparent: 00-0af7651916cd43dd");
+        let (id, flags) = rest.split_once('-').unwrap();
+        assert_eq!((id.len(), flags), (16, "01"), "{parent}");
+        parents.push(id.to_owned());
+    }
+    parents.push("b7ad6b7169203331".to_owned());
+    parents.sort();
+    parents.dedup();
+    assert_eq!(
+        parents.len(),
+        3,
+        "each call has an id of its own: {parents:?}"
+    );
+}
+
+#[tokio::test]
+async fn without_a_valid_traceparent_nothing_is_passed_on() {
+    let invalid = TRACEPARENT.to_uppercase();
+    let state = ("tracestate", "a=1");
+    for headers in [
+        &[][..],
+        &[state],
+        &[("traceparent", &invalid), state],
+        &[
+            ("traceparent", TRACEPARENT),
+            ("traceparent", TRACEPARENT),
+            state,
+        ],
+    ] {
+        assert_eq!(traced(headers).await, [""; 0], "{headers:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_oneapi_says_is_passed_on() {
     let (_, url) =

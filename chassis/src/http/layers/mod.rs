@@ -11,3 +11,4 @@ pub(super) mod probe_record;
 pub(super) mod request_record;
 pub(super) mod startup;
 pub(super) mod stopping;
+pub(super) mod trace;

@@ -8,7 +8,7 @@ use axum::http::{Request, StatusCode};
 
 use crate::{
     http::kind::Kind,
-    telemetry::{MethodLabel, RouteMetrics},
+    telemetry::{MethodLabel, RouteMetrics, trace::RequestSpan},
     text::shown,
 };
 
@@ -21,18 +21,22 @@ pub(in crate::http) struct RequestRecord {
     /// `None` until the answer begins.
     status: Option<StatusCode>,
     start: Instant,
+    pub(in crate::http) span: RequestSpan,
 }
 
 pub(in crate::http) fn begin<B>(
     route: &Arc<RouteMetrics>,
     kind: Kind,
     request: &Request<B>,
+    span: RequestSpan,
 ) -> RequestRecord {
-    tracing::debug!(
-        method = shown(request.method().as_str()),
-        uri = shown(request.uri().to_string()),
-        "request"
-    );
+    span.in_scope(|| {
+        tracing::debug!(
+            method = shown(request.method().as_str()),
+            uri = shown(request.uri().to_string()),
+            "request"
+        );
+    });
     let route = (kind != Kind::Operations).then(|| Arc::clone(route));
     if let Some(route) = &route {
         route.begin();
@@ -42,6 +46,7 @@ pub(in crate::http) fn begin<B>(
         method: MethodLabel::of(request.method()),
         status: None,
         start: Instant::now(),
+        span,
     }
 }
 
@@ -55,11 +60,14 @@ impl RequestRecord {
 impl Drop for RequestRecord {
     fn drop(&mut self) {
         let took = self.start.elapsed();
-        tracing::debug!(
-            status = self.status.map(|status| status.as_u16()),
-            ?took,
-            "request over"
-        );
+        self.span.end(self.status);
+        self.span.in_scope(|| {
+            tracing::debug!(
+                status = self.status.map(|status| status.as_u16()),
+                ?took,
+                "request over"
+            );
+        });
         if let Some(route) = &self.route {
             route.end(self.method, self.status, took);
         }

@@ -25,6 +25,9 @@ use crate::{
 /// Short requests per second, in all.
 pub const RATE: u32 = 200;
 
+/// For how many seconds no request may fail when all is well again. Those that fail late have been counted by then.
+const AFTERWARDS: usize = 4;
+
 /// The commands `PART_OFF` and `PART_ON`, to which the part is added: `kubelet node2`, `api-server`.
 #[derive(Debug)]
 pub struct Parts {
@@ -112,8 +115,7 @@ pub fn under(
     let took = start.elapsed();
     load.follow_again(namespace)?;
     let count = load.since(&begun)?;
-    let afterwards = load.now()?;
-    let afterwards = load.since(&afterwards)?;
+    let afterwards = load.next(AFTERWARDS)?;
     let seen = Seen {
         fault: fault.to_owned(),
         took,

@@ -183,8 +183,17 @@ impl Load {
     /// All that was counted since then, and what fails late because of it: a request that is lost
     /// now is reported when it has timed out, 5 s after it was due.
     pub fn since(&self, then: &[usize]) -> Result<Count> {
+        self.count(then, 7)
+    }
+
+    /// What is counted within the next seconds.
+    pub fn next(&self, seconds: usize) -> Result<Count> {
+        self.count(&self.after(0)?, seconds)
+    }
+
+    fn count(&self, then: &[usize], more: usize) -> Result<Count> {
         let mut total = Count::default();
-        for ((container, from), to) in self.0.iter().zip(then).zip(self.after(7)?) {
+        for ((container, from), to) in self.0.iter().zip(then).zip(self.after(more)?) {
             container.lines.so_far(|lines| total.add(&lines[*from..to]));
         }
         Ok(total)

@@ -348,7 +348,6 @@ LONG = b"x" * 70000
 
 SHAPES = [
     ("slow headers and bodies", together(
-        crowd(100, b"", 11),
         crowd(100, b"GET /livez HTTP/1.1\r\n", 11, b"a"),
         crowd(100, b"GET /livez HTTP/1.1\r\n", 11, b"a: b\r\n"),
         crowd(100, b"POST /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n", 11, b"a"),

@@ -10,12 +10,7 @@ use reqwest::{
     Client, RequestBuilder, Url,
     dns::{Addrs, Name, Resolve, Resolving},
 };
-use tokio::{
-    runtime::{Builder, Runtime},
-    sync::Semaphore,
-    time::timeout,
-};
-use tokio_util::context::TokioContext;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{body::beginning, http};
 
@@ -46,40 +41,9 @@ pub(crate) struct Upstream(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     client: Client,
-    apart: Apart,
     url: Url,
     timeout: Duration,
     turns: Semaphore,
-}
-
-/// A thread of its own for the connections. As long as interim answers (100 Continue) come, hyper reads them
-/// without a pause for other tasks, 50 MB at a time: on the service's own threads, a oneapi that sends them
-/// without end would have no probe answered meanwhile.
-#[derive(Debug)]
-struct Apart(Option<Runtime>);
-
-impl Apart {
-    fn new() -> Self {
-        let mut thread = Builder::new_multi_thread();
-        let thread = thread.worker_threads(1).thread_name("oneapi").enable_all();
-        let runtime = thread.build();
-        Self(Some(runtime.expect("there is room for one more thread")))
-    }
-
-    /// Connections that are opened by this live there.
-    fn open<F: Future>(&self, future: F) -> TokioContext<F> {
-        let runtime = self.0.as_ref().expect("it is taken when this is dropped");
-        TokioContext::new(future, runtime.handle().clone())
-    }
-}
-
-impl Drop for Apart {
-    fn drop(&mut self) {
-        // To wait for the thread is not allowed where tasks run, and nothing of it is needed.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
 }
 
 /// Looks names up for reqwest.
@@ -133,7 +97,6 @@ impl Upstream {
         });
         Self(Arc::new(Inner {
             client,
-            apart: Apart::new(),
             url,
             timeout,
             turns: Semaphore::new(MAX_CALLS),
@@ -182,8 +145,7 @@ impl Upstream {
     }
 
     async fn answer_to(&self, request: RequestBuilder) -> Result<String, CallError> {
-        // Its time-out is kept here, whatever that thread is busy with.
-        let response = self.0.apart.open(request.send()).await?;
+        let response = request.send().await?;
         if response.status() != StatusCode::OK {
             return Err(CallError::Status(response.status()));
         }

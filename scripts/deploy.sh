@@ -14,7 +14,7 @@ takes 'apply|delete' "$@"
 
 label=app.kubernetes.io/part-of=chesterapi
 # What the manifests and the lessons put into the namespace; pods and ReplicaSets go with these.
-kinds=deployments,services,poddisruptionbudgets,horizontalpodautoscalers,jobs
+kinds=deployments,services,poddisruptionbudgets,networkpolicies,horizontalpodautoscalers,jobs
 
 # Checked here, since an empty name would stand for the manifests' own and a comma in it for more
 # conditions of a selector.

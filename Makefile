@@ -19,7 +19,7 @@ NODE_OFF ?=# the command that takes it away, for docs and the story lost_node; n
 NODE_ON ?=# the command that brings it back
 PART_OFF ?=# the command that takes a part of the cluster away, for the stories of faults; its last words are api-server, dns, registry, or kubelet, containerd, memory or disk, and a node; none: they are skipped
 PART_ON ?=# the command that brings it back
-STRICT ?=# with 1, lint fails where a checker is missing
+STRICT ?=# with 1, lint fails where a checker is missing, and sbom has its bills checked
 RATE ?= 200# short requests a second, in all, for prove
 UPDATES ?= 5# rolling updates, for prove
 PROMETHEUS ?=# the Prometheus that test-metrics runs; none: that of the PATH
@@ -38,6 +38,8 @@ TWOAPI_PORT ?= 5001# the port of twoapi, for run
 DOCKER_BUILD_FLAGS ?=# more flags for docker build, such as --network host
 FEATURES ?=# with otlp, image builds images that export spans
 COMMIT ?= $(shell git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)# what the services say they were built from
+SOURCE ?= $(shell git remote get-url origin 2>/dev/null | sed -nE 's,^(ssh://)?git@([^:/]+)[:/],https://\2/,; s,^https://[^/@]*@,https://,; s,\.git$$,,; /^https:/p')# where that is, as images say it; none: they don't
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)# when it was made, as images say it, in seconds since 1970
 
 # What has a default here; make itself exports what a caller has set.
 export REGISTRY TAG NEXT NAMESPACE RATE UPDATES ONEAPI_PORT TWOAPI_PORT
@@ -51,7 +53,7 @@ export KUBERC = off
 .NOTPARALLEL:
 
 .PHONY: help run test test-metrics test-grpc test-hostile test-proxies test-sandbox test-cgroup2 test-page screenshots \
-  lint use registry image push load deploy undeploy check doctor e2e docs prove bench size instructions soak \
+  lint use registry image reproduce sbom push load deploy undeploy check doctor e2e docs prove bench size instructions soak \
   bench-cluster clean
 
 help: ## lists the verbs and the variables
@@ -95,7 +97,7 @@ test-page: need-cargo need-npm ## tests the live page in a real Chromium against
 screenshots: need-cargo need-npm ## makes screenshots of the live page into target/screenshots, with DOCS=1 those in docs/images too
 	@scripts/test-page.sh screenshots
 
-lint: need-cargo ## checks format, lints, documents, scripts, types and licences; STRICT=1 fails where a checker is missing
+lint: need-cargo ## checks format, lints, documents, scripts, types, manifests, workflows and licences; STRICT=1 fails where a checker is missing
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --workspace --features otlp -- -D warnings
@@ -109,10 +111,22 @@ use: ## writes REGISTRY and TAG into the files of k8s/, so that all verbs and ku
 registry: ## prints the registry in use
 	@printf '%s\n' "$$REGISTRY"
 
+# The command that builds an image, all but its target and its name. GNU's date and others differ.
+created = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -r $(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)
+label = --label org.opencontainers.image.$(1)='$(2)'
+build = docker build $(DOCKER_BUILD_FLAGS) --build-arg VERSION='$(TAG)' --build-arg COMMIT='$(COMMIT)' --build-arg FEATURES='$(FEATURES)' \
+  --build-arg SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' $(call label,created,$(created)) \
+  $(if $(SOURCE),$(call label,source,$(SOURCE)) $(call label,documentation,$(SOURCE)\#readme))
+
 image: need-names need-docker ## builds both images at TAG; `make image TAG=1.1` builds the next version
 	@for service in oneapi twoapi; do set -x; \
-	  docker build $(DOCKER_BUILD_FLAGS) --build-arg VERSION='$(TAG)' --build-arg COMMIT='$(COMMIT)' --build-arg FEATURES='$(FEATURES)' \
-	    --target $$service --tag '$(REGISTRY)'/$$service:'$(TAG)' . || exit; done
+	  $(build) --target $$service --tag '$(REGISTRY)'/$$service:'$(TAG)' . || exit; done
+
+reproduce: image ## builds both images once more without docker's cache, and compares
+	@scripts/reproduce.sh $(build)
+
+sbom: need-docker need-images ## copies the licences and bills of materials of both images at TAG to target/sbom
+	@scripts/sbom.sh
 
 push: need-docker need-images ## pushes both images to REGISTRY
 	@for service in oneapi twoapi; do docker push '$(REGISTRY)'/$$service:'$(TAG)' || { \

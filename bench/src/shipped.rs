@@ -86,7 +86,7 @@ mod tests {
         let dockerfile = fs::read_to_string(manifest::path("Dockerfile")).unwrap();
         let flags = "\nCOPY static.toml .cargo/config.toml\n";
         assert!(dockerfile.contains(flags), "it takes the file");
-        assert!(dockerfile.contains(&format!("cargo build --locked {SERVICES}")));
+        assert!(dockerfile.contains(&format!("cargo auditable build --locked {SERVICES}")));
         for word in "crt-static rustflags RUSTFLAGS CARGO_PROFILE strip".split(' ') {
             assert!(!dockerfile.contains(word), "{word} stands elsewhere");
         }

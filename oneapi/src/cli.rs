@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use chassis::{
-    cli::{Kill, Probe},
+    cli::{Kill, Licenses, Probe},
     config::{CheckConflicts, Reader, listen_address},
 };
 use clap::{Args, Subcommand};
@@ -36,6 +36,7 @@ pub struct CommandLine {
 pub enum Command {
     Probe(Probe),
     Kill(Kill),
+    Licenses(Licenses),
 }
 
 impl CommandLine {

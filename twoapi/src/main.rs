@@ -36,6 +36,7 @@ async fn run(line: CommandLine, signals: Signals) -> ExitCode {
     match line.command {
         Some(Command::Probe(probe)) => return probe.run().await,
         Some(Command::Kill(kill)) => return kill.run(BUILD),
+        Some(Command::Licenses(licenses)) => return licenses.run(),
         Some(Command::Load(load)) => return load.run(signals).await,
         Some(Command::Burn(burn)) => return burn.run(signals).await,
         None => {}

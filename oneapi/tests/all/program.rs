@@ -585,6 +585,29 @@ fn kill_names_the_signals_that_it_can_send() {
 }
 
 #[test]
+fn licenses_prints_the_file_beside_the_program_and_says_where_there_is_none() {
+    let folder = std::env::temp_dir().join(format!("oneapi-licenses-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let program = folder.join("oneapi");
+    std::fs::copy(PROGRAM, &program).unwrap();
+    let output = ends_with(Command::new(&program).arg("licenses"), 1);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("no licenses.txt beside this"), "{said}");
+    let texts = "serde: MIT\n".repeat(10_000); // more than a pipe holds
+    std::fs::write(folder.join("licenses.txt"), &texts).unwrap();
+    let output = ends_with(Command::new(&program).arg("licenses"), 0);
+    assert!(output.stdout == texts.as_bytes(), "all of it");
+    // As when a pager is left.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    ends_with(
+        Command::new(&program).arg("licenses").stdout(writer),
+        128 + 13,
+    );
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let program = Program::start(oneapi(&["--drain-delay", "20s"]));
     program.signal("TERM");

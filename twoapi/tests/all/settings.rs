@@ -38,10 +38,11 @@ impl CheckConflicts for Twoapi {
 }
 
 /// Each subcommand with what it needs, and none.
-const SUBCOMMANDS: [&str; 5] = [
+const SUBCOMMANDS: [&str; 6] = [
     "",
     "probe http://x/",
     "kill",
+    "licenses",
     "load http://x/ --rate 1 --for 1s",
     "burn x --millicores 1 --for 1s",
 ];
@@ -103,7 +104,7 @@ fn settings_with<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) ->
         .lines()
         .filter_map(|line| line.split_once("settings: "));
     let lines: Vec<_> = lines.map(|(_, settings)| settings.to_owned()).collect();
-    assert_eq!(lines.len(), 8, "{stdout}");
+    assert_eq!(lines.len(), 10, "{stdout}");
     lines
 }
 

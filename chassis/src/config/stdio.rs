@@ -4,7 +4,6 @@
 use std::{
     fmt::Display,
     io::{self, Write},
-    sync::atomic::{AtomicBool, Ordering},
 };
 
 /// Says it on stderr. `eprintln` panics when that can't be written to, as when its reader has left,
@@ -17,11 +16,7 @@ pub fn complain(sentence: impl Display) {
 /// quietly when its reader has left, as `head` does, else with a sentence.
 pub fn print(text: &str) {
     let mut out = io::stdout().lock();
-    let written = if STDOUT_WAS_CLOSED.load(Ordering::Relaxed) {
-        Err(io::Error::from_raw_os_error(libc::EBADF))
-    } else {
-        out.write_all(text.as_bytes()).and_then(|()| out.flush())
-    };
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     drop(out);
     match written {
         Ok(()) => {}
@@ -37,25 +32,3 @@ pub fn print(text: &str) {
 
 /// 128 and the number of SIGPIPE, which ends other programs in this case: Rust has it ignored.
 const READER_HAS_LEFT: i32 = 128 + 13;
-
-/// Whether the program was started without a standard output (`>&-`). Rust's runtime puts `/dev/null` in its
-/// place before `main`, and nothing tells from then on.
-static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
-
-/// What stands in this section is called before `main`, and so before Rust's runtime looks.
-// SAFETY: the section is an array of pointers to functions that take what C's `main` takes, or nothing.
-#[allow(unsafe_code)]
-#[used]
-#[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
-#[cfg_attr(
-    target_vendor = "apple",
-    unsafe(link_section = "__DATA,__mod_init_func")
-)]
-static LOOK_AT_STDOUT: extern "C" fn() = {
-    extern "C" fn look() {
-        // SAFETY: the call has no pointer, and is one that even a signal handler may make.
-        let closed = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) } == -1;
-        STDOUT_WAS_CLOSED.store(closed, Ordering::Relaxed);
-    }
-    look
-};

@@ -604,25 +604,6 @@ async fn help_that_can_not_be_written_is_no_success() {
 }
 
 #[tokio::test]
-async fn without_a_standard_output_it_is_no_success() {
-    let server = Server::start(|_| Act::Answer(YES)).await;
-    let load = format!("load http://{}/ --rate 10 --for 1s", server.address);
-    for line in [&*load, "load --help", "burn --help", "--version"] {
-        let mut command = Command::new("sh");
-        command.args(["-c", "exec \"$@\" >&-", "sh", env!("CARGO_BIN_EXE_twoapi")]);
-        command.args(line.split(' '));
-        let Output { status, stderr, .. } = output(command).await;
-        let said = String::from_utf8(stderr).unwrap();
-        assert_eq!(
-            said.lines().next(),
-            Some("cannot write to standard output: Bad file descriptor (os error 9)"),
-            "{line}"
-        );
-        assert_eq!(status.code(), Some(1), "{line}");
-    }
-}
-
-#[tokio::test]
 async fn a_signal_ends_it_with_its_summary() {
     for signal in [Signal::TERM, Signal::INT] {
         let server = Server::start(|_| Act::Stall(Duration::from_millis(200), YES)).await;

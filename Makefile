@@ -100,7 +100,7 @@ screenshots: need-cargo need-npm ## makes screenshots of the live page into targ
 lint: need-cargo ## checks format, lints, documents, scripts, types, manifests, workflows and licences; STRICT=1 fails where a checker is missing
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked --workspace --features otlp -- -D warnings
+	cargo clippy --locked -p chassis --features otlp -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc -q --locked --workspace --no-deps --document-private-items
 	cargo test -q --locked -p documents --test repository
 	@scripts/lint.sh

@@ -1,4 +1,4 @@
-//! What stands in the place of [`otlp`](super::otlp) in a program that is built without it.
+//! What stands in the place of `otlp` in a program that is built without it.
 
 use std::net::IpAddr;
 

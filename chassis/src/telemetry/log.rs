@@ -82,7 +82,8 @@ pub fn start(service: &'static str, settings: &Settings) {
             let format = format::format()
                 .json()
                 .flatten_event(true)
-                .with_current_span(false);
+                .with_current_span(false)
+                .with_span_list(false);
             lines
                 .json()
                 .event_format(JsonLine { service, format })

@@ -482,6 +482,7 @@ fn each_line_of_a_traced_request_has_the_ids_and_no_other_line_has() {
     for event in events {
         if let Some(trace) = event.get("trace_id") {
             assert_eq!(trace, TRACE, "{event}");
+            assert_eq!(event.to_string().matches(TRACE).count(), 1, "{event}");
             let span = event["span_id"].as_str().unwrap();
             assert_eq!(span.len(), 16, "{event}");
             spans.insert(span.to_owned());

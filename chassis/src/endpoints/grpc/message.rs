@@ -54,7 +54,7 @@ pub(super) async fn read_service(body: Body) -> Result<String, Failure> {
 
 /// Field 1 of a `HealthCheckRequest`: the service's name. Other fields are passed over, as those of a
 /// later version have to be.
-fn service(message: &[u8]) -> Option<String> {
+pub(super) fn service(message: &[u8]) -> Option<String> {
     let mut name = "";
     for (field, wire_type, content) in fields(message)? {
         if field == 1 {
@@ -88,6 +88,9 @@ mod tests {
             (b"\x02\x01a", None),        // there is no field 0
             (b"\x0b", None),             // groups are of long ago
             (b"\x80", None),
+            (b"\xf8\xff\xff\xff\x1f\x00", None), // a field has 29 bits
+            (b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", None), // a number has 64
+            (b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", Some("")),
         ] {
             assert_eq!(service(message).as_deref(), expected, "{message:?}");
         }

@@ -51,7 +51,7 @@ pub(super) fn framed(message: &[u8]) -> Bytes {
 pub(super) fn fields(mut message: &[u8]) -> Option<Vec<(u64, u64, &[u8])>> {
     let mut fields = Vec::new();
     while !message.is_empty() {
-        let tag = varint(&mut message)?;
+        let tag = u64::from(u32::try_from(varint(&mut message)?).ok()?);
         let (field, wire_type) = (tag >> 3, tag & 7);
         if field == 0 {
             return None;
@@ -85,9 +85,10 @@ fn varint(message: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let byte = take(message, 1)?[0];
-        value |= u64::from(byte & 0x7f) << shift;
+        let bits = u64::from(byte & 0x7f);
+        value |= bits << shift;
         if byte & 0x80 == 0 {
-            return Some(value);
+            return (value >> shift == bits).then_some(value);
         }
     }
     None

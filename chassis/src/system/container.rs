@@ -131,7 +131,8 @@ impl Container {
         }
     }
 
-    fn limits(&self) -> Limits {
+    /// All its limits.
+    pub fn limits(&self) -> Limits {
         Limits {
             cpu_millicores: self.cpu_millicores(),
             cpus: self.cpus(),
@@ -201,7 +202,7 @@ impl Container {
     /// <https://docs.kernel.org/accounting/psi.html>
     pub fn cpu_stalled(&self) -> Option<Duration> {
         let pressure = read(self.cpu.first()?.join("cpu.pressure")).ok()?;
-        let total = field(&pressure, "full")?.rsplit_once("total=")?.1;
+        let total = field(&pressure, "full ")?.rsplit_once("total=")?.1;
         Some(Duration::from_micros(total.parse().ok()?))
     }
 }
@@ -237,19 +238,36 @@ fn folders_where(
         let (place, system) = row.split_once(" - ")?;
         let (of, options) = (system.split(' ').next()?, system.rsplit(' ').next()?);
         let mut place = place.split(' ').skip(3);
-        (of == kind && mount(options)).then_some((place.next()?, place.next()?))
+        (of == kind && mount(options))
+            .then_some((unescaped(place.next()?), unescaped(place.next()?)))
     });
     // The first that shows this process's own cgroup. The host's mount can be there too, and its root is then
     // above that of this cgroup namespace (`/../..`).
     let (shown, at) = mounts.min_by_key(|(root, _)| !Path::new(path).starts_with(root))?;
     // In a container the mount may show just its own cgroup, by whatever name the path has.
-    let below = Path::new(path).strip_prefix(shown).unwrap_or(Path::new(""));
+    let below = Path::new(path)
+        .strip_prefix(&shown)
+        .unwrap_or(Path::new(""));
     Some(
         below
             .ancestors()
-            .map(|folder| Path::new(at).join(folder))
+            .map(|folder| Path::new(&at).join(folder))
             .collect(),
     )
+}
+
+/// A path of mountinfo, in which the kernel writes as octal digits what would end a field or a line.
+fn unescaped(path: &str) -> String {
+    let octal = [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ];
+    let path = path.to_owned();
+    octal
+        .iter()
+        .fold(path, |path, (digits, char)| path.replace(digits, char))
 }
 
 /// What a folder grants, in v2 `cpu.max`, in v1 `cpu.cfs_quota_us` and `cpu.cfs_period_us`.
@@ -277,11 +295,11 @@ fn throttled(folder: &Path) -> Option<Throttling> {
     let stat = read(folder.join("cpu.stat")).ok()?;
     let number = |name| field(&stat, name)?.parse::<u64>().ok();
     Some(Throttling {
-        periods: number("nr_periods")?,
-        throttled_periods: number("nr_throttled")?,
-        throttled: match number("throttled_usec") {
+        periods: number("nr_periods ")?,
+        throttled_periods: number("nr_throttled ")?,
+        throttled: match number("throttled_usec ") {
             Some(micros) => Duration::from_micros(micros),
-            None => Duration::from_nanos(number("throttled_time")?),
+            None => Duration::from_nanos(number("throttled_time ")?),
         },
     })
 }
@@ -305,11 +323,17 @@ fn affinity() -> Option<u32> {
     None
 }
 
-/// The value behind a name at a line's start.
+/// The value behind a name at a line's start, which ends with what separates them.
 fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.lines()
         .find_map(|line| line.strip_prefix(name))
         .map(str::trim)
+}
+
+/// The folders of a controller, by `/proc/self/mountinfo` and `/proc/self/cgroup`, for cargo fuzz.
+#[cfg(fuzzing)]
+pub fn folders_of(mounts: &str, own: &str, controller: &str) -> Vec<PathBuf> {
+    folders(mounts, own, controller)
 }
 
 /// How many CPUs a list such as `0-3,8` names.
@@ -521,6 +545,17 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_a_path_of_mountinfo_as_octal_digits_is_read() {
+        // A slice of systemd's, mounted at a folder with a space.
+        let mounts =
+            r"30 20 0:26 /a\134x2db.slice /own\040cgroup rw - cgroup2 cgroup2 rw,nsdelegate";
+        assert_eq!(
+            folders(mounts, r"0::/a\x2db.slice/c", "cpu"),
+            [Path::new("/own cgroup/c"), Path::new("/own cgroup")]
+        );
+    }
+
+    #[test]
     fn throttling_since_then_never_mixes_the_counters_of_two_groups() {
         let stat = |periods, throttled, usec| {
             format!("nr_periods {periods}\nnr_throttled {throttled}\nthrottled_usec {usec}\n")
@@ -595,6 +630,13 @@ mod tests {
         assert_eq!(stalled, Some(Duration::from_secs(2)));
         let elsewhere = Container::under(Path::new("/nonexistent"));
         assert_eq!(elsewhere.cpu_stalled(), None);
+    }
+
+    #[test]
+    fn a_row_whose_name_begins_as_another_is_not_that_one() {
+        let stat = "nr_periods_of_others 9\nnr_periods 1\nnr_throttled 2\nthrottled_usec 3\n";
+        let tree = Tree::new("rows", &[("cpu.stat", stat)]);
+        assert_eq!(throttled(&tree.0).unwrap().periods, 1);
     }
 
     #[test]

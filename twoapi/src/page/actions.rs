@@ -128,8 +128,10 @@ impl ActionKind {
                     _ => return Err("container is oneapi or twoapi"),
                 },
                 fault: match fields["fault"].as_str() {
-                    Some(fault) => fault.to_owned(),
-                    None => return Err("fault is a switch, such as readiness?mode=fail&for=20s"),
+                    Some(fault) if fault.starts_with(|char: char| char.is_ascii_alphabetic()) => {
+                        fault.to_owned()
+                    }
+                    _ => return Err("fault is a switch, such as readiness?mode=fail&for=20s"),
                 },
             }),
             Some("clear faults") => Ok(Self::ClearFaults),
@@ -304,14 +306,7 @@ impl Actions {
             }
             ActionKind::EndBurns => self.ask(Method::DELETE, url("/burns")).await,
             ActionKind::SetFault { fault, .. } => {
-                let (name, parameters) = fault.split_once('?').unwrap_or((&fault, ""));
-                let mut url = url("/faults");
-                // Pushed as a segment, a name can't lead to another path.
-                url.path_segments_mut()
-                    .expect("an http URL has a path")
-                    .push(name);
-                url.set_query((!parameters.is_empty()).then_some(parameters));
-                self.ask(Method::PUT, url).await
+                self.ask(Method::PUT, switch(url("/faults"), &fault)).await
             }
             ActionKind::ClearFaults => {
                 let url = url("/faults");
@@ -336,6 +331,17 @@ impl Actions {
     }
 }
 
+/// The URL of a fault switch, such as `readiness?mode=fail&for=20s`, below that of all of them.
+fn switch(mut url: Url, fault: &str) -> Url {
+    let (name, parameters) = fault.split_once('?').unwrap_or((fault, ""));
+    // Pushed as a segment, a name that begins with a letter can't lead to another path.
+    url.path_segments_mut()
+        .expect("an http URL has a path")
+        .push(name);
+    url.set_query((!parameters.is_empty()).then_some(parameters));
+    url
+}
+
 async fn outcome(host: &str, answered: reqwest::Result<reqwest::Response>) -> Outcome {
     Outcome::Failed(match answered {
         Ok(response) if response.status().is_success() => return Outcome::Done,
@@ -346,6 +352,15 @@ async fn outcome(host: &str, answered: reqwest::Result<reqwest::Response>) -> Ou
         }
         Err(error) if error.is_timeout() => format!("{host} doesn't answer"),
         Err(_) => format!("{host} can't be reached"),
+    })
+}
+
+/// The URL of the fault switch that an action sets, for cargo fuzz.
+#[cfg(fuzzing)]
+pub(super) fn switch_of(body: &[u8], all: Url) -> Result<Option<(String, Url)>, String> {
+    Ok(match Action::read(body)?.kind {
+        ActionKind::SetFault { fault, .. } => Some((fault.clone(), switch(all, &fault))),
+        _ => None,
     })
 }
 
@@ -401,6 +416,14 @@ mod tests {
             ),
             (
                 r#"{"action":"set fault","container":"oneapi"}"#,
+                "fault is a switch",
+            ),
+            (
+                r#"{"action":"set fault","container":"oneapi","fault":"../burns?minutes=1"}"#,
+                "fault is a switch",
+            ),
+            (
+                r#"{"action":"set fault","container":"oneapi","fault":".\t."}"#,
                 "fault is a switch",
             ),
         ] {

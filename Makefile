@@ -52,7 +52,7 @@ export KUBERC = off
 # `make image push deploy` means one after the other, with -j too.
 .NOTPARALLEL:
 
-.PHONY: help run test test-metrics test-grpc test-hostile test-proxies test-sandbox test-cgroup2 test-page screenshots \
+.PHONY: help run test test-metrics test-grpc test-traces test-hostile test-proxies test-sandbox test-cgroup2 test-page screenshots \
   lint use registry image reproduce sbom push load deploy undeploy check doctor e2e docs prove bench size instructions soak \
   bench-cluster clean
 
@@ -87,6 +87,9 @@ test-proxies: need-cargo need-curl ## what callers lose behind a real nginx, HAP
 
 test-sandbox: need-cargo need-curl need-go need-ip ## runs both services in a sandbox of gVisor on this machine, and tests what is different there; needs Linux and root
 	@scripts/test-sandbox.sh
+
+test-traces: need-cargo need-cc need-curl need-go ## has a real OpenTelemetry Collector get the spans of both services on this machine
+	@scripts/test-traces.sh
 
 test-cgroup2: need-cargo need-busybox need-qemu ## boots KERNEL with cgroup v2 in qemu, and tests limits, burns and a clock that is set there; needs Linux on x86-64
 	@scripts/test-cgroup2.sh

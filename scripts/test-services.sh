@@ -2,7 +2,7 @@
 # Sourced by the tests that start the services of this machine and ask them with other programs:
 # builds both, starts them on ports of their own choice, and ends them with the script.
 
-cargo build -q --locked -p oneapi -p twoapi || exit 1
+cargo build -q --locked -p oneapi -p twoapi --features "${FEATURES:-}" || exit 1
 built=$(built)/debug
 
 folder=$(mktemp -d)
@@ -18,6 +18,7 @@ trap finish EXIT
 start() { # SERVICE ENVIRONMENT…
   local service=$1
   shift
+  : >"$folder/$service.log" # of one before it, which had another address
   env LOG_FORMAT=json LISTEN=127.0.0.1:0 "$@" "$built/$service" >"$folder/$service.log" &
   pid=$!
   pids+=("$pid")

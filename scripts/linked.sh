@@ -10,8 +10,9 @@ export LC_ALL=C
 
 kind=${1-} service=${2-}
 [[ "$kind $service" =~ ^(licenses|sbom)\ (oneapi|twoapi)$ ]] || {
-  echo "There is no $0 \"$*\"; its first lines say how it is used." >&2
-  exit 2
+  sed -n -e 1d -e '/^#/!q' -e 's/^# \{0,1\}//p' "$0" # the first lines, which say how it is used
+  [ "$kind" = --help ] || exit 2
+  exit 0
 }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

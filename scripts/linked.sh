@@ -6,7 +6,6 @@
 
 set -euo pipefail
 export LC_ALL=C
-: "${VERSION:=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)}" "${COMMIT:=unknown}"
 
 kind=${1-} service=${2-}
 [[ "$kind $service" =~ ^(licenses|sbom)\ (oneapi|twoapi)$ ]] || {
@@ -14,6 +13,7 @@ kind=${1-} service=${2-}
   [ "$kind" = --help ] || exit 2
   exit 0
 }
+: "${VERSION:=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)}" "${COMMIT:=unknown}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -36,12 +36,12 @@ use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
 use opentelemetry_sdk::{
     Resource,
     resource::{EnvResourceDetector, TelemetryResourceDetector},
-    trace::{SdkTracer, SdkTracerProvider},
+    trace::{IdGenerator, SdkTracer, SdkTracerProvider},
 };
 use tokio::runtime::Handle;
 
 use super::{identity, metrics::MethodLabel, trace_context::TraceContext};
-use crate::{config::Build, text::shown};
+use crate::{base::random, config::Build, text::shown};
 
 /// How long a stop waits for the last spans. A collector that is there takes them in milliseconds; one that
 /// isn't should hold up no stop.
@@ -89,6 +89,7 @@ impl Spans {
         };
         let provider = SdkTracerProvider::builder()
             .with_resource(resource(build, settings))
+            .with_id_generator(Ids)
             .with_batch_exporter(exporter)
             .build();
         // The last handle would wait for the collector when it is dropped, and a second signal ends the
@@ -231,6 +232,20 @@ impl Span {
     pub(super) fn failed(&mut self, reason: impl Into<opentelemetry::Value>) {
         self.0.set_attribute(KeyValue::new("error.type", reason));
         self.0.set_status(Status::error(""));
+    }
+}
+
+/// The SDK's own ids panic where a static program can't open `/dev/urandom`, for want of descriptors for example.
+#[derive(Debug)]
+struct Ids;
+
+impl IdGenerator for Ids {
+    fn new_trace_id(&self) -> TraceId {
+        TraceId::from(u128::from(random().max(1)) << 64 | u128::from(random()))
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        SpanId::from(random().max(1))
     }
 }
 

@@ -28,6 +28,8 @@ TWOAPI ?=# the same for twoapi
 PEERS ?=# what bench measures too: name=command|http://host:port/path …
 LOADS ?=# load generators that bench measures beside `twoapi load`: name=command with {rate}, {seconds}, {connections} and {url} | …
 RESOURCE_CONSUMER ?=# its binary, whose burns bench measures too
+TARGET ?=# the parser that fuzz feeds, such as query; none: all
+SECONDS ?= 60# for how long fuzz feeds each parser
 BENCH ?=# with short, bench and soak take less than a minute each, to see that they work
 KERNEL ?=# the Linux image that test-cgroup2 boots; none: the newest one in /boot
 DOCS ?=# with 1, bench, bench-cluster, prove and test-proxies write their figures into docs/, screenshots its pictures; with a NAME, prove writes docs/prove-NAME.json
@@ -53,7 +55,7 @@ export KUBERC = off
 .NOTPARALLEL:
 
 .PHONY: help run test test-metrics test-grpc test-traces test-hostile test-proxies test-sandbox test-cgroup2 test-page screenshots \
-  lint use registry image reproduce sbom push load deploy undeploy check doctor e2e docs prove bench size instructions soak \
+  fuzz lint use registry image reproduce sbom push load deploy undeploy check doctor e2e docs prove bench size instructions soak \
   bench-cluster clean
 
 help: ## lists the verbs and the variables
@@ -97,11 +99,15 @@ test-cgroup2: need-cargo need-busybox need-qemu ## boots KERNEL with cgroup v2 i
 test-page: need-cargo need-npm ## tests the live page in a real Chromium against real pairs on this machine; needs Node
 	@scripts/test-page.sh
 
+fuzz: need-cargo need-cargo-fuzz need-c++ ## feeds all parsers with hostile input, and compares what they read with what others read
+	@FUZZ_SECONDS='$(SECONDS)' TARGET='$(TARGET)' scripts/fuzz.sh
+
 screenshots: need-cargo need-npm ## makes screenshots of the live page into target/screenshots, with DOCS=1 those in docs/images too
 	@scripts/test-page.sh screenshots
 
 lint: need-cargo ## checks format, lints, documents, scripts, types, manifests, workflows and licences; STRICT=1 fails where a checker is missing
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked -p chassis --features otlp -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc -q --locked --workspace --no-deps --document-private-items

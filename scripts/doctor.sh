@@ -88,6 +88,8 @@ check() { # WHAT
     docker | images | cluster) "check_$1" ;;
     cargo) check_installed cargo "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" ;;
     cc) check_installed cc "$(by_system 'xcode-select --install' 'sudo apt-get install gcc libc6-dev')" ;;
+    cargo-fuzz) check_installed cargo-fuzz 'cargo install --locked cargo-fuzz' ;;
+    c++) check_installed c++ "$(by_system 'xcode-select --install' 'sudo apt-get install g++')" ;;
     curl) check_installed curl "$(by_system 'brew install curl' 'sudo apt-get install curl')" ;;
     npm) check_installed npm "$(by_system 'brew install node' 'sudo snap install node --classic')" ;;
     go) check_installed go "$(by_system 'brew install go' 'sudo snap install go --classic')" ;;

@@ -35,3 +35,9 @@ pub mod text;
 
 pub use app::{Chassis, Settings, parse, run, start};
 pub use lifecycle::HeldSignals;
+
+/// What `fuzz/` tests beside what is public. cargo fuzz alone sets this.
+#[cfg(fuzzing)]
+pub mod fuzz {
+    pub use crate::{cli::fuzz::*, endpoints::fuzz::*, http::fuzz::*};
+}

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use chassis::text::shown;
 use httparse::{EMPTY_HEADER, ParserConfig, Status};
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::failure::{self, Failure};
 
@@ -101,7 +101,7 @@ impl Input {
     /// A whole answer, and whether its connection can be used for another request.
     pub(crate) async fn answer(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut (impl AsyncRead + Unpin),
     ) -> Result<(Exchange, bool), Failure> {
         let mut head = loop {
             let head = self.parsed(stream, Head::parse).await?;
@@ -129,7 +129,7 @@ impl Input {
 
     async fn body(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut (impl AsyncRead + Unpin),
         length: u64,
         exchange: &mut Exchange,
     ) -> Result<(), Failure> {
@@ -149,7 +149,7 @@ impl Input {
 
     async fn chunks(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut (impl AsyncRead + Unpin),
         exchange: &mut Exchange,
     ) -> Result<(), Failure> {
         let size = |bytes: &[u8]| match httparse::parse_chunk_size(bytes) {
@@ -181,7 +181,7 @@ impl Input {
     /// that is.
     async fn parsed<T>(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut (impl AsyncRead + Unpin),
         parse: impl Fn(&[u8]) -> Result<Option<(usize, T)>, Failure>,
     ) -> Result<T, Failure> {
         loop {
@@ -201,14 +201,14 @@ impl Input {
     }
 
     /// Reads more, which has to come.
-    async fn more(&mut self, stream: &mut TcpStream) -> Result<(), Failure> {
+    async fn more(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Result<(), Failure> {
         match self.fill(stream).await? {
             0 => Err("closed early".into()),
             _ => Ok(()),
         }
     }
 
-    async fn fill(&mut self, stream: &mut TcpStream) -> Result<usize, Failure> {
+    async fn fill(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Result<usize, Failure> {
         self.bytes.drain(..self.read);
         self.read = 0;
         self.bytes.reserve(READ);
@@ -296,7 +296,10 @@ fn decimal(digits: &[u8]) -> Result<u64, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::{io::AsyncWriteExt, net::TcpListener};
+    use tokio::{
+        io::AsyncWriteExt,
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
 

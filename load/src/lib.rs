@@ -44,3 +44,25 @@ pub use self::{
     tally::Count,
     target::Target,
 };
+
+/// What `fuzz/` tests beside what is public. cargo fuzz alone sets this.
+#[cfg(fuzzing)]
+#[allow(missing_docs)]
+pub mod fuzz {
+    use hyper::Uri;
+    use tokio::io::AsyncRead;
+
+    use crate::{Exchange, Failure, answer::Input, target};
+
+    /// The request of a URL, over a kept connection and over a fresh one.
+    pub fn requests(url: &Uri, host: &[u8]) -> [Box<[u8]>; 2] {
+        target::sent(url, host)
+    }
+
+    /// A whole answer, and whether its connection is kept.
+    pub async fn answer(
+        stream: &mut (impl AsyncRead + Unpin),
+    ) -> Result<(Exchange, bool), Failure> {
+        Input::default().answer(stream).await
+    }
+}

@@ -76,12 +76,7 @@ impl Target {
         for address in found {
             match timeout(limit, TcpStream::connect(address)).await {
                 Ok(Ok(_)) => {
-                    let path = url.path_and_query().map_or("/", |path| path.as_str());
-                    let path = if path.starts_with('/') {
-                        path.to_owned()
-                    } else {
-                        format!("/{path}")
-                    };
+                    let path = path_of(url);
                     return Ok(Self {
                         resolver,
                         addresses: Mutex::new(of_family(found, address.is_ipv4())),
@@ -150,6 +145,14 @@ impl Target {
     }
 }
 
+/// The path and the query, as they are sent.
+fn path_of(url: &Uri) -> String {
+    match url.path_and_query().map_or("/", |path| path.as_str()) {
+        path if path.starts_with('/') => path.to_owned(),
+        query => format!("/{query}"),
+    }
+}
+
 fn requests(path: &str, host: &[u8]) -> [Box<[u8]>; 2] {
     let beginning = [b"GET ", path.as_bytes(), b" HTTP/1.1\r\nhost: ", host].concat();
     ["\r\n\r\n", "\r\nconnection: close\r\n\r\n"]
@@ -161,6 +164,12 @@ fn of_family(found: &[SocketAddr], ipv4: bool) -> Vec<SocketAddr> {
     let mut found: Vec<SocketAddr> = found.iter().filter(of_family).copied().collect();
     found.sort_unstable();
     found
+}
+
+/// What is sent, over a kept connection and over a fresh one, for cargo fuzz.
+#[cfg(fuzzing)]
+pub(crate) fn sent(url: &Uri, host: &[u8]) -> [Box<[u8]>; 2] {
+    requests(&path_of(url), host)
 }
 
 #[cfg(test)]

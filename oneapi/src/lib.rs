@@ -18,6 +18,9 @@ pub mod burn;
 pub mod cli;
 mod metrics;
 
+#[cfg(fuzzing)]
+pub use self::api::fuzz;
+
 use axum::routing::{get, post};
 use chassis::{
     Chassis,

@@ -61,3 +61,20 @@ pub fn routes(chassis: &Chassis, settings: &Settings) -> Routes {
     );
     page::add_routes(routes, chassis, &settings.page)
 }
+
+/// What `fuzz/` tests beside what is public. cargo fuzz alone sets this.
+#[cfg(fuzzing)]
+#[allow(missing_docs)]
+pub mod fuzz {
+    use axum::http::HeaderValue;
+
+    pub use crate::page::fuzz::*;
+
+    pub fn host_header(text: &str) -> Result<HeaderValue, String> {
+        crate::bounds::host_header(text)
+    }
+
+    pub fn rate(text: &str) -> Result<f64, String> {
+        crate::bounds::rate(text)
+    }
+}

@@ -5,10 +5,7 @@
 use std::io;
 
 use hyper::{StatusCode, Uri};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// What a client begins with, and its settings: a header is never one of an earlier answer (1), and nothing
 /// is pushed (2).
@@ -60,7 +57,10 @@ const REASONS: [&str; 14] = [
 ];
 
 /// The status of the answer.
-pub(super) async fn ask(url: &Uri, mut stream: TcpStream) -> io::Result<StatusCode> {
+pub(super) async fn ask(
+    url: &Uri,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+) -> io::Result<StatusCode> {
     let headers = headers(url);
     if headers.len() > MAX_PAYLOAD {
         return Err(io::Error::other("its URL is longer than a request may be"));
@@ -172,7 +172,7 @@ fn stream_id(bytes: [u8; 4]) -> u32 {
     u32::from_be_bytes(bytes) & (u32::MAX >> 1)
 }
 
-async fn read(stream: &mut TcpStream) -> io::Result<Frame> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Frame> {
     let mut head = [0; 9];
     stream.read_exact(&mut head).await?;
     let [a, b, c, kind, flags, id @ ..] = head;

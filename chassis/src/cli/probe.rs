@@ -6,7 +6,7 @@ use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use hyper::{StatusCode, Uri};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Take},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, Take},
     net::{TcpStream, lookup_host},
     time::{Instant, timeout_at},
 };
@@ -86,7 +86,10 @@ async fn ask(
 }
 
 /// A whole HTTP client would be a tenth of the image.
-async fn ask_http1(url: &Uri, mut stream: TcpStream) -> Result<StatusCode, BoxError> {
+pub(super) async fn ask_http1(
+    url: &Uri,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+) -> Result<StatusCode, BoxError> {
     let authority = url.authority().expect("http_url saw to it");
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let request = format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
@@ -107,7 +110,7 @@ const CLOSED: &str = "the connection was closed";
 const TOO_LONG: &str = "its headers don't end within 64 KiB";
 
 /// A whole line of the answer, without its end.
-async fn line(answer: &mut BufReader<Take<TcpStream>>) -> io::Result<Vec<u8>> {
+async fn line(answer: &mut BufReader<Take<impl AsyncRead + Unpin>>) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     answer.read_until(b'\n', &mut line).await?;
     if line.pop() != Some(b'\n') {

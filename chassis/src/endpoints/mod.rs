@@ -7,6 +7,9 @@ mod probes;
 mod scrape;
 mod switches;
 
+#[cfg(fuzzing)]
+pub(crate) use self::grpc::fuzz;
+
 use std::sync::Arc;
 
 use axum::routing::{get, post, put};

@@ -18,7 +18,7 @@ pub struct Switch {
     /// Which one.
     pub name: Name,
     /// What it was given, with the defaults of what it wasn't.
-    pub(super) parameters: Parameters,
+    pub parameters: Parameters,
     /// What it does.
     pub action: Action,
     /// When it ends.

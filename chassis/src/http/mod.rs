@@ -43,3 +43,24 @@ pub(crate) use self::{
     request_body::{BODY_TIMEOUT, Unread, read_body},
     routes::Field,
 };
+
+/// What cargo fuzz tests of it.
+#[cfg(fuzzing)]
+#[allow(missing_docs)]
+pub(crate) mod fuzz {
+    use axum::http::{HeaderMap, Request};
+
+    use super::{host, negotiation};
+
+    pub fn is_host_said<B>(request: &Request<B>) -> bool {
+        host::is_said(request)
+    }
+
+    pub fn outweighs_text(headers: &HeaderMap) -> bool {
+        negotiation::outweighs_text(headers)
+    }
+
+    pub fn prefers_openmetrics(headers: &HeaderMap) -> bool {
+        negotiation::prefers_openmetrics(headers)
+    }
+}

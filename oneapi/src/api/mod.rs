@@ -19,3 +19,33 @@ pub(crate) mod test;
 mod unattended;
 
 pub(crate) use self::{query::RequestLimits, state::Oneapi, unattended::UnattendedBurns};
+
+/// What `fuzz/` tests beside what is public. cargo fuzz alone sets this.
+#[cfg(fuzzing)]
+#[allow(missing_docs)]
+pub mod fuzz {
+    use chassis::http::Refusal;
+
+    use super::query::{self, RequestLimits};
+    use crate::burn::{BurnRequest, Caller, Millicores};
+
+    pub fn burn_request(
+        query: &str,
+        max_minutes: f64,
+        max_millicores: Millicores,
+    ) -> Result<BurnRequest, Refusal> {
+        let limits = RequestLimits {
+            max_minutes,
+            max_millicores,
+        };
+        query::burn_request(query, limits)
+    }
+
+    pub fn only_caller(query: &str) -> Result<Option<Caller>, Refusal> {
+        query::only_caller(query)
+    }
+
+    pub fn no_parameters(query: &str) -> Result<(), Refusal> {
+        query::no_parameters(query)
+    }
+}

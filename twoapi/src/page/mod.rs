@@ -94,3 +94,59 @@ fn add_below(routes: Routes, base: &str, own: &[(&str, MethodRouter)]) -> Routes
 fn template(base: &str, path: &str) -> &'static str {
     String::leak(format!("{base}{path}"))
 }
+
+/// What `fuzz/` tests beside what is public. cargo fuzz alone sets this.
+#[cfg(fuzzing)]
+#[allow(missing_docs)]
+pub mod fuzz {
+    use axum::{
+        http::{HeaderMap, Uri},
+        response::Response,
+    };
+    use reqwest::Url;
+    use serde_json::Value;
+
+    use super::{actions, chinese, names, origin, pod, qr, settings};
+
+    pub fn check_same_origin(
+        headers: &HeaderMap,
+        uri: &Uri,
+        listed: &[String],
+    ) -> Result<(), String> {
+        origin::check_same_origin(headers, uri, listed)
+    }
+
+    pub fn is_other_site(headers: &HeaderMap) -> bool {
+        origin::is_other_site(headers)
+    }
+
+    /// The fault switch that an action sets, and its URL below that of all of them.
+    pub fn switch_of(action: &[u8], all: Url) -> Result<Option<(String, Url)>, String> {
+        actions::switch_of(action, all)
+    }
+
+    /// Of a pod that answers `/info`, `/probes`, `/faults` and `/burns` with these.
+    pub fn card(answers: [&[u8]; 4]) -> Value {
+        pod::card(answers)
+    }
+
+    pub async fn qr(uri: Uri, headers: HeaderMap) -> Result<Response, Response> {
+        qr::qr(uri, headers).await
+    }
+
+    pub fn chinese(sentence: &str) -> String {
+        chinese::chinese(sentence)
+    }
+
+    pub fn base_path(text: &str) -> Result<String, String> {
+        settings::base_path(text)
+    }
+
+    pub fn host_name(text: &str) -> Result<String, String> {
+        names::host_name(text)
+    }
+
+    pub fn name_or_ip(text: &str) -> Result<String, String> {
+        names::name_or_ip(text)
+    }
+}

@@ -67,7 +67,7 @@ const TAKEN: [&str; 12] = [
 ];
 
 /// A path without its last slash. An empty path stands for none.
-fn base_path(text: &str) -> Result<String, String> {
+pub(super) fn base_path(text: &str) -> Result<String, String> {
     let path = text.strip_suffix('/').unwrap_or(text);
     let mut segments = path.split('/');
     let begins = segments.next() == Some("") && !text.is_empty();

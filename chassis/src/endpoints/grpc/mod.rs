@@ -19,3 +19,25 @@ pub(super) use self::{
     reflection::reflect,
     service::Health,
 };
+
+/// What cargo fuzz tests of it.
+#[cfg(fuzzing)]
+#[allow(missing_docs)]
+pub(crate) mod fuzz {
+    use super::{message, reflection, wire};
+
+    /// The name of the service in a `HealthCheckRequest`.
+    pub fn service(message: &[u8]) -> Option<String> {
+        message::service(message)
+    }
+
+    /// The first message of what has come, taken off it.
+    pub fn take_message(bytes: &mut Vec<u8>) -> Result<Option<Vec<u8>>, ()> {
+        wire::take_message(bytes).map_err(drop)
+    }
+
+    /// The `ServerReflectionResponse` to a `ServerReflectionRequest`.
+    pub fn reflect(question: &[u8]) -> Vec<u8> {
+        reflection::answer(question)
+    }
+}

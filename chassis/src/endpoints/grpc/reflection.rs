@@ -116,7 +116,7 @@ impl Answers {
 }
 
 /// A `ServerReflectionResponse` to a `ServerReflectionRequest`, which it repeats.
-fn answer(question: &[u8]) -> Vec<u8> {
+pub(super) fn answer(question: &[u8]) -> Vec<u8> {
     // The last of those that exclude each other counts.
     let asked = wire::fields(question).and_then(|fields| {
         let mut fields = fields.into_iter().rev();

@@ -24,9 +24,10 @@ const BURNS: usize = 1000;
 const VIEWERS: usize = 1000;
 const UPDATES: usize = 1000;
 
-/// Each kind comes in so many rounds. What memory grows to in the first ones stays.
+/// Each kind comes in so many rounds. What memory grows to in the first half stays: buffers, and pages of the program
+/// that are touched for the first time.
 const ROUNDS: usize = 10;
-const WARM: usize = 3;
+const WARM: usize = 5;
 
 /// What memory may have grown by from then on.
 const GROWTH: f64 = 1.01;

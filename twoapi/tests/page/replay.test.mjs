@@ -113,8 +113,8 @@ for (const locale of ["en-US", "zh-CN"]) {
       window.tell("pods", 60, { all: true, pods: ["a", "b"].map((name) => window.pod(name, "1.0", "ready")) });
       for (let tenths = 550; tenths > 0; tenths--) {
         window.answers(tenths / 10, 1);
-        if (tenths === 500) window.tell("pods", 50, { pods: [window.pod("a", "1.0", "not ready")] });
-        if (tenths === 197) window.tell("pods", 19.7, { pods: [window.pod("a", "1.0", "ready")] });
+        if (tenths === 500) window.tell("pods", 49.95, { pods: [window.pod("a", "1.0", "not ready")] });
+        if (tenths === 197) window.tell("pods", 19.65, { pods: [window.pod("a", "1.0", "ready")] });
       }
     });
     await page.locator("#changes li").nth(1).waitFor();

@@ -14,11 +14,13 @@ export async function told(browser, url, labels = ["chesterservice"], options = 
     stream.listener = { onEvent() {}, onState() {} };
     // What has been told by the server is forgotten.
     Object.assign(window.page.live, new window.page.live.constructor());
-    // One moment for all that a test tells at once, however long that takes.
+    // One moment for all that a test tells at once, however long that takes; a microsecond more for each, so that
+    // their order stays.
     let moment;
     const now = () => {
       if (moment === undefined) queueMicrotask(() => { moment = undefined; });
-      return moment ??= performance.timeOrigin + performance.now();
+      moment = (moment ?? performance.timeOrigin + performance.now()) + 0.001;
+      return moment;
     };
     window.tell = (name, ago, data) => listener.onEvent(name, JSON.parse(JSON.stringify({ now: now() - ago * 1000, ...(name === "pods" && { pods: [], left: [] }), ...data })));
     window.tell("hello", 0, { actions: true, services: labels.map((label) => ({ label, pods: label, traffic: label })) });

@@ -162,8 +162,9 @@ impl Life {
         }
     }
 
-    /// Starts work that no connection waits for. A stop waits for it as for a request in flight, and
-    /// its log lines belong to the trace of the request that has started it; work that can't be over by the deadline of [`stop_requested`](Self::stop_requested) should end at once.
+    /// Starts work that no connection waits for. A stop waits for it as for a request in flight; work
+    /// that can't be over by the deadline of [`stop_requested`](Self::stop_requested) should end at once.
+    /// Its log lines belong to the trace of the request that has started it.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.0.work.spawn(work.in_current_span());
     }

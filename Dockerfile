@@ -2,7 +2,7 @@
 # change compiles only what it touches: the crates that are depended on, the sources, the version. It is
 # compiled on the platform of this machine for the one that is asked for, so that nothing is emulated.
 
-ARG RUST=1.95
+ARG RUST=1.95.0
 # Where Docker Hub is slow or blocked: what stands before the name, with a slash at its end.
 ARG BASE=
 # Which build of that tag, as @sha256:…, in a mirror too; a release names it. None: whichever is there.
@@ -21,7 +21,8 @@ RUN [ -z "$CRATES" ] || printf '[source.crates-io]\nreplace-with = "mirror"\n[so
 # Writes into each program which crates it is made of, for scanners. Unoptimised it is built soonest.
 RUN cargo install --quiet --locked --debug --version 0.7.7 cargo-auditable
 
-# Another platform needs its linker, its glibc and its standard library of Rust.
+# Another platform needs its linker, its glibc and its standard library of Rust. Its glibc is that of Debian for it: the
+# packages for cross-compiling, `libc6-dev-arm64-cross`, lack what Debian has fixed since its release.
 ARG BUILDARCH
 ARG TARGETARCH
 RUN case $TARGETARCH in \
@@ -30,7 +31,8 @@ RUN case $TARGETARCH in \
       arm64) cpu=aarch64 gcc=gcc-aarch64-linux-gnu ;; \
       *) echo "There is no image for $TARGETARCH." >&2; exit 1 ;; \
     esac \
- && apt-get update -qq && apt-get install -qq --yes --no-install-recommends "$gcc" "libc6-dev-$TARGETARCH-cross" \
+ && dpkg --add-architecture "$TARGETARCH" \
+ && apt-get update -qq && apt-get install -qq --yes --no-install-recommends "$gcc" "libc6-dev:$TARGETARCH" \
  && rustup target add "$cpu-unknown-linux-gnu" \
  && sed -i "s/host-tuple/$cpu-unknown-linux-gnu/" .cargo/config.toml \
  && printf '[target.%s-unknown-linux-gnu]\nlinker = "%s-linux-gnu-gcc"\n' "$cpu" "$cpu" >> .cargo/config.toml

@@ -30,8 +30,11 @@ LOADS ?=# load generators that bench measures beside `twoapi load`: name=command
 RESOURCE_CONSUMER ?=# its binary, whose burns bench measures too
 TARGET ?=# the parser that fuzz feeds, such as query; none: all
 SECONDS ?= 60# for how long fuzz feeds each parser
+SEED ?=# a number, with which fuzz feeds nearly the same each time; none: whatever chance makes
 BENCH ?=# with short, bench and soak take less than a minute each, to see that they work
-KERNEL ?=# the Linux image that test-cgroup2 boots; none: the newest one in /boot
+ARCH ?= amd64# the machine that test-cgroup2 boots: amd64, or arm64
+KERNEL ?=# the Linux image that it boots; none: the newest one in /boot
+GUEST ?=# a folder with what runs there, for a machine of another kind than this one; none: this machine's programs
 DOCS ?=# with 1, bench, bench-cluster, prove and test-proxies write their figures into docs/, screenshots its pictures; with a NAME, prove writes docs/prove-NAME.json
 NETWORK ?=# what prove writes beside its figures, since no API tells it: "bridge CNI, kube-proxy with iptables"
 BLESS ?=# with 1, size and instructions record what they measure, docs writes what it sees into the documents
@@ -39,12 +42,12 @@ ONEAPI_PORT ?= 5000# the port of oneapi, for run
 TWOAPI_PORT ?= 5001# the port of twoapi, for run
 DOCKER_BUILD_FLAGS ?=# more flags for docker build, such as --network host
 FEATURES ?=# with otlp, image builds images that export spans
-COMMIT ?= $(shell git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)# what the services say they were built from
+COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)$(shell git diff --quiet HEAD -- . ':!k8s' 2>/dev/null; [ $$? != 1 ] || echo -dirty)# what the services say they were built from; the images in k8s/ are no part of that
 SOURCE ?= $(shell git remote get-url origin 2>/dev/null | sed -nE 's,^(ssh://)?git@([^:/]+)[:/],https://\2/,; s,^https://[^/@]*@,https://,; s,\.git$$,,; /^https:/p')# where that is, as images say it; none: they don't
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)# when it was made, as images say it, in seconds since 1970
 
 # What has a default here; make itself exports what a caller has set.
-export REGISTRY TAG NEXT NAMESPACE RATE UPDATES ONEAPI_PORT TWOAPI_PORT
+export REGISTRY TAG NEXT NAMESPACE RATE UPDATES ARCH ONEAPI_PORT TWOAPI_PORT
 # A docker engine from before 2023 has BuildKit switched off.
 export DOCKER_BUILDKIT = 1
 
@@ -81,10 +84,10 @@ test-metrics: need-cargo need-curl $(if $(PROMETHEUS),,need-prometheus) need-pro
 test-grpc: need-cargo need-curl need-go ## has real gRPC clients ask oneapi for its health on this machine
 	@scripts/test-grpc.sh
 
-test-hostile: need-cargo need-go need-python3 ## sends both services on this machine what no well-meaning client sends, and runs h2spec; on Linux
+test-hostile: need-cargo need-go need-python3 ## sends both services on this machine floods, crowds and slow clients, and runs h2spec; on Linux
 	@scripts/test-hostile.sh
 
-test-proxies: need-cargo need-curl ## what callers lose behind a real nginx, HAProxy and Envoy on this machine; PROXIES chooses, none: those that are installed
+test-proxies: need-cargo need-curl ## what callers lose behind a real nginx, HAProxy and Envoy on this machine, on Linux; PROXIES chooses, none: those that are installed
 	@scripts/test-proxies.sh
 
 test-sandbox: need-cargo need-curl need-go need-ip ## runs both services in a sandbox of gVisor on this machine, and tests what is different there; needs Linux and root
@@ -93,14 +96,14 @@ test-sandbox: need-cargo need-curl need-go need-ip ## runs both services in a sa
 test-traces: need-cargo need-cc need-curl need-go ## has a real OpenTelemetry Collector get the spans of both services on this machine
 	@scripts/test-traces.sh
 
-test-cgroup2: need-cargo need-busybox need-qemu ## boots KERNEL with cgroup v2 in qemu, and tests limits, burns and a clock that is set there; needs Linux on x86-64
+test-cgroup2: need-cargo need-busybox need-qemu-$(ARCH) ## boots KERNEL with cgroup v2 in qemu, and tests limits, burns and a clock that is set there; needs Linux
 	@scripts/test-cgroup2.sh
 
 test-page: need-cargo need-npm ## tests the live page in a real Chromium against real pairs on this machine; needs Node
 	@scripts/test-page.sh
 
 fuzz: need-cargo need-cargo-fuzz need-c++ ## feeds all parsers with hostile input, and compares what they read with what others read
-	@FUZZ_SECONDS='$(SECONDS)' TARGET='$(TARGET)' scripts/fuzz.sh
+	@FUZZ_SECONDS='$(SECONDS)' SEED='$(SEED)' TARGET='$(TARGET)' scripts/fuzz.sh
 
 screenshots: need-cargo need-npm ## makes screenshots of the live page into target/screenshots, with DOCS=1 those in docs/images too
 	@scripts/test-page.sh screenshots

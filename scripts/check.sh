@@ -40,6 +40,9 @@ fi
 read -ra object <<<"$object ${namespace:+--namespace $namespace}"
 value=$(kubectl get "${object[@]}" --ignore-not-found --output "jsonpath=$path" 2>&1) ||
   fail "It can't be seen what $what is: $(last_line "$value")"
-[ "$value" = "$answer" ] ||
+if [ "$value" != "$answer" ]; then
+  [ -n "$value" ] || [ -n "$(kubectl get "${object[@]}" --ignore-not-found --output name 2>/dev/null)" ] ||
+    fail "Not yet: nothing is found by: kubectl get ${object[*]}"
   fail "Not yet: $what is ${value:-unknown}. Look at: kubectl describe ${object[*]}"
+fi
 echo "As asked: $what is ${value:-gone}."

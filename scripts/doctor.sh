@@ -86,7 +86,7 @@ check() { # WHAT
   case $1 in
     names) scripts/use.sh check || exit ;;
     docker | images | cluster) "check_$1" ;;
-    cargo) check_installed cargo "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" ;;
+    cargo) check_installed cargo "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal --default-toolchain none" ;;
     cc) check_installed cc "$(by_system 'xcode-select --install' 'sudo apt-get install gcc libc6-dev')" ;;
     cargo-fuzz) check_installed cargo-fuzz 'cargo install --locked cargo-fuzz' ;;
     c++) check_installed c++ "$(by_system 'xcode-select --install' 'sudo apt-get install g++')" ;;
@@ -97,7 +97,8 @@ check() { # WHAT
     prometheus | promtool) check_installed "$1" "$(by_system 'brew install prometheus' 'sudo apt-get install prometheus')" ;;
     ip) check_installed ip 'sudo apt-get install iproute2' ;;
     busybox) check_installed busybox 'sudo apt-get install busybox-static' ;;
-    qemu) check_installed qemu-system-x86_64 'sudo apt-get install qemu-system-x86' ;;
+    qemu-amd64) check_installed qemu-system-x86_64 'sudo apt-get install qemu-system-x86' ;;
+    qemu-arm64) check_installed qemu-system-aarch64 'sudo apt-get install qemu-system-arm' ;;
     kubectl) check_installed kubectl "$(by_system 'brew install kubectl' 'sudo snap install kubectl --classic')" ;;
     *) unusable "There is no $1 to need." ;;
   esac
@@ -127,8 +128,8 @@ check_nodes() {
     esac
   done <<<"$said"
   nodes=${nodes%$'\n'}
-  [ -n "$nodes" ] && say ok "$(grep -c . <<<"$nodes") of the cluster's nodes take pods." && return
-  finding problem pending "No node takes pods: each one is not Ready, is cordoned or has a taint." 'kubectl describe nodes'
+  [ -n "$nodes" ] && say ok "Nodes that take Pods: $(grep -c . <<<"$nodes") of $(grep -c . <<<"$said")." && return
+  finding problem pending "No node takes Pods: each one is not Ready, is cordoned or has a taint." 'kubectl describe nodes'
 }
 
 check_architecture() {

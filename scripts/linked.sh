@@ -2,7 +2,7 @@
 # What is linked into a service: `linked.sh licenses oneapi` prints its parts, their licences and the texts of
 # these, `linked.sh sbom oneapi` the same parts as CycloneDX. The Dockerfile calls it, in the folder where both
 # are built, so the crates' sources and Debian's notices are there; `oneapi licenses` prints what it wrote.
-# VERSION, COMMIT and FEATURES say what was built, SOURCE_DATE_EPOCH when.
+# VERSION, COMMIT and FEATURES say what was built, SOURCE_DATE_EPOCH when. docs/architecture.md says why no tool does this.
 
 set -euo pipefail
 export LC_ALL=C
@@ -28,11 +28,9 @@ crates() {
 
 # What every program of Rust has, and what a static one has of Debian.
 rust=$(rustc --version | cut -d ' ' -f 2)
-# That of another machine than this one comes in a package for cross-compiling, whose version is glibc's and a suffix.
-libc=$(dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' | sed -n 's/^\(libc6-dev-.*-cross\) installed$/\1/p')
-libc=${libc:-libc6-dev}
+# The same version for each architecture: Debian lets no two be installed together.
+libc=libc6-dev:${TARGETARCH:-$(dpkg --print-architecture)}
 glibc=$(dpkg-query --show --showformat '${Version}' "$libc")
-glibc=${glibc%cross*}
 [ -n "$glibc" ]
 gcc=$(gcc -dumpversion)
 crates=$(crates)
@@ -126,7 +124,7 @@ files() {
         printf "%s in Rust\47s standard library\t%s\n", crate, file }
     ' "$notices"
   fi
-  printf 'GNU C Library\t%s\n' "/usr/share/doc/$libc/copyright" /usr/share/common-licenses/LGPL-2.1
+  printf 'GNU C Library\t%s\n' /usr/share/doc/libc6-dev/copyright /usr/share/common-licenses/LGPL-2.1
 }
 notices=$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html
 [ -f "$notices" ] || printf '\n%s\n' "The notices of Rust's standard library are in COPYRIGHT-library.html of Rust $rust: this was built without it."

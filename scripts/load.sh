@@ -22,7 +22,7 @@ elif [[ $node =~ \|(.+)$ ]]; then
   tool=minikube
   load() { minikube --profile "$name" image load "$1"; }
 else
-  fail "The cluster is not kind's, minikube's or k3d's: push the images to a registry that its nodes pull from, with make push REGISTRY=REGISTRY."
+  fail "The cluster is not kind's, minikube's or k3d's, so its nodes pull from a registry: make use REGISTRY=registry.example.com/team, then make image push."
 fi
 name=${BASH_REMATCH[1]}
 command -v "$tool" >/dev/null || fail "The cluster is $tool's, and $tool is not installed on this machine."

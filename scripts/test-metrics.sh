@@ -4,8 +4,8 @@
 # that the quantile which it computes from the histogram is what the requests took. Then it asks Prometheus
 # for what each alert and each line of the dashboard in docs/watch asks for: all of it has to be there.
 #
-# PROMETHEUS is the Prometheus to test with, 2.49 or newer, which is also told to ask for each text format by
-# itself; else it is that of the PATH.
+# PROMETHEUS is the Prometheus to test with, 3.0 or newer, which is also told to ask for each text format by
+# itself, and to make a native histogram of the classic one; else it is that of the PATH.
 
 . "$(dirname "$0")/common.sh"
 takes '' "$@"
@@ -78,6 +78,8 @@ for format in ${formats[@]+"${formats[@]}"}; do
   - job_name: $format
     scrape_interval: 1s
     scrape_protocols: [$format]
+    convert_classic_histograms_to_nhcb: true
+    always_scrape_classic_histograms: true
     static_configs: $(targets "$format")
 END
 done
@@ -106,10 +108,17 @@ fi
 within 10 says 'count(build_info)' "$up" || fail "Prometheus knows $(query 'count(build_info)') builds, not $up."
 
 # Between the bounds of the bucket that half a second and a little is in.
-buckets='http_request_duration_seconds_bucket{job="services",route="/test/highcpu",status="200"'
-quantile=$(query "histogram_quantile(0.5, $buckets})")
-awk -v quantile="$quantile" 'BEGIN { exit !(quantile > 0.5 && quantile < 1) }' ||
-  fail "half of the requests took $quantile s as Prometheus computes it, not 0.5 to 1 s."
+halves() { # HISTOGRAM WHICH
+  quantile=$(query "histogram_quantile(0.5, $1)")
+  awk -v quantile="$quantile" 'BEGIN { exit !(quantile > 0.5 && quantile < 1) }' ||
+    fail "half of the requests took ${quantile:-an unknown number of} s as Prometheus computes it from the $2, not 0.5 to 1 s."
+}
+of='route="/test/highcpu",status="200"'
+for format in ${formats[@]+"${formats[@]}"}; do
+  halves "http_request_duration_seconds{job=\"$format\",$of}" "native histogram that it makes of $format"
+done
+buckets="http_request_duration_seconds_bucket{job=\"services\",$of"
+halves "$buckets}" "buckets"
 says "$buckets,le=\"+Inf\"}" 10 || fail "the last bucket doesn't have 10 requests."
 # The form that Prometheus 3 gives to all bounds, so that a query holds whichever format was scraped.
 says "$buckets,le=\"1.0\"}" 10 || fail "the bucket of a second isn't called 1.0."

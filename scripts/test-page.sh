@@ -21,7 +21,7 @@ done
 export PAGE_BINARIES=$built/page
 
 cd twoapi/tests/page
-[ node_modules -nt package.json ] || { npm install --silent --no-audit --no-fund && touch node_modules; }
+[ node_modules -nt package-lock.json ] || { npm ci --silent --no-audit --no-fund && touch node_modules; }
 case ${1:-} in
   screenshots) exec node screenshots.mjs "$built/screenshots" ${DOCS:+"$OLDPWD/docs/images"} ;;
   endurance) exec node endurance.mjs "${2:-30}" ;;

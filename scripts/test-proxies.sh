@@ -88,7 +88,7 @@ lane() { # PROXY default|fixed NUMBER
   if [ "$proxy" = nginx ]; then
     begin 16
     burns 1 6 /slow
-    end time-out
+    end timeout
     [ "$(cat "$here"/[123].log | grep -c '"burn started".*"seconds":6')" = 3 ] || fail "nginx has asked less than three."
   else
     begin 1
@@ -96,7 +96,7 @@ lane() { # PROXY default|fixed NUMBER
     code=0
     curl -sN --max-time 17 -o "$here/events" "$url/lab/page/events" || code=$?
     [ $code = 28 ] || echo "events $code" >>"$here/burns" # 28: curl itself has ended it
-    end time-out
+    end timeout
   fi
 
   begin 9
@@ -223,7 +223,7 @@ says() { # PROXY default|fixed EVENT CONDITION
 for proxy in nginx haproxy envoy; do
   says $proxy fixed 'rolling stops' 'failed == 0 && lost == 0'
   says $proxy fixed 'not ready' 'failed == 0'
-  [ $proxy = nginx ] || says $proxy fixed time-out 'lost == 0'
+  [ $proxy = nginx ] || says $proxy fixed timeout 'lost == 0'
   says $proxy default 'not ready' 'failed >= 100'
   # Those in flight, which are more on a busy machine.
   says $proxy fixed 'kill -9' 'failed <= 30'
@@ -236,9 +236,9 @@ says haproxy default 'rolling stops' 'failed >= 100 && ms >= 3000'
 says haproxy default 'all gone' 'failed <= 20'
 says envoy default 'rolling stops' 'failed >= 400'
 says envoy default 'kill -9' 'failed >= 100'
-says nginx default time-out 'failed >= 700 && lost == 1'
-says nginx fixed time-out 'failed == 0 && lost == 1'
-says envoy default time-out 'lost == 2'
+says nginx default timeout 'failed >= 700 && lost == 1'
+says nginx fixed timeout 'failed == 0 && lost == 1'
+says envoy default timeout 'lost == 2'
 # Each of these lines stands there.
 while IFS= read -r line; do
   grep -qF -- "${line%% NET*}" docs/proxies.md || fail "docs/proxies.md lacks: $line"

@@ -9,8 +9,7 @@ takes '' "$@"
 
 collector=$PWD/target/tools/collector
 if ! [ -x "$collector/collector" ]; then
-  mkdir -p "$collector" && cp scripts/collector/* "$collector" && # Go writes beside them which sums it has seen
-    (cd "$collector" && go build -mod=mod -o collector .) || exit 1
+  (cd scripts/collector && go build -o "$collector/" .) || exit 1
 fi
 export FEATURES=otlp
 . scripts/test-services.sh

@@ -48,10 +48,14 @@ impl Connection {
         Ok(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
     }
 
-    /// Asks for an answer that doesn't end.
+    /// Asks for an answer that doesn't end, which must be a 200.
     pub fn ask(&mut self, path: &str) -> Result<()> {
         let request = self.request(path)?;
-        Ok(self.0.get_mut().write_all(request.as_bytes())?)
+        self.0.get_mut().write_all(request.as_bytes())?;
+        let mut line = String::new();
+        self.0.read_line(&mut line)?;
+        ensure!(line.starts_with("HTTP/1.1 200 "), "not 200: {line:?}");
+        Ok(())
     }
 
     /// Reads for that long. Returns how many bytes have come.
@@ -132,6 +136,18 @@ mod tests {
 
     use super::*;
 
+    /// A server that answers one request so, and then closes.
+    fn answering(answer: &'static str) -> (String, thread::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(stream.read(&mut [0; 512]).unwrap() > 0);
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        (authority, server)
+    }
+
     #[test]
     fn an_answer_is_read_to_its_end_and_has_to_be_a_200() {
         for (answer, good) in [
@@ -140,16 +156,26 @@ mod tests {
             ("HTTP/1.1 200 OK\r\n\r\n", false),
             ("HTTP/1.1 200 OK\r\ncontent-le", false),
         ] {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let authority = listener.local_addr().unwrap().to_string();
-            let server = thread::spawn(move || {
-                let (mut stream, _) = listener.accept().unwrap();
-                assert!(stream.read(&mut [0; 512]).unwrap() > 0);
-                stream.write_all(answer.as_bytes()).unwrap();
-            });
+            let (authority, server) = answering(answer);
             let read = Connection::open(&authority).unwrap().get("/");
             server.join().unwrap();
             assert_eq!(read.is_ok_and(|read| read == answer), good, "{answer}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_does_not_end_has_to_be_a_200_too() {
+        for (answer, good) in [
+            ("HTTP/1.1 200 OK\r\n\r\nevent: pods\n", true),
+            ("HTTP/1.1 503 No\r\n\r\nevent: pods\n", false),
+        ] {
+            let (authority, server) = answering(answer);
+            let mut connection = Connection::open(&authority).unwrap();
+            let asked = connection.ask("/");
+            server.join().unwrap();
+            assert_eq!(asked.is_ok(), good, "{answer}");
+            let read = connection.read_until("event: pods", END_TIMEOUT);
+            assert!(read.is_ok(), "{answer}");
         }
     }
 

@@ -90,6 +90,7 @@ fn keep(how: &str, mut tables: Tables) -> Result<bool> {
     let cpu = lines.find_map(|line| line.strip_prefix("model name\t: "));
     let cpu = cpu.unwrap_or("unknown");
     let (date, system) = (said("date", "+%Y-%m-%d")?, said("uname", "-sr")?);
+    let system = system.split('-').next().unwrap_or_default(); // without the name of the build
     let (rustc, cpus) = (said("rustc", "--version")?, machine::cpus());
     let commit = set("COMMIT").unwrap_or_else(|| "unknown".to_owned());
     for (_, table) in &mut tables {

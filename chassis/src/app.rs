@@ -182,6 +182,11 @@ impl Chassis {
         Address::new(self.settings.identity.pod_ip, make)
     }
 
+    /// The Pod's namespace, if the service is told of one: it is in a Pod then.
+    pub fn namespace(&self) -> Option<&str> {
+        self.identity.namespace.as_deref()
+    }
+
     /// A service's own routes with the shared ones beside them.
     pub fn app(&self, routes: Routes) -> App {
         let Self {

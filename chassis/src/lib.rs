@@ -39,5 +39,7 @@ pub use lifecycle::HeldSignals;
 /// What `fuzz/` tests beside what is public. cargo fuzz alone sets this.
 #[cfg(fuzzing)]
 pub mod fuzz {
-    pub use crate::{cli::fuzz::*, endpoints::fuzz::*, http::fuzz::*};
+    pub use crate::{
+        cli::fuzz::*, endpoints::fuzz::*, http::fuzz::*, system::fuzz::*, telemetry::fuzz::*,
+    };
 }

@@ -147,6 +147,15 @@ mod tests {
     }
 
     #[test]
+    fn images_are_built_with_the_compiler_of_the_tests() {
+        let toolchain = text("rust-toolchain.toml").unwrap();
+        let (_, channel) = toolchain.split_once("\nchannel = \"").unwrap();
+        let (version, _) = channel.split_once('"').unwrap();
+        let rust = format!("\nARG RUST={version}\n");
+        assert!(text("Dockerfile").unwrap().contains(&rust), "{version}");
+    }
+
+    #[test]
     fn every_pod_runs_as_the_user_of_its_image() {
         let dockerfile = text("Dockerfile").unwrap();
         assert_eq!(dockerfile.matches("\nUSER 65532:65532\n").count(), 2);
@@ -200,6 +209,26 @@ mod tests {
         for (file, _) in all {
             assert!(file.contains("/lessons/"), "{file}");
         }
+    }
+
+    #[test]
+    fn network_policies_let_clients_in_to_the_pods_of_each_service() {
+        let policies = fs::read_to_string(path("k8s/networkpolicies.yaml")).unwrap();
+        let allowed: Vec<&str> = policies
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("values: "))
+            .collect();
+        let mut all = manifests(&path("k8s"));
+        all.retain(|(_, text)| text.contains("namespace: chesterns"));
+        let services = all.iter().flat_map(|(_, text)| text.split("\n---\n"));
+        let mut apps: Vec<&str> = services
+            .filter(|it| it.contains("kind: Service\n"))
+            .filter_map(|it| it.split_once("  selector:\n    app: ")?.1.lines().next())
+            .collect();
+        apps.sort_unstable();
+        apps.dedup();
+        let apps = format!("[{}]", apps.join(", "));
+        assert_eq!(allowed, [&apps; 2], "clients, and the page");
     }
 
     #[test]

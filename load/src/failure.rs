@@ -19,23 +19,27 @@ pub enum Failure {
 /// | `unreachable` | there is no route to that address |
 /// | `reset` | the connection was reset, at whatever moment |
 /// | `closed early` | it was closed before a whole answer had come |
-/// | `timed out` | no connection, or no whole answer, within the time-out |
+/// | `timed out` | no connection, or no whole answer, within the timeout |
 /// | `malformed` | the answer was not HTTP |
+/// | `cut off` | the load was ended before a whole answer had come |
 /// | `status 503` | a whole answer, and not a success |
 ///
 /// | not sent | why |
 /// | --- | --- |
-/// | `connections busy` | no connection was free for half of the time-out |
+/// | `connections busy` | no connection was free for half of the timeout, or until the load was ended |
 /// | `no descriptors left` | the process, or the machine, has as many open files as it may have |
 /// | `no ports left` | all local ports are in use; a closed connection keeps its own for a minute |
 ///
 /// Any other failure has the system's own message as its name, and counts as the service's.
 pub type FailureName = Cow<'static, str>;
 
+/// See [`Failure::busy`].
+pub(crate) const BUSY: &str = "connections busy";
+
 impl Failure {
     /// No connection was free for the request.
     pub fn busy() -> Self {
-        Self::NotSent("connections busy".into())
+        Self::NotSent(BUSY.into())
     }
 }
 

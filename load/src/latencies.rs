@@ -27,7 +27,7 @@ impl Default for Latencies {
     }
 }
 
-/// Two days: above the longest time-out, which a latency exceeds by some milliseconds at most.
+/// Two days: above the longest timeout, which a latency exceeds by some milliseconds at most.
 const LONGEST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 impl Latencies {

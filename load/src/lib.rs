@@ -1,8 +1,8 @@
 //! Sends requests at a fixed rate and counts what became of them, for the subcommand `load` and for the page.
 //!
 //! It is an open loop: request number i is due i / rate seconds after the start, whatever happened
-//! to those before it, and its latency counts from then, as does its time-out. So a stall of the
-//! service isn't hidden by a client that waits for it, and everything has ended one time-out after
+//! to those before it, and its latency counts from then, as does its timeout. So a stall of the
+//! service isn't hidden by a client that waits for it, and everything has ended one timeout after
 //! the last request was due. Nothing is retried. A request that no connection was free for is not sent.
 //! It is counted apart from those that failed, since it says nothing of the service.
 //! Above 2000 a second, the requests that fall into the same half millisecond are due together: otherwise most of

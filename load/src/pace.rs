@@ -88,6 +88,14 @@ impl Pace {
         self.ended.notify_one();
     }
 
+    /// How many requests were due that no connection has taken; known once the load has ended.
+    pub(crate) fn not_taken(&self) -> u64 {
+        match self.all.load(Ordering::Acquire) {
+            u64::MAX => 0,
+            all => all.saturating_sub(self.taken.load(Ordering::Relaxed)),
+        }
+    }
+
     fn after(&self, number: u64) -> Duration {
         let exact = self.exactly_after(number);
         let batch = BATCH.as_nanos() as u64;

@@ -1,7 +1,7 @@
 //! A load while it is being sent.
 
 use std::{
-    io,
+    io, mem,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -11,6 +11,7 @@ use tokio::{task::JoinSet, time::timeout_at};
 
 use crate::{
     alarm::Alarm,
+    answer::Responder,
     connection::{Connection, Reuse},
     failure::Failure,
     pace::Pace,
@@ -103,6 +104,12 @@ impl Running {
         self.shared.pace.end();
     }
 
+    /// Ends it without waiting for what is in flight.
+    pub async fn cut_off(&mut self) {
+        self.senders.shutdown().await;
+        self.shared.tally.add_busy(self.shared.pace.not_taken());
+    }
+
     /// Waits until everything has been sent, and has ended.
     pub async fn over(&mut self) {
         while let Some(ended) = self.senders.join_next().await {
@@ -120,17 +127,35 @@ async fn send_requests(shared: Arc<Shared>, mut connection: Connection) {
         timeout,
     } = &*shared;
     while let Some(due) = next(pace, &mut connection).await {
+        let mut taken = Taken {
+            due,
+            tally,
+            answer: Err("cut off".into()),
+        };
         let deadline = due + *timeout;
         // Half of the time is left to the service. With fewer connections than the rate needs, each
         // request would otherwise be sent when its time is all but over, and none be answered.
-        let answer = if due.elapsed() < *timeout / 2 {
+        taken.answer = if due.elapsed() < *timeout / 2 {
             timeout_at(deadline.into(), connection.request(target))
                 .await
                 .unwrap_or_else(|_| Err("timed out".into()))
         } else {
             Err(Failure::busy())
         };
-        tally.add(due.elapsed(), answer);
+    }
+}
+
+/// A request that a connection has taken. It is counted once this is dropped, so also if its task is aborted.
+struct Taken<'a> {
+    due: Instant,
+    tally: &'a Tally,
+    answer: Result<Responder, Failure>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let answer = mem::replace(&mut self.answer, Ok(Responder::default()));
+        self.tally.add(self.due.elapsed(), answer);
     }
 }
 

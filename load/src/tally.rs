@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     answer::Responder,
-    failure::{Failure, FailureName},
+    failure::{BUSY, Failure, FailureName},
     latencies::Latencies,
 };
 
@@ -52,6 +52,13 @@ impl Tally {
             Err(Failure::NotSent(name)) => return add(&mut second.not_sent, name, 1),
         }
         second.latencies.add(latency);
+    }
+
+    /// Counts so many requests for which no connection was free.
+    pub(crate) fn add_busy(&self, count: u64) {
+        if count > 0 {
+            add(&mut self.counts().second.not_sent, BUSY.into(), count);
+        }
     }
 
     /// What was counted since the last call.

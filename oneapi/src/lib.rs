@@ -18,8 +18,21 @@ pub mod burn;
 pub mod cli;
 mod metrics;
 
+/// What `fuzz/` tests beside what is public. cargo fuzz alone sets this.
 #[cfg(fuzzing)]
-pub use self::api::fuzz;
+#[allow(missing_docs)]
+pub mod fuzz {
+    pub use crate::api::fuzz::*;
+
+    pub fn minutes(text: &str) -> Result<f64, String> {
+        crate::minutes(text)
+    }
+
+    /// In percent.
+    pub fn headroom(text: &str) -> Result<f64, String> {
+        crate::headroom(text).map(|headroom| headroom.percent)
+    }
+}
 
 use axum::routing::{get, post};
 use chassis::{

@@ -41,7 +41,7 @@ export const texts = {
   replayAt: ["{at} s of {all} s", "第 {at} 秒，共 {all} 秒"],
   late: ["answered after SIGTERM", "SIGTERM 之后的响应"],
   verdicts: ["Changes", "变更"],
-  noVerdict: ["No change is over yet.", "尚无变更结束。"],
+  noVerdict: ["No change has ended yet.", "尚无已结束的变更。"],
   try: ["Try it", "动手试试"],
   pods: ["Pods", "Pod"],
   noPods: ["No Pod has been found yet at {names}.", "尚未在 {names} 找到 Pod。"],
@@ -115,6 +115,6 @@ export const texts = {
   "o unreachable": ["unreachable", "不可达"],
   "o not sent": ["not sent", "未发送"],
   "o malformed": ["malformed", "格式错误"],
-  "o status": ["status {n}", "状态码 {n}"],
+  "o status": ["status {n}", "状态码为 {n}"],
   lanesLabel: ["Requests of the last {s} seconds: {ok} answered, {failed} failed", "最近 {s} 秒的请求：{ok} 个已响应，{failed} 个失败"],
 };

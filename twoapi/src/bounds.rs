@@ -5,7 +5,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use axum::http::{HeaderValue, uri::Authority};
-use chassis::config::{positive_duration, whole_number};
+use chassis::config::{is_host_and_port, positive_duration, whole_number};
 
 /// How long a single request may take: a day, far more than the longest burn by default.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -18,7 +18,7 @@ const RATES: RangeInclusive<f64> = 0.001..=1_000_000.0;
 const CONNECTIONS: RangeInclusive<u16> = 1..=4096;
 
 /// Ten thousand cores: more than the pods of any one Service have.
-const MILLICORES: RangeInclusive<u32> = 1..=10_000_000;
+pub(crate) const MILLICORES: RangeInclusive<u32> = 1..=10_000_000;
 
 /// How long to wait for an answer.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
@@ -46,8 +46,7 @@ pub(crate) fn connections(text: &str) -> Result<u16, String> {
 pub(crate) fn host_header(text: &str) -> Result<HeaderValue, String> {
     let authority = text.parse::<Authority>().ok();
     authority
-        .filter(|it| !it.host().is_empty() && !text.contains('@'))
-        .filter(|it| (it.host().len() < text.len()) == it.port_u16().is_some())
+        .filter(is_host_and_port)
         .and_then(|it| HeaderValue::from_str(it.as_str()).ok())
         .ok_or_else(|| "it is a name, such as shop.example.com, perhaps with a :port".to_owned())
 }
@@ -90,6 +89,9 @@ mod tests {
             "a:x",
             "a:99999",
             "u@a",
+            "a[]b",
+            "[a]:80",
+            "a,b",
             "a/b",
             "a b",
             "http://a",

@@ -66,9 +66,20 @@ pub fn routes(chassis: &Chassis, settings: &Settings) -> Routes {
 #[cfg(fuzzing)]
 #[allow(missing_docs)]
 pub mod fuzz {
+    use std::time::Duration;
+
     use axum::http::HeaderValue;
+    use reqwest::Url;
 
     pub use crate::page::fuzz::*;
+
+    pub fn http_url(text: &str) -> Result<Url, String> {
+        crate::http_url(text)
+    }
+
+    pub fn timeout(text: &str) -> Result<Duration, String> {
+        crate::bounds::timeout(text)
+    }
 
     pub fn host_header(text: &str) -> Result<HeaderValue, String> {
         crate::bounds::host_header(text)

@@ -15,10 +15,14 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\
 /// The longest payload of a frame unless both agree on another.
 const MAX_PAYLOAD: usize = 16 << 10;
 
+/// What the kubelet reads of a body, in bytes, over HTTP/1 too.
+pub(super) const MOST_OF_A_BODY: u64 = 10 << 10;
+
 /// The stream of the one request.
 const STREAM: u32 = 1;
 
 mod kind {
+    pub(super) const DATA: u8 = 0;
     pub(super) const HEADERS: u8 = 1;
     pub(super) const RST_STREAM: u8 = 3;
     pub(super) const SETTINGS: u8 = 4;
@@ -31,7 +35,7 @@ mod kind {
 mod flag {
     /// Of settings and pings.
     pub(super) const ACK: u8 = 1;
-    /// Of headers: there is no body, and these are all.
+    /// Of headers and data: nothing comes after them.
     pub(super) const END_STREAM: u8 = 1;
     pub(super) const END_HEADERS: u8 = 4;
     pub(super) const PADDED: u8 = 8;
@@ -56,7 +60,7 @@ const REASONS: [&str; 14] = [
     "HTTP_1_1_REQUIRED",
 ];
 
-/// The status of the answer.
+/// The status of a whole answer.
 pub(super) async fn ask(
     url: &Uri,
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
@@ -70,6 +74,9 @@ pub(super) async fn ask(
     stream.write_all(&[PREFACE, &request].concat()).await?;
     let mut has_settings = false;
     let mut headers = Vec::new();
+    let mut final_status = None;
+    let mut is_end = false;
+    let mut body = 0;
     loop {
         let answer = read(&mut stream).await?;
         has_settings |= answer.kind == kind::SETTINGS;
@@ -81,15 +88,19 @@ pub(super) async fn ask(
             (kind::HEADERS | kind::CONTINUATION, STREAM) => {
                 if answer.kind == kind::HEADERS {
                     headers.clear();
+                    is_end = answer.flags & flag::END_STREAM != 0;
                 }
                 headers.extend_from_slice(answer.headers().ok_or_else(nonsense)?);
                 headers.truncate(MAX_PAYLOAD); // the status comes first
-                if answer.flags & flag::END_HEADERS != 0 {
+                // Those after the body are trailers.
+                if answer.flags & flag::END_HEADERS != 0 && final_status.is_none() {
                     let status = status(&headers).ok_or_else(nonsense)?;
-                    if !status.is_informational() {
-                        return Ok(status);
-                    }
+                    final_status = Some(status).filter(|status| !status.is_informational());
                 }
+            }
+            (kind::DATA, STREAM) => {
+                body += payload.len() as u64;
+                is_end = answer.flags & flag::END_STREAM != 0;
             }
             (kind::RST_STREAM, STREAM) => return Err(refused(payload)),
             (kind::GOAWAY, _) => {
@@ -107,6 +118,11 @@ pub(super) async fn ask(
                 let _ = stream.write_all(&ack).await;
             }
             _ => {}
+        }
+        if let Some(status) = final_status
+            && (is_end || body >= MOST_OF_A_BODY || !status.is_success())
+        {
+            return Ok(status);
         }
     }
 }

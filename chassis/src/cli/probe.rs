@@ -1,12 +1,15 @@
 //! The subcommand `probe URL`: one GET, for an exec probe in an image that has no shell and no
-//! curl. Exit 0 on 2xx, else 1 and a sentence on stderr. `--http2` asks over HTTP/2 in clear text, as a probe
-//! with `protocol: HTTP2` does.
+//! curl. Exit 0 on 2xx, else 1 and a sentence on stderr. As to the kubelet, an answer that breaks off
+//! is none. `--http2` asks over HTTP/2 in clear text, as a probe with `protocol: HTTP2` does.
 
 use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use hyper::{StatusCode, Uri};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, Take},
+    io::{
+        AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt,
+        BufReader, Take, copy, sink,
+    },
     net::{TcpStream, lookup_host},
     time::{Instant, timeout_at},
 };
@@ -17,7 +20,7 @@ use crate::{
     text::shown,
 };
 
-/// Ask a URL once: exit 0 on 2xx, else 1 (for an exec probe in an image without a shell)
+/// Ask a URL once: exit 0 on a whole answer of 2xx, else 1 (for an exec probe in an image without a shell)
 #[derive(Clone, Debug, clap::Args)]
 pub struct Probe {
     /// What to ask, such as `http://localhost:5000/livez`
@@ -45,6 +48,10 @@ impl Probe {
         let deadline = Instant::now() + *limit;
         let why = match timeout_at(deadline, addresses(url)).await {
             Ok(Ok(addresses)) => match timeout_at(deadline, ask(url, *http2, &addresses)).await {
+                // The timer goes in steps of a millisecond.
+                Ok(Ok(_)) if Instant::now() > deadline => {
+                    format!("did not answer within {limit:?}")
+                }
                 Ok(Ok(status)) if status.is_success() => return ExitCode::SUCCESS,
                 Ok(Ok(status)) => format!("answered {status}"),
                 Ok(Err(error)) => format!("did not answer: {error}"),
@@ -68,7 +75,7 @@ async fn addresses(url: &Uri) -> io::Result<Vec<SocketAddr>> {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// All that counts here is the status.
+/// The status of a whole answer.
 async fn ask(
     url: &Uri,
     over_http2: bool,
@@ -96,21 +103,113 @@ pub(super) async fn ask_http1(
     stream.write_all(request.as_bytes()).await?;
     let mut answer = BufReader::new(stream.take(LONGEST_ANSWER));
     loop {
-        let status = status(&line(&mut answer).await?).ok_or("what came is not HTTP")?;
+        let status = status(&line(&mut answer).await?).ok_or(NOT_HTTP)?;
+        let mut body = Body::UntilClosed;
         // One that breaks off within its headers is none, to the kubelet either.
-        while !line(&mut answer).await?.is_empty() {}
-        // Interim answers, such as 103, come before the final one.
-        if !status.is_informational() {
-            return Ok(status);
+        loop {
+            let header = line(&mut answer).await?;
+            if header.is_empty() {
+                break;
+            }
+            body = body.after(&header).ok_or(NOT_HTTP)?;
         }
+        // Interim answers, such as 103, come before the final one.
+        if status.is_informational() {
+            continue;
+        }
+        if status.is_success() && status != StatusCode::NO_CONTENT {
+            answer.get_mut().set_limit(LONGEST_ANSWER);
+            body.read(&mut answer).await?;
+        }
+        return Ok(status);
     }
 }
 
+/// How the end of a body is known. <https://www.rfc-editor.org/rfc/rfc9112#section-6.3>
+#[derive(Clone, Copy)]
+enum Body {
+    UntilClosed,
+    Long(u64),
+    Chunks,
+}
+
+impl Body {
+    /// What is known after one more header.
+    fn after(self, header: &[u8]) -> Option<Self> {
+        let colon = header.iter().position(|byte| *byte == b':');
+        let (name, value) = header.split_at(colon.unwrap_or(header.len()));
+        let value = || Some(str::from_utf8(value).ok()?.get(1..)?.trim());
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            let last = value()?.rsplit(',').next()?.trim();
+            let is_chunked = last.eq_ignore_ascii_case("chunked");
+            return Some(if is_chunked {
+                Self::Chunks
+            } else {
+                Self::UntilClosed
+            });
+        }
+        match self {
+            Self::UntilClosed | Self::Long(_) if name.eq_ignore_ascii_case(b"content-length") => {
+                number(value()?, 10).map(Self::Long)
+            }
+            _ => Some(self),
+        }
+    }
+
+    /// Reads as much of it as the kubelet does, to which one that breaks off before is no answer.
+    async fn read(
+        self,
+        answer: &mut BufReader<Take<impl AsyncRead + Unpin>>,
+    ) -> Result<(), BoxError> {
+        let mut left = http2::MOST_OF_A_BODY;
+        match self {
+            Self::UntilClosed => {
+                copy(&mut answer.take(left), &mut sink()).await?;
+            }
+            Self::Long(length) => skip(answer, length.min(left)).await?,
+            Self::Chunks => loop {
+                let size = line(answer).await?;
+                let size = str::from_utf8(&size)?.split(';').next();
+                let size = size.and_then(|size| number(size.trim(), 16));
+                let size = size.ok_or(NOT_HTTP)?;
+                skip(answer, size.min(left)).await?;
+                left = left.saturating_sub(size);
+                if left == 0 {
+                    break;
+                }
+                // An empty line ends a chunk, and the trailers after the last one.
+                while !line(answer).await?.is_empty() {
+                    if size > 0 {
+                        return Err(NOT_HTTP.into());
+                    }
+                }
+                if size == 0 {
+                    break;
+                }
+            },
+        }
+        Ok(())
+    }
+}
+
+async fn skip(answer: &mut (impl AsyncBufRead + Unpin), bytes: u64) -> io::Result<()> {
+    match copy(&mut answer.take(bytes), &mut sink()).await? {
+        skipped if skipped < bytes => Err(io::Error::other(CLOSED)),
+        _ => Ok(()),
+    }
+}
+
+fn number(digits: &str, radix: u32) -> Option<u64> {
+    let number = u64::from_str_radix(digits, radix).ok();
+    number.filter(|_| !digits.starts_with('+'))
+}
+
+const NOT_HTTP: &str = "what came is not HTTP";
 const CLOSED: &str = "the connection was closed";
 const TOO_LONG: &str = "its headers don't end within 64 KiB";
 
 /// A whole line of the answer, without its end.
-async fn line(answer: &mut BufReader<Take<impl AsyncRead + Unpin>>) -> io::Result<Vec<u8>> {
+async fn line<S: AsyncRead + Unpin>(answer: &mut BufReader<Take<S>>) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     answer.read_until(b'\n', &mut line).await?;
     if line.pop() != Some(b'\n') {
@@ -121,7 +220,8 @@ async fn line(answer: &mut BufReader<Take<impl AsyncRead + Unpin>>) -> io::Resul
     Ok(line)
 }
 
-/// As much of an answer as is read, in bytes: more than headers take, those of interim answers too.
+/// As much of an answer's headers as is read, in bytes, and then of its body: more than headers take, those of
+/// interim answers too, and than that much of a body takes in chunks.
 const LONGEST_ANSWER: u64 = 64 << 10;
 
 fn status(line: &[u8]) -> Option<StatusCode> {

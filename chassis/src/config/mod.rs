@@ -21,8 +21,8 @@ pub use self::{
     build::Build,
     stdio::{complain, print},
     value::{
-        Reader, duration, host_and_port, http_url, ip_address, listen_address, localhost,
-        positive_duration, whole_number,
+        Reader, duration, host_and_port, http_url, ip_address, is_host_and_port, listen_address,
+        localhost, positive_duration, whole_number,
     },
 };
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::{Arg, Command, Error, builder::TypedValueParser};
-use hyper::Uri;
+use hyper::{Uri, http::uri::Authority};
 
 /// A year: longer than anything here takes, and short enough to be added to any clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -119,7 +119,9 @@ pub fn localhost(port: u16) -> [SocketAddr; 2] {
 /// # Errors
 /// A sentence that says what is allowed.
 pub fn http_url(text: &str) -> Result<Uri, String> {
-    let is_one = |url: &Uri| url.scheme_str() == Some("http") && is_host_and_port(url);
+    let is_one = |url: &Uri| {
+        url.scheme_str() == Some("http") && url.authority().is_some_and(is_host_and_port)
+    };
     let url = text.parse::<Uri>().ok().filter(is_one);
     // Of `http://host?query` the path is `/`, which is shown but isn't in what is sent.
     url.and_then(|url| url.to_string().parse().ok())
@@ -134,13 +136,25 @@ pub fn host_and_port(url: &Uri, default_port: u16) -> (&str, u16) {
     (host, authority.port_u16().unwrap_or(default_port))
 }
 
-/// The port may be missing, but one that is too large isn't taken for a missing one.
-fn is_host_and_port(url: &Uri) -> bool {
-    url.authority().is_some_and(|authority| {
-        let (all, host) = (authority.as_str(), authority.host());
-        let with_port = all != host;
-        !host.is_empty() && !all.contains('@') && with_port == authority.port_u16().is_some()
-    })
+/// Whether it is a host, and perhaps a port, without a user. A port that is too large isn't taken for a missing one,
+/// brackets are round an IPv6 address alone, and a comma stands between two hosts.
+pub fn is_host_and_port(authority: &Authority) -> bool {
+    let host = authority.host();
+    let port = authority.as_str().strip_prefix(host);
+    let is_port = port.is_some_and(|port| {
+        let number = port.strip_prefix(':').unwrap_or_default();
+        let is_number =
+            number.parse::<u16>().is_ok() && number.bytes().all(|byte| byte.is_ascii_digit());
+        port.is_empty() || is_number
+    });
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let is_host = match bare {
+        Some(ip) => ip.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && !host.contains(['[', ']', ',']),
+    };
+    is_host && is_port
 }
 
 #[cfg(test)]
@@ -221,6 +235,12 @@ mod tests {
             "http://:80/",
             "http://user:secret@x/",
             "http://user@x:80/",
+            "http://x[]y/",
+            "http://[x]:80/",
+            "http://[::1]x:80/",
+            "http://x:5[::1]:80/",
+            "http://x:+80/",
+            "http://x,y/",
             "/x",
             // The longest that the crate http takes, without the slash.
             &format!("http://x?{:065525}", 0),

@@ -75,7 +75,7 @@ struct Used {
     throttling: Option<Throttling>,
 }
 
-/// A probe that takes longer has failed: the kubelet's own time-out, unless a manifest has another.
+/// A probe that takes longer has failed: the kubelet's own timeout, unless a manifest has another.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Readiness {

@@ -33,7 +33,7 @@ pub struct Settings {
     pub max_fault_files: Option<u32>,
 
     /// The longest time that a fault switch may hold an answer or a signal back: `hang`, `delay` and `jitter` together, `slow`, `after`
-    // 10 min: longer than any probe's time-out and any grace period of a lesson.
+    // 10 min: longer than any probe's timeout and any grace period of a lesson.
     #[arg(long, env, default_value = "10m", allow_hyphen_values = true, value_parser = Reader(duration))]
     pub max_fault_delay: Duration,
 }

@@ -8,6 +8,7 @@ use axum::{
     body::Bytes,
     http::{Method, Request, Response, Uri},
 };
+use tokio::task::yield_now;
 use tower::Service;
 use tracing::Instrument;
 
@@ -151,6 +152,11 @@ impl App {
             let handled = pin!(
                 async {
                     inner.admit(&begun)?;
+                    if begun.kind == Kind::Operations {
+                        // An answer takes a millisecond to make at most, and a connection may have many requests
+                        // waiting: other connections, whose requests may be probes, go first.
+                        yield_now().await;
+                    }
                     Ok(inner.handle(request).await)
                 }
                 .instrument(log)

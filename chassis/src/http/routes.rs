@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
     http::{Method, StatusCode, Uri, header},
     routing::{MethodRouter, get},
@@ -184,8 +184,12 @@ impl Routes {
     }
 }
 
-async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
+/// What can't be asked. The router tells which methods are allowed only in the header of the answer.
+#[derive(Clone)]
+pub(in crate::http) struct NotAllowed(pub(in crate::http) String);
+
+async fn method_not_allowed(method: Method, uri: Uri) -> (StatusCode, Extension<NotAllowed>) {
     let (path, method) = (shown(uri.path()), shown(method.as_str()));
-    let sentence = format!("{path} can't be asked with {method}");
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, sentence)
+    let what = NotAllowed(format!("{path} can't be asked with {method}"));
+    (StatusCode::METHOD_NOT_ALLOWED, Extension(what))
 }

@@ -1,5 +1,5 @@
 //! One connection, from its first byte to its end: HTTP/1.1 or HTTP/2 in clear text, whichever the
-//! client speaks, the time-outs, and an end in good order while the service stops. What hyper does
+//! client speaks, the timeouts, and an end in good order while the service stops. What hyper does
 //! is left to hyper.
 //!
 //! A connection is cut only when nothing is lost by it: a request that has begun to come in may
@@ -85,7 +85,7 @@ pub(super) async fn serve<S, B>(
     };
     let driver = Driver::new(version, &client, &shared, is_surplus);
     let io = TokioIo::new(socket);
-    // hyper gets no timer: time-outs are kept here, for a connection and not for each request.
+    // hyper gets no timer: timeouts are kept here, for a connection and not for each request.
     let ended = match version {
         Version::Http1 => {
             let connection = http1::Builder::new()

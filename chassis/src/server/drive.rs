@@ -1,4 +1,4 @@
-//! Lets hyper do its work on a connection, and beside it keeps the time-outs and listens for the stop.
+//! Lets hyper do its work on a connection, and beside it keeps the timeouts and listens for the stop.
 //!
 //! It is polled for each request, so whatever takes a lock is polled only when it may have news: the
 //! phase during a stop, the timer when it has elapsed, the client's leaving while a request is being
@@ -41,7 +41,7 @@ const MAX_SURPLUS_LIFE: Duration = Duration::from_secs(10);
 // 50 ms: a round trip within a region, and the client's own time.
 const ANSWER_IS_READ: Duration = Duration::from_millis(50);
 
-/// How often the time-outs of a connection are looked at, at most: the wake-ups cost CPU time.
+/// How often the timeouts of a connection are looked at, at most: the wake-ups cost CPU time.
 const MIN_LOOK: Duration = Duration::from_millis(100);
 
 /// How a connection came to its end.
@@ -78,7 +78,7 @@ where
     }
 }
 
-/// What keeps the time-outs of one connection.
+/// What keeps the timeouts of one connection.
 pub(super) struct Driver<'a> {
     version: Version,
     client: &'a Client,
@@ -257,7 +257,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Looks at the time-outs.
+    /// Looks at the timeouts.
     fn look(&mut self, now: Instant) -> Due {
         let progress = self.progress;
         let Timeouts {

@@ -1,6 +1,6 @@
 //! The server: a listener, an accept loop, and a task for each connection. It is handed a hyper
 //! service and a [`Life`], and knows nothing else of what it serves. It has what hyper leaves to its
-//! user: time-outs, a bound on what a client may hold, and an end in good order.
+//! user: timeouts, a bound on what a client may hold, and an end in good order.
 
 mod accept_loop;
 mod census;

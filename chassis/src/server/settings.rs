@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     config::{CheckConflicts, Reader, positive_duration, whole_number},
-    system::{container, descriptors},
+    system::{container::Container, descriptors},
 };
 
 /// How many connections there may be, and for how long.
@@ -41,7 +41,7 @@ impl Settings {
     /// How many connections have a place: what the setting says, else as many as take half of the memory
     /// limit and leave some file descriptors.
     pub fn max_connections(&self) -> usize {
-        let found = || most(container::limits().memory_bytes, descriptors::limit());
+        let found = || most(Container::found().memory_bytes(), descriptors::limit());
         let connections = self.max_connections.map_or_else(found, u64::from);
         usize::try_from(connections).unwrap_or(usize::MAX)
     }

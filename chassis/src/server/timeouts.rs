@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The time-outs of a connection.
+/// The timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// From a request's first byte to the end of the headers.
@@ -23,7 +23,7 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// The time-outs of a surplus connection. A client with a probe to ask for does so at once.
+    /// The timeouts of a surplus connection. A client with a probe to ask for does so at once.
     pub(super) fn of_surplus(self) -> Self {
         const SURPLUS: Duration = Duration::from_secs(1);
         Self {

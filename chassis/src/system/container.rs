@@ -136,8 +136,13 @@ impl Container {
         Limits {
             cpu_millicores: self.cpu_millicores(),
             cpus: self.cpus(),
-            memory_bytes: tightest(&self.memory, memory),
+            memory_bytes: self.memory_bytes(),
         }
+    }
+
+    /// The tightest memory limit. `None` if nothing is limited.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        tightest(&self.memory, memory)
     }
 
     /// The [millicores](Limits::cpu_millicores) of the tightest CPU limit.

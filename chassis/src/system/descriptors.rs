@@ -28,6 +28,19 @@ pub fn limit() -> u64 {
 
 /// How many are open now. `None` if that can't be seen.
 pub fn open() -> Option<u64> {
+    // Linux 6.2 and newer say it, so that a question costs the same with thousands of connections.
+    #[cfg(target_os = "linux")]
+    if let Some(open) = rustix::fs::stat("/proc/self/fd")
+        .ok()
+        .and_then(|folder| u64::try_from(folder.st_size).ok())
+        .filter(|&open| open > 0)
+    {
+        return Some(open);
+    }
+    listed()
+}
+
+fn listed() -> Option<u64> {
     let listed = std::fs::read_dir("/dev/fd").ok()?.count();
     // One of them is the listing's own.
     u64::try_from(listed).ok()?.checked_sub(1)
@@ -58,6 +71,7 @@ mod tests {
             .map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap())
             .collect();
         assert_eq!(open().unwrap(), before + 100);
+        assert_eq!(listed().unwrap(), before + 100);
         drop(held);
         assert_eq!(open().unwrap(), before);
     }

@@ -9,3 +9,11 @@ pub(crate) mod process;
 mod seconds;
 
 pub use seconds::seconds;
+
+#[cfg(fuzzing)]
+#[allow(missing_docs)]
+pub(crate) mod fuzz {
+    pub fn memory(statm: &str, page: u64) -> (u64, u64) {
+        super::process::memory_of(statm, page)
+    }
+}

@@ -36,6 +36,11 @@ pub(crate) fn usage() -> Usage {
 fn memory() -> (u64, u64) {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let page = u64::try_from(rustix::param::page_size()).unwrap_or_default();
+    memory_of(&statm, page)
+}
+
+#[cfg(any(target_os = "linux", fuzzing))]
+pub(super) fn memory_of(statm: &str, page: u64) -> (u64, u64) {
     let pages = statm
         .split(' ')
         .map_while(|pages| pages.parse::<u64>().ok());

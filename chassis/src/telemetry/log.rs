@@ -17,6 +17,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use super::output::Output;
 use crate::config::Reader;
 
 /// How and what to log.
@@ -34,11 +35,14 @@ pub struct Settings {
 
 /// A word alone is a level, and never a target, so that a misspelt level doesn't turn the log off.
 /// What else EnvFilter knows, such as `[span]`, is refused for the same reason.
-fn targets(text: &str) -> Result<Targets, String> {
+pub(super) fn targets(text: &str) -> Result<Targets, String> {
     let understood = text
         .split(',')
         .all(|directive| match directive.split_once('=') {
-            Some((target, _)) => !target.contains('['),
+            // Both have a meaning when they are empty: all targets, and the level `error`.
+            Some((target, level)) => {
+                !target.trim().is_empty() && !level.is_empty() && !target.contains('[')
+            }
             None => !directive.is_empty() && directive.parse::<LevelFilter>().is_ok(),
         });
     let targets = understood.then(|| text.parse().ok()).flatten();
@@ -76,7 +80,8 @@ pub fn start(service: &'static str, settings: &Settings) {
     let format = settings
         .log_format
         .unwrap_or(if terminal { Format::Text } else { Format::Json });
-    let lines = tracing_subscriber::fmt::layer();
+    static OUTPUT: Output = Output::new();
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| &OUTPUT);
     let lines = match format {
         Format::Json => {
             let format = format::format()

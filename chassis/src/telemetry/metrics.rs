@@ -124,8 +124,15 @@ impl Metrics {
         let created = format!("{:.3}", started.unwrap_or_default().as_secs_f64());
         let encoded = self.encoded();
         let mut text = String::with_capacity(encoded.len() * 5 / 4);
-        let (mut family, mut counted) = ("", None);
+        let (mut family, mut counted, mut since) = ("", None, String::new());
         for line in encoded.lines() {
+            // What comes between a series' buckets, Prometheus takes for the end of its histogram where
+            // it makes a native one of it.
+            let more = line.strip_prefix(family);
+            if !more.is_some_and(|more| more.starts_with("_bucket")) {
+                text.push_str(&since);
+                since.clear();
+            }
             text.extend([line, "\n"]);
             if let Some((name, kind)) = line
                 .strip_prefix("# TYPE ")
@@ -146,7 +153,7 @@ impl Metrics {
                 && let Some(sample) = sample.strip_prefix(counted)
                 && let Some((labels, _)) = sample.rsplit_once(' ')
             {
-                text.extend([family, "_created", labels, " ", &created, "\n"]);
+                since.extend([family, "_created", labels, " ", &created, "\n"]);
             }
         }
         text
@@ -428,6 +435,12 @@ mod tests {
             of_kind("_total") + of_kind("_count{"),
             "one for each, and none of a gauge:\n{text}"
         );
+        let names = text.lines().filter_map(|line| line.split_once('{'));
+        let names: Vec<_> = names.map(|(name, _)| name).collect();
+        for pair in names.windows(2) {
+            let parted = pair[0].ends_with("_created") && pair[1].ends_with("_bucket");
+            assert!(!parted, "a series' buckets stand together:\n{text}");
+        }
         let prometheus = metrics.prometheus_text();
         for part in ["# UNIT", "_created"] {
             assert!(!prometheus.contains(part), "the older format has no {part}");

@@ -15,7 +15,7 @@ use prometheus_client::{
 use super::encode::{counter, gauge};
 use crate::{
     config::Build,
-    system::{container, process},
+    system::{container::Container, process},
 };
 
 /// Asks for what the process uses when somebody scrapes.
@@ -64,7 +64,7 @@ impl Collector for ProcessCollector {
             signed(usage.max_open_files),
         )?;
         // Not all have a limit, and a sandbox may not show it.
-        if let Some(limit) = container::limits().memory_bytes {
+        if let Some(limit) = Container::found().memory_bytes() {
             gauge(
                 &mut encoder,
                 "memory_limit_bytes",
@@ -72,7 +72,7 @@ impl Collector for ProcessCollector {
                 signed(limit),
             )?;
         }
-        if let Some(throttling) = container::throttling() {
+        if let Some(throttling) = Container::found().throttling() {
             counter(
                 &mut encoder,
                 "cpu_periods",

@@ -1,8 +1,11 @@
 //! The stack of layers round every route, over a real server.
 
 use std::{
+    future::poll_fn,
     net::SocketAddr,
+    pin::pin,
     sync::Arc,
+    task::Poll,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -189,6 +192,18 @@ async fn a_request_is_in_flight_until_the_last_byte_of_its_answer() {
         .has_line(r#"http_requests_total{method="GET",route="/parts",status="200"} 1"#)
         .await;
     server.has_line("http_requests_in_flight 0").await;
+}
+
+#[tokio::test]
+async fn what_takes_long_to_make_lets_other_connections_go_first() {
+    let server = start().await;
+    let app = server.chassis.app(Routes::new());
+    for (path, waits) in [("/info", true), ("/metrics", true), ("/livez", false)] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let mut answer = pin!(app.answer(request));
+        let first = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
+        assert_eq!(first.is_pending(), waits, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod faults;
 mod grpc;
 mod http;
 mod layout;
+mod malformed;
 mod mirror;
 mod server;
 mod stop;

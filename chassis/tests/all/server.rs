@@ -1,5 +1,5 @@
-//! What the server leaves to nobody else: time-outs, clients that leave or half-close, and the end
-//! of a connection. The time-outs are short here, so that the tests are.
+//! What the server leaves to nobody else: timeouts, clients that leave or half-close, and the end
+//! of a connection. The timeouts are short here, so that the tests are.
 
 use std::{
     convert::Infallible,
@@ -45,11 +45,11 @@ const LONG: Duration = Duration::from_secs(20);
 /// More than the sockets' buffers hold, so that it can't be written in one go.
 const BIG: usize = 16 << 20;
 
-/// Longer than anything that has a time-out may take.
+/// Longer than anything that has a timeout may take.
 const SLOW: Duration = Duration::from_millis(1500);
 
 /// A server that answers `/fast` at once, `/big` with much, `/late` after 50 ms, `/slow` after longer than
-/// any time-out, and `/never` never.
+/// any timeout, and `/never` never.
 struct Fixture {
     address: SocketAddr,
     signal: UnboundedSender<Signal>,

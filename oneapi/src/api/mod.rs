@@ -20,10 +20,9 @@ mod unattended;
 
 pub(crate) use self::{query::RequestLimits, state::Oneapi, unattended::UnattendedBurns};
 
-/// What `fuzz/` tests beside what is public. cargo fuzz alone sets this.
 #[cfg(fuzzing)]
 #[allow(missing_docs)]
-pub mod fuzz {
+pub(crate) mod fuzz {
     use chassis::http::Refusal;
 
     use super::query::{self, RequestLimits};

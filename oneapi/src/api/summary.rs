@@ -20,9 +20,9 @@ use crate::burn::{BurnRequest, Burns, Clock, RunningBurn};
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct BurnSummary {
     asked_millicores: u32,
-    /// The least that was granted. It is less than was asked if the burns together are kept below the
-    /// container's limit.
-    granted_millicores: u32,
+    /// The least that was granted, or of a burn that is shown while it runs, what is granted now. It is less
+    /// than was asked if the burns together are kept below the container's limit.
+    pub(super) granted_millicores: u32,
     /// The clock by which its CPU time is measured: `cpu`, or `wall` if the clock of CPU time is too
     /// coarse. `None` before the first burn has found out.
     clock: Option<&'static str>,

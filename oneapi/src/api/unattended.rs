@@ -40,9 +40,12 @@ impl ShownBurn {
 
     pub(super) fn running(burns: &Burns, burn: &RunningBurn) -> Self {
         // One that was ended is gone at once for every list, though its threads take a moment.
-        let ended = burn.is_cancelled();
-        let state = if ended { End::Ended.name() } else { "running" };
-        Self::new(burns, burn, state)
+        if burn.is_cancelled() {
+            return Self::new(burns, burn, End::Ended.name());
+        }
+        let mut shown = Self::new(burns, burn, "running");
+        shown.summary.granted_millicores = burn.granted(); // as in the list
+        shown
     }
 }
 
@@ -96,5 +99,40 @@ impl UnattendedBurns {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         chassis::base::lock(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::burn::{BurnRequest, tests::FakeContainer};
+
+    #[test]
+    fn a_burn_that_runs_says_what_is_granted_now_and_one_that_has_ended_the_least() {
+        let container = FakeContainer::new("shown", 2, "50000 100000\n");
+        let burns = container.burns(2);
+        let start = |millicores, force| {
+            let request = BurnRequest {
+                millicores,
+                duration: Duration::from_secs(60),
+                force,
+                caller: None,
+            };
+            burns.start(request).unwrap()
+        };
+        let own = start(400, false);
+        let other = start(400, true);
+        let granted = || {
+            ShownBurn::running(&burns, &own.burn)
+                .summary
+                .granted_millicores
+        };
+        assert_eq!(granted(), 75, "beside the other");
+        drop(other);
+        assert_eq!((granted(), own.burn.granted()), (400, 400), "alone again");
+        own.cancel();
+        assert_eq!(granted(), 75, "the least, as its own answer says");
     }
 }

@@ -23,7 +23,7 @@ mod request;
 mod running;
 mod share_out;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod thread;
 
 pub use self::{

@@ -37,10 +37,10 @@ fn until(what: &str, mut happens: impl FnMut() -> bool) {
 }
 
 /// A made-up container of so many CPUs, whose CPU limit can be changed.
-struct FakeContainer(PathBuf);
+pub(crate) struct FakeContainer(PathBuf);
 
 impl FakeContainer {
-    fn new(name: &str, cpus: u32, cpu_max: &str) -> Self {
+    pub(crate) fn new(name: &str, cpus: u32, cpu_max: &str) -> Self {
         let root = std::env::temp_dir().join(format!("oneapi-{}-{name}", std::process::id()));
         fs::create_dir_all(root.join("proc/self")).unwrap();
         fs::create_dir_all(root.join("sys/fs/cgroup")).unwrap();
@@ -70,7 +70,7 @@ impl FakeContainer {
         fs::write(self.0.join(file), text).unwrap();
     }
 
-    fn burns(&self, max_burns: usize) -> Burns {
+    pub(crate) fn burns(&self, max_burns: usize) -> Burns {
         let container = Container::under(&self.0);
         Burns::in_container(max_burns, HEADROOM, container, clock::thread_cpu_time)
     }

@@ -202,7 +202,10 @@ async fn nothing_by_that_name_and_not_by_that_method() {
     assert_eq!(proxied.body, "there is no example.com:80");
     let posted = ask_with(&app, Method::POST, "/test", "*/*").await;
     assert_eq!(posted.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(posted.body, "/test can't be asked with POST");
+    assert_eq!(
+        posted.body,
+        "/test can't be asked with POST; allowed: GET, HEAD, OPTIONS"
+    );
     assert!(
         posted.header("allow").contains("GET"),
         "{:?}",

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -156,6 +157,45 @@ fn a_log_that_can_not_be_written_costs_no_request() {
     assert_eq!(child.wait().unwrap().code(), Some(0), "a clean stop");
 }
 
+/// As when a log driver hangs, or when a terminal is stopped with Ctrl-S.
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_request_and_no_stop() {
+    let mut command = oneapi(&["--drain-delay", "100ms"]);
+    command.env("RUST_LOG", "debug");
+    let mut program = Program::start(command);
+    let address = program.address;
+    let ask = || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let late = Some(Duration::from_secs(20));
+        stream.set_read_timeout(late).unwrap();
+        write!(stream, "GET /test HTTP/1.0\r\n\r\n").unwrap();
+        assert!(text(stream).contains("ip is "));
+    };
+    // Two lines each: more than a pipe holds.
+    (0..500).for_each(|_| ask());
+    let told = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let read = scope.spawn(|| {
+            let line = program.wait_for("left_out");
+            told.store(true, Ordering::Relaxed);
+            line
+        });
+        while !told.load(Ordering::Relaxed) {
+            ask();
+        }
+        let line = read.join().unwrap();
+        assert!(line["left_out"].as_u64() > Some(100), "{line}");
+    });
+    (0..500).for_each(|_| ask());
+    program.signal("TERM");
+    let begun = Instant::now();
+    while program.child.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "no stop");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(program.child.wait().unwrap().code(), Some(0));
+}
+
 /// On as many CPUs as there are; none but the first would have anything to do.
 #[test]
 #[cfg(target_os = "linux")]
@@ -231,7 +271,7 @@ fn a_signal_stops_it_cleanly_and_the_log_tells_each_moment() {
             .collect();
         assert!(moments.is_sorted(), "in the order of time: {moments:?}");
         let closed = moments[3];
-        // Not when the time-out of the stop is over: a busy machine is late.
+        // Not when the timeout of the stop is over: a busy machine is late.
         assert!(
             (200..2000).contains(&closed),
             "the drain delay: {closed} ms"
@@ -398,7 +438,7 @@ fn a_client_that_breaks_off_in_the_preface_of_http2_holds_nobody_up() {
             client.write_all(part.as_bytes()).unwrap();
             std::thread::sleep(gap);
             client.shutdown(Shutdown::Write).unwrap();
-            let in_time = Some(Duration::from_secs(5)); // half the time-out of headers
+            let in_time = Some(Duration::from_secs(5)); // half the timeout of headers
             client.set_read_timeout(in_time).unwrap();
             client.read_to_end(&mut Vec::new()).expect("it is closed");
             let other = program.ask("/livez");
@@ -679,6 +719,11 @@ fn a_wrong_setting_is_told_what_is_allowed() {
         ("RUST_LOG", "wran", log),
         ("RUST_LOG", "oneapi[burn]=debug", log),
         ("RUST_LOG", "info,oneapi=loud", log),
+        ("RUST_LOG", "=", log),
+        ("RUST_LOG", "=info", log),
+        ("RUST_LOG", "info, =warn", log),
+        ("RUST_LOG", "info,oneapi=", log),
+        ("RUST_LOG", ",", log),
     ] {
         let output = ends_with(oneapi(&[]).env(name, value), 2);
         let said = String::from_utf8(output.stderr).unwrap();
@@ -754,6 +799,11 @@ fn probe_is_exit_0_on_2xx_and_else_1_with_a_sentence() {
             .contains("did not answer within 100ms")
     );
     ends_with(&mut oneapi(&["probe", "https://localhost/"]), 2);
+    // Shorter than any timer's step: the answer comes first.
+    let livez = format!("http://{}/livez", program.address);
+    let output = ends_with(&mut oneapi(&["probe", &livez, "--timeout", "1ns"]), 1);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("did not answer within 1ns"), "{stderr}");
 }
 
 /// What a probe says of a server that answers these bytes.
@@ -811,6 +861,75 @@ fn probe_waits_for_the_final_status_and_tells_no_answer_from_nonsense() {
         ),
     ] {
         assert_eq!(probed(answer), (Some(1), said.to_owned()));
+    }
+}
+
+/// As the kubelet has it, which reads 10 KiB of a body.
+#[test]
+fn half_an_answer_is_none_to_a_probe() {
+    let answer = |headers: &str, body: &str| -> &'static [u8] {
+        format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\n{body}")
+            .leak()
+            .as_bytes()
+    };
+    let (long, chunked) = ("x".repeat(10 << 10), "transfer-encoding: chunked");
+    for whole in [
+        answer("content-length: 2", "ok"),
+        answer("content-length: 1000000", &long),
+        answer(
+            chunked,
+            "2;x=y\r\nok\r\nA\r\n0123456789\r\n0\r\nx: y\r\n\r\n",
+        ),
+        answer(chunked, &format!("2\r\nok\r\nFFFFFF\r\n{long}")),
+        answer(chunked, &"1\r\nx\r\n".repeat(10 << 10)),
+        answer("x: y", "ok"),
+        b"HTTP/1.1 204 No Content\r\ncontent-length: 9\r\n\r\n",
+    ] {
+        let said = probed(whole);
+        assert_eq!(said, (Some(0), String::new()), "{:?}", whole.get(..80));
+    }
+    let (closed, other) = ("the connection was closed", "what came is not HTTP");
+    for (half, why) in [
+        (answer("content-length: 20", "ok"), closed),
+        (answer("Content-Length:20", ""), closed),
+        (answer(chunked, ""), closed),
+        (answer(chunked, "2\r\no"), closed),
+        (answer(chunked, "2\r\nok\r\n"), closed),
+        (answer(chunked, "0\r\n"), closed),
+        (answer(chunked, "ok\r\n"), other),
+        (answer(chunked, "1\r\nok\r\n"), other),
+        (answer("content-length: +2", "ok"), other),
+    ] {
+        let said = probed(half);
+        let expected = format!(" did not answer: {why}");
+        assert_eq!(said, (Some(1), expected), "{}", half.escape_ascii());
+    }
+
+    // The same over HTTP/2: settings, headers without the stream's end, and data.
+    let begun = b"\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x04\0\0\0\x01\x88";
+    let two = |last| [&b"\0\0\x02\0"[..], &[last], b"\0\0\0\x01ok"].concat();
+    let trailers = b"\0\0\0\x01\x05\0\0\0\x01";
+    let much = [b"\0\x28\0\0\0\0\0\0\x01", long.as_bytes()].concat();
+    let reset = b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x02";
+    for (rest, why) in [
+        (two(1), None),
+        ([two(0), two(1)].concat(), None),
+        ([&two(0)[..], trailers].concat(), None),
+        (much, None),
+        (vec![], Some(closed)),
+        (two(0), Some(closed)),
+        (
+            [&two(0)[..], reset].concat(),
+            Some("it was refused with INTERNAL_ERROR"),
+        ),
+    ] {
+        let answer = [&begun[..], &rest].concat().leak();
+        let expected = match why {
+            None => (Some(0), String::new()),
+            Some(why) => (Some(1), format!(" did not answer: {why}")),
+        };
+        let shown = answer[..answer.len().min(80)].escape_ascii();
+        assert_eq!(probed_with(&["--http2"], answer), expected, "{shown}");
     }
 }
 

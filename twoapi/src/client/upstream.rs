@@ -1,4 +1,4 @@
-//! The call to oneapi: how many calls there are at once, their time-outs, and the status and the sentence
+//! The call to oneapi: how many calls there are at once, their timeouts, and the status and the sentence
 //! that each kind of failure becomes.
 
 use std::{fmt, io, sync::Arc, time::Duration};

@@ -19,7 +19,7 @@ use self::report::LoadReport;
 use crate::bounds;
 
 /// Request a URL at a fixed rate and count what fails: exit 0 when every request was sent and
-/// answered with success, else 1
+/// answered with success, else 1; a signal ends it early, and then those count that were due until it came
 #[derive(Clone, Debug, clap::Args)]
 pub struct LoadCommand {
     /// What to request, such as `http://chesterservice:5000/test`
@@ -137,6 +137,7 @@ impl LoadCommand {
                 signal = signals.next() => {
                     if stopping {
                         abandoned = Some(signal);
+                        running.cut_off().await;
                         break;
                     }
                     stopping = true;
@@ -154,7 +155,7 @@ impl LoadCommand {
         let all = running.take_all();
         report.summary(elapsed, &all);
         match abandoned {
-            // What became of the requests in flight is not known.
+            // What would have become of the requests in flight is not known.
             Some(signal) => ExitCode::from(signal.exit_code()),
             None if all.failed() + all.not_sent() == 0 => ExitCode::SUCCESS,
             None => ExitCode::FAILURE,

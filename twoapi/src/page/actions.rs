@@ -44,7 +44,7 @@ use super::{
     chinese::spoken, containers::ContainerName, discovery, origin, services::Watched,
     settings::Settings,
 };
-use crate::client::http;
+use crate::{bounds::MILLICORES, client::http};
 
 /// An action is some hundred bytes long.
 const MAX_BODY_BYTES: usize = 4 << 10;
@@ -111,10 +111,12 @@ impl ActionKind {
             Some("burn") => {
                 let millicores = fields["millicores"]
                     .as_u64()
-                    .and_then(|it| it.try_into().ok());
+                    .and_then(|it| it.try_into().ok())
+                    .filter(|millicores| MILLICORES.contains(millicores));
                 let seconds = fields["seconds"].as_f64();
                 Ok(Self::Burn {
-                    millicores: millicores.ok_or("millicores is a whole number")?,
+                    millicores: millicores
+                        .ok_or("millicores is a whole number from 1 to 10000000")?,
                     seconds: seconds
                         .filter(|seconds| *seconds > 0.0 && *seconds <= MAX_SECONDS)
                         .ok_or("seconds is above 0, up to 3600")?,
@@ -392,6 +394,8 @@ mod tests {
                 fault: switch
             }
         );
+        let (least, most) = (MILLICORES.start(), MILLICORES.end());
+        let millicores = &*format!("millicores is a whole number from {least} to {most}");
         for (text, why) in [
             ("", "EOF"),
             ("[]", "action is burn, end burns, set fault or clear faults"),
@@ -399,11 +403,23 @@ mod tests {
             (r#"{"action":"end burns","pod":1}"#, "pod is an IP"),
             (
                 r#"{"action":"burn","millicores":-1,"seconds":1}"#,
-                "millicores is a",
+                millicores,
+            ),
+            (
+                r#"{"action":"burn","millicores":1.5,"seconds":1}"#,
+                millicores,
+            ),
+            (
+                r#"{"action":"burn","millicores":0,"seconds":1}"#,
+                millicores,
+            ),
+            (
+                r#"{"action":"burn","millicores":10000001,"seconds":1}"#,
+                millicores,
             ),
             (
                 r#"{"action":"burn","millicores":4294967296,"seconds":1}"#,
-                "millicores is a",
+                millicores,
             ),
             (r#"{"action":"burn","millicores":1}"#, "seconds is above 0"),
             (

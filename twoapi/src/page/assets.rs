@@ -61,7 +61,7 @@ pub(super) async fn index(headers: HeaderMap) -> Response {
 
 /// Whether `If-None-Match` lists this tag, strong or weak, or has `*`, which stands for any.
 /// <https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2>
-fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let lists = headers.get_all(IF_NONE_MATCH).iter();
     lists
         .filter_map(|list| list.to_str().ok())

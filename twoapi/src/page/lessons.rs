@@ -1,6 +1,8 @@
 //! What the page offers to do: fault switches, what a reader may expect of them, and commands for a shell. The
 //! page learns them from its first event, each text in English and in Chinese.
 
+use std::iter;
+
 use serde_json::{Value, json};
 
 type Text = [&'static str; 2];
@@ -104,6 +106,41 @@ const COMMANDS: &[(Text, &str)] = &[
     ),
 ];
 
-pub(super) fn lessons() -> Value {
-    json!({ "switches": SWITCHES, "expectations": EXPECTATIONS, "commands": COMMANDS })
+/// What comes before them if the page isn't in a Pod.
+const DEPLOY: (Text, &str) = (
+    [
+        "The other commands need the pair on a cluster",
+        "其余命令需要先把这两个服务部署到集群上",
+    ],
+    "make deploy",
+);
+
+/// Without a cluster there is no Pod to delete either.
+pub(super) fn lessons(in_pod: bool) -> Value {
+    let commands: Vec<_> = if in_pod {
+        COMMANDS.to_vec()
+    } else {
+        let elsewhere = COMMANDS
+            .iter()
+            .filter(|(_, command)| !command.contains("{pod}"));
+        iter::once(&DEPLOY).chain(elsewhere).copied().collect()
+    };
+    json!({ "switches": SWITCHES, "expectations": EXPECTATIONS, "commands": commands })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outside_of_a_pod_the_first_command_deploys_the_pair_and_none_names_a_pod() {
+        let commands = |in_pod| lessons(in_pod)["commands"].as_array().unwrap().clone();
+        assert_eq!(commands(false)[0][1], "make deploy");
+        assert!(
+            !commands(false)
+                .iter()
+                .any(|it| it[1].as_str().unwrap().contains("{pod}"))
+        );
+        assert_eq!(commands(true).len(), COMMANDS.len());
+    }
 }

@@ -43,7 +43,9 @@ use axum::{
 };
 use chassis::{Chassis, http::Routes};
 
-use self::{actions::Actions, services::Watched, stream::Events, viewers::Viewers};
+use self::{
+    actions::Actions, lessons::lessons, services::Watched, stream::Events, viewers::Viewers,
+};
 pub use self::{containers::Ports, settings::Settings};
 
 /// Adds the page's routes. They are operations: they answer while the service starts, and a fault
@@ -55,6 +57,7 @@ pub(crate) fn add_routes(routes: Routes, chassis: &Chassis, settings: &Settings)
         chassis.life.clone(),
         Viewers::new(settings.max_viewers.into(), watched),
         settings.page_actions,
+        lessons(chassis.namespace().is_some()),
     );
     let own = [
         ("/", get(assets::index)),
@@ -99,14 +102,17 @@ fn template(base: &str, path: &str) -> &'static str {
 #[cfg(fuzzing)]
 #[allow(missing_docs)]
 pub mod fuzz {
+    use std::net::IpAddr;
+
     use axum::{
         http::{HeaderMap, Uri},
         response::Response,
     };
+    use chassis::http::Refusal;
     use reqwest::Url;
     use serde_json::Value;
 
-    use super::{actions, chinese, names, origin, pod, qr, settings};
+    use super::{actions, assets, chinese, names, origin, pod, qr, settings, stream, traffic};
 
     pub fn check_same_origin(
         headers: &HeaderMap,
@@ -148,5 +154,19 @@ pub mod fuzz {
 
     pub fn name_or_ip(text: &str) -> Result<String, String> {
         names::name_or_ip(text)
+    }
+
+    pub fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+        assets::is_known(headers, etag)
+    }
+
+    /// Requests a second, as a viewer of `/page/events` asks for them.
+    pub fn events_rate(uri: &Uri) -> Result<u16, Refusal> {
+        stream::rate(uri)
+    }
+
+    /// Which address is polled after an answer with this body.
+    pub fn address_in(body: &[u8]) -> Option<IpAddr> {
+        traffic::address_in(body)
     }
 }

@@ -5,14 +5,14 @@
 //!
 //! | event | data |
 //! | --- | --- |
-//! | `hello` | the time here, the Services, whether actions are allowed, and what there is to try, as [`lessons`](super::lessons) has it |
+//! | `hello` | the time here, the Services, whether actions are allowed, and what there is to try, as [`lessons`](mod@super::lessons) has it |
 //! | `pods` | pods that have changed, as [`pod`](super::pod) has them, and those that have left; all of them at first |
 //! | `traffic` | requests that are over, as [`traffic`](super::traffic) has them |
 //! | `status` | how many viewers this pod has, and the rate at which it sends, the highest that one of them has chosen |
 //! | `problems` | what doesn't work at the moment, in sentences, each in English and in Chinese |
 //! | `bye` | this pod stops |
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -28,7 +28,7 @@ use chassis::{
     lifecycle::Life,
 };
 use hyper::body::Frame;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     sync::{broadcast::error::RecvError, mpsc},
     time::interval,
@@ -38,7 +38,6 @@ use super::{
     assets::protect,
     board::{event, now},
     chinese::spoken,
-    lessons::lessons,
     origin,
     traffic::MAX_RATE,
     viewers::{Viewer, Viewers},
@@ -50,14 +49,16 @@ pub(super) struct Events {
     life: Life,
     viewers: Viewers,
     actions_allowed: bool,
+    lessons: Arc<Value>,
 }
 
 impl Events {
-    pub(super) fn new(life: Life, viewers: Viewers, actions_allowed: bool) -> Self {
+    pub(super) fn new(life: Life, viewers: Viewers, actions_allowed: bool, lessons: Value) -> Self {
         Self {
             life,
             viewers,
             actions_allowed,
+            lessons: Arc::new(lessons),
         }
     }
 }
@@ -110,7 +111,7 @@ pub(super) async fn events(
     Ok(response)
 }
 
-fn rate(uri: &Uri) -> Result<u16, Refusal> {
+pub(super) fn rate(uri: &Uri) -> Result<u16, Refusal> {
     let mut values = parameters(uri.query().unwrap_or_default(), &["rate"])?;
     let Some(text) = values.remove("rate") else {
         return Ok(0);
@@ -136,7 +137,7 @@ async fn serve(own: Events, viewer: Viewer, sender: mpsc::Sender<Bytes>) {
         "now": now(),
         "services": services.collect::<Vec<_>>(),
         "actions": own.actions_allowed,
-        "lessons": lessons(),
+        "lessons": *own.lessons,
     });
     let send = async |event| sender.send_timeout(event, SEND_TIMEOUT).await.is_ok();
     if !send(event("hello", &hello)).await {
@@ -177,10 +178,6 @@ async fn serve(own: Events, viewer: Viewer, sender: mpsc::Sender<Bytes>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use serde_json::Value;
-
     use super::{super::services::Watched, *};
 
     #[tokio::test]
@@ -189,7 +186,7 @@ mod tests {
         let viewers = Viewers::new(1, watched);
         let viewer = viewers.add(0).unwrap();
         let board = Arc::clone(&viewer.board);
-        let own = Events::new(Life::new(Duration::ZERO), viewers, true);
+        let own = Events::new(Life::new(Duration::ZERO), viewers, true, Value::Null);
         let (sender, mut receiver) = mpsc::channel(BUFFER);
         tokio::spawn(serve(own, viewer, sender));
         let mut came = String::new();

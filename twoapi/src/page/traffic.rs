@@ -161,7 +161,7 @@ impl Sender {
             };
             let result = exchange.await;
             if let Ok(exchange) = &result
-                && let Some(ip) = address_in(exchange)
+                && let Some(ip) = address_in(&exchange.body)
             {
                 // Full: others have been seen, and this one will be again.
                 let _ = seen.try_send(ip);
@@ -211,8 +211,8 @@ fn mark(
 /// The pod's own address, as its answer says it: `one api response is ip is 10.244.0.12`. Since the address
 /// is going to be polled, one that no pod can have gives `None`: a node's own services have link-local
 /// addresses, and a loopback address would be the page's own pod.
-fn address_in(exchange: &Exchange) -> Option<IpAddr> {
-    let text = std::str::from_utf8(&exchange.body).ok()?;
+pub(super) fn address_in(body: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(body).ok()?;
     let address: IpAddr = text.rsplit_once("ip is ")?.1.trim().parse().ok()?;
     let canonical = address.to_canonical();
     let is_link_local = match canonical {
@@ -254,13 +254,7 @@ mod tests {
 
     #[test]
     fn an_answer_leads_to_addresses_that_a_pod_can_have() {
-        let address = |text: &str| {
-            let answer = Exchange {
-                body: text.into(),
-                ..Exchange::default()
-            };
-            address_in(&answer).map(|ip| ip.to_string())
-        };
+        let address = |text: &str| address_in(text.as_bytes()).map(|ip| ip.to_string());
         let said = "one api response is ip is 10.244.0.12";
         assert_eq!(address(said).as_deref(), Some("10.244.0.12"));
         assert_eq!(address("ip is fd00::7").as_deref(), Some("fd00::7"));

@@ -250,6 +250,28 @@ async fn a_oneapi_that_goes_on_and_on_gives_502() {
     assert_eq!(calloneapi(&url).await, (StatusCode::BAD_GATEWAY, expected));
 }
 
+#[tokio::test]
+async fn a_malformed_answer_of_oneapi_gives_502() {
+    for says in [
+        "HTTP/1.1 200",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nipi",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+        "\x16\x03\x01\0\x02\x02\x28",
+    ] {
+        let (_, url) = upstream(says).await;
+        let (status, said) = calloneapi(&url).await;
+        assert_eq!(status, StatusCode::BAD_GATEWAY, "{says:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_behind_an_answer_of_oneapi_is_no_part_of_it() {
+    let (_, url) = upstream("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nip is").await;
+    let expected = "one api response is ip";
+    assert_eq!(calloneapi(&url).await, (StatusCode::OK, expected.into()));
+}
+
 /// How many calls ask oneapi at the same time.
 const CALLS: usize = 128;
 

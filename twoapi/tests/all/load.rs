@@ -412,7 +412,7 @@ async fn requests_that_no_connection_was_free_for_are_told_apart() {
     assert_eq!(by_second, 2000 - sent, "{told:#?}");
     assert!(
         started.elapsed() < Duration::from_secs(3),
-        "all is over a time-out after the last was due"
+        "all is over a timeout after the last was due"
     );
 }
 
@@ -638,7 +638,38 @@ async fn a_second_signal_does_not_wait_and_is_no_success() {
     interrupt().unwrap();
     let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
     let told = LoadOutput::of(&output.await.unwrap());
-    assert_eq!(told.counts(), (130, 0, 0), "none has been answered");
+    let sent = server.seen().0 as u64;
+    assert_eq!(told.counts(), (130, sent, 0), "none has been answered");
+    assert_eq!(told.failed(), [("cut off", sent)].into());
+    assert_eq!(told.not_sent(), [].into());
+}
+
+#[tokio::test]
+async fn at_a_second_signal_each_request_that_was_due_is_counted() {
+    let server = Server::start(|_| Act::Hang).await;
+    let address = server.address;
+    let line =
+        format!("load http://{address}/ --rate 50 --for 1h --timeout 1h --connections 2 --json");
+    let child = twoapi(&line).stdout(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let began = Instant::now();
+    while server.seen().0 < 2 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    sleep(Duration::from_secs(1)).await;
+    kill_process(pid, Signal::INT).unwrap();
+    let due = 50 * (began.elapsed().as_secs() + 1);
+    sleep(Duration::from_millis(200)).await;
+    kill_process(pid, Signal::INT).unwrap();
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+    let told = LoadOutput::of(&output.await.unwrap());
+    assert_eq!(
+        told.failed(),
+        [("cut off", 2)].into(),
+        "as many as there are connections"
+    );
+    let busy = told.not_sent()["connections busy"];
+    assert!((48..=due).contains(&busy), "{busy} of {due}");
 }
 
 #[tokio::test]

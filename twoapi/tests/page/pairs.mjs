@@ -113,7 +113,9 @@ export class Service {
     const backend = net.connect(TWOAPI, pod.ip);
     client.pipe(backend).pipe(client);
     const end = () => {
-      client.resetAndDestroy();
+      // Node can't reset what it is shutting down, and would not come to its end.
+      if (client.writableEnded) client.destroy();
+      else client.resetAndDestroy();
       backend.destroy();
     };
     client.on("error", end);

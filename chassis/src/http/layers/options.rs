@@ -1,10 +1,16 @@
 //! `OPTIONS`, which HAProxy sends if it isn't told how to check a server: 204 with the methods that are
 //! allowed, on each path that there is, on `/`, and on `*`, which stands for the whole server. On a probe's
-//! path it is answered as the probe is, since the check may be of that path. A 405 names `OPTIONS`, too.
+//! path it is answered as the probe is, since the check may be of that path. A 405 names `OPTIONS`, too, in its
+//! header and its sentence.
 
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
-use crate::http::{content::Content, kind::Kind, refusal::Refusal, routes::Text};
+use crate::http::{
+    content::Content,
+    kind::Kind,
+    refusal::Refusal,
+    routes::{NotAllowed, Text},
+};
 
 /// `OPTIONS` of the root checks the server, and isn't a client's request for a path that no route has.
 pub(in crate::http) fn kind<B>(kind: Kind, request: &Request<B>) -> Kind {
@@ -46,6 +52,9 @@ pub(in crate::http) fn answer(method: &Method, kind: Kind, response: &mut Respon
     if is_options {
         *response = Response::new(Content::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
+    } else if let Some(NotAllowed(what)) = response.extensions_mut().remove() {
+        let sentence = format!("{what}; allowed: {}", allow.replace(',', ", "));
+        *response = Refusal::new(response.status(), sentence).into_content();
     }
     let allow = HeaderValue::from_str(&allow).expect("methods are letters");
     response.headers_mut().insert(header::ALLOW, allow);

@@ -1,16 +1,19 @@
-//! `Accept` and `Accept-Encoding`. The same wishes, written otherwise, have the same answer.
+//! `Accept` and `Accept-Encoding`. The same wishes, written otherwise, have the same answer. And `If-None-Match`, which is
+//! read as others read it.
 
 #![no_main]
 
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{ACCEPT, ACCEPT_ENCODING},
+    header::{ACCEPT, ACCEPT_ENCODING, IF_NONE_MATCH},
 };
 use chassis::{
     fuzz::{outweighs_text, prefers_openmetrics},
     http::{prefers_gzip, prefers_json},
 };
+use headers::{HeaderMapExt, IfNoneMatch};
 use libfuzzer_sys::fuzz_target;
+use twoapi::fuzz::is_known;
 
 fuzz_target!(|text: &str| {
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -19,6 +22,7 @@ fuzz_target!(|text: &str| {
     if !lines.iter().all(is_header) {
         return;
     }
+    check_tags(&lines);
     let wanted = wanted(&lines);
     let [json, outweighs, openmetrics, gzip] = wanted;
     assert!(!outweighs || json, "what has more weight is preferred");
@@ -66,14 +70,36 @@ fuzz_target!(|text: &str| {
     }
 });
 
-fn wanted(lines: &[String]) -> [bool; 4] {
-    let headers = |name: HeaderName| {
-        let values = lines.iter().map(|line| HeaderValue::from_str(line));
-        let values = values.map(|value| value.expect("it was one before"));
-        values
-            .map(|value| (name.clone(), value))
-            .collect::<HeaderMap>()
+fn check_tags(lines: &[String]) {
+    let headers = headers(lines, IF_NONE_MATCH);
+    let is_known = is_known(&headers, "\"tag\"");
+    // What isn't a list of tags or `*` alone, others read otherwise.
+    let is_tag = |tag: &str| {
+        let tag = tag.trim_matches([' ', '\t']);
+        let quoted = tag.strip_prefix("W/").unwrap_or(tag);
+        let opaque = quoted
+            .strip_prefix('"')
+            .and_then(|tag| tag.strip_suffix('"'));
+        opaque.is_some_and(|tag| !tag.contains(['"', ' ', '\t']))
     };
+    let all: Vec<_> = lines.iter().flat_map(|line| line.split(',')).collect();
+    if all != ["*"] && !all.into_iter().all(is_tag) {
+        return;
+    }
+    if let Ok(Some(tags)) = headers.typed_try_get::<IfNoneMatch>() {
+        let tag = "\"tag\"".parse().expect("it is one");
+        assert_eq!(is_known, !tags.precondition_passes(&tag));
+    }
+}
+
+fn headers(lines: &[String], name: HeaderName) -> HeaderMap {
+    let values = lines.iter().map(|line| HeaderValue::from_str(line));
+    let values = values.map(|value| value.expect("it was one before"));
+    values.map(|value| (name.clone(), value)).collect()
+}
+
+fn wanted(lines: &[String]) -> [bool; 4] {
+    let headers = |name| headers(lines, name);
     let types = headers(ACCEPT);
     [
         prefers_json(&types),

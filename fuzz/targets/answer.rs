@@ -37,6 +37,9 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(same, *exchange, "what follows isn't part of it");
         }
     }
+    if has_odd_coding(bytes) {
+        return;
+    }
     match (whole, run(by_hyper(bytes)).expect("it ends")) {
         (Ok((exchange, _)), Some((status, body))) => {
             assert_eq!(exchange.status, status);
@@ -45,7 +48,10 @@ fuzz_target!(|data: &[u8]| {
         }
         // Of an answer that has no body, hyper doesn't look at how long that is.
         (Err(_), Some((204 | 304, _)) | None) | (Ok(_), None) => {}
-        (Err(why), Some(_)) => assert!(has_interim(bytes), "hyper reads it: {why:?}"),
+        (Err(why), Some(_)) => assert!(
+            has_interim(bytes) || has_two_lengths(bytes),
+            "hyper reads it: {why:?}"
+        ),
     }
 });
 
@@ -54,6 +60,25 @@ fn has_interim(bytes: &[u8]) -> bool {
     bytes
         .windows(10)
         .any(|start| matches!(start, b"HTTP/1.0 1" | b"HTTP/1.1 1"))
+}
+
+/// Of a `transfer-encoding` that isn't ASCII, hyper doesn't see that it ends with `chunked`.
+fn has_odd_coding(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let name = b"transfer-encoding";
+    lines.any(|line| {
+        !line.is_ascii()
+            && line
+                .get(..name.len())
+                .is_some_and(|it| it.eq_ignore_ascii_case(name))
+    })
+}
+
+/// If there is a `transfer-encoding`, hyper doesn't look at a `content-length`, which may be no number then.
+fn has_two_lengths(bytes: &[u8]) -> bool {
+    let text = bytes.to_ascii_lowercase();
+    let says = |name: &[u8]| text.windows(name.len()).any(|part| part == name);
+    says(b"transfer-encoding") && says(b"content-length")
 }
 
 fn answer(bytes: &[u8], piece: usize) -> Result<(Exchange, bool), load::Failure> {

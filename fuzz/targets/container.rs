@@ -1,6 +1,6 @@
-//! What the kernel writes of a container: `/proc/self/mountinfo`, `/proc/self/cgroup`, the CPUs that are allowed, and
-//! the files of a cgroup. A line `= NAME` begins each of them. Whatever the kernel writes is read exactly, and
-//! anything else is survived.
+//! What the kernel writes of a container and its process: `/proc/self/mountinfo`, `/proc/self/cgroup`, the CPUs that
+//! are allowed, `/proc/self/statm`, and the files of a cgroup. A line `= NAME` begins each of them. Whatever the kernel
+//! writes is read exactly, and anything else is survived.
 
 #![no_main]
 
@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use chassis::system::container::{Container, CpuLimit, folders_of};
+use chassis::{
+    fuzz::memory,
+    system::container::{Container, CpuLimit, folders_of},
+};
 use libfuzzer_sys::fuzz_target;
 
 /// The files that are asked for, the first three below `/proc/self`.
@@ -48,6 +51,9 @@ fuzz_target!(|text: &str| {
     ]);
     for part in text.split("= ").skip(1) {
         let (name, text) = part.split_once('\n').unwrap_or((part, ""));
+        if name == "statm" {
+            check_statm(text);
+        }
         if let Some(name) = FILES.into_iter().find(|known| *known == name) {
             files.insert(name, text);
         }
@@ -175,6 +181,17 @@ fn cpus(list: &str) -> Option<u32> {
         next = last + 1;
     }
     u32::try_from(sum).ok()
+}
+
+/// The size, what of it is resident, and five more, in pages.
+fn check_statm(text: &str) {
+    let read = memory(text, 4096);
+    let pages = text.strip_suffix('\n').unwrap_or_default().split(' ');
+    let pages: Option<Vec<_>> = pages.map(digits).collect();
+    if let Some([size, resident, _, _, _, _, _]) = pages.as_deref() {
+        let bytes = |pages: &u64| pages.saturating_mul(4096);
+        assert_eq!(read, (bytes(resident), bytes(size)));
+    }
 }
 
 /// A mount of a cgroup as the kernel writes it: of the text's first three lines the cgroup that it shows, where, and

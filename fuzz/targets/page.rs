@@ -7,7 +7,7 @@ use axum::http::{
     HeaderMap, HeaderValue, Request, Uri, Version,
     header::{HOST, ORIGIN},
 };
-use chassis::fuzz::is_host_said;
+use chassis::{config::is_host_and_port, fuzz::is_host_said};
 use fuzz::run;
 use libfuzzer_sys::fuzz_target;
 use percent_encoding::percent_decode_str;
@@ -34,15 +34,17 @@ fuzz_target!(|text: &str| {
             headers.insert(name, value);
         }
     }
-    check_origin(&headers, host, origin, site);
     check_action(action);
-    check_address(&headers, host, address);
+    if !is_asserted(host) {
+        check_origin(&headers, host, origin, site);
+        check_address(&headers, host, address);
+    }
 
     let mut request = Request::new(());
     request.headers_mut().clone_from(&headers);
     let is_said = is_host_said(&request);
     let authority = host.parse::<axum::http::uri::Authority>();
-    if authority.is_ok_and(|authority| !authority.as_str().contains('@')) {
+    if authority.is_ok_and(|authority| is_host_and_port(&authority)) {
         assert!(is_said, "others take it for a host");
     }
     if is_said {
@@ -58,6 +60,13 @@ fuzz_target!(|text: &str| {
     *request.version_mut() = Version::HTTP_10;
     assert!(is_host_said(&request), "HTTP/1.0 needs none");
 });
+
+/// cargo fuzz turns the debug assertions of all crates on. The idna_adapter of twoapi, which refuses hosts that aren't
+/// ASCII, asserts that they have no capital letters.
+fn is_asserted(address: &str) -> bool {
+    let host: Vec<u8> = percent_decode_str(address).collect();
+    !host.is_ascii() && host.iter().any(u8::is_ascii_uppercase)
+}
 
 fn check_origin(headers: &HeaderMap, host: &str, origin: &str, site: &str) {
     let listed = ["lab.example.com".to_owned(), ".internal".to_owned()];
@@ -135,6 +144,9 @@ fn check_address(headers: &HeaderMap, host: &str, address: &str) {
         return;
     };
     let query = uri.query().unwrap_or_default().to_owned();
+    if form_urlencoded::parse(query.as_bytes()).any(|(address, _)| is_asserted(&address)) {
+        return;
+    }
     if run(qr(uri, headers.clone())).expect("it ends").is_ok() {
         let address = form_urlencoded::parse(query.as_bytes())
             .next()

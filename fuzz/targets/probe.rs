@@ -22,8 +22,10 @@ fuzz_target!(|data: &[u8]| {
     } else {
         by_httparse(bytes)
     };
-    if by_others.is_some() {
-        assert_eq!(status, by_others);
+    if let Some(said) = by_others {
+        // They don't read the body. Without a whole one a success is none.
+        let is_cut_off = (200..300).contains(&said) && status.is_none();
+        assert!(is_cut_off || status == by_others, "{status:?} is {said}");
     }
 });
 

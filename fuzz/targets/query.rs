@@ -1,5 +1,5 @@
-//! The queries of oneapi, with limits of an hour and two cores. They are read as others read forms, and what is
-//! read is written and read again.
+//! The queries of oneapi, with limits of an hour and two cores, and that of twoapi. They are read as others read forms,
+//! and what is read is written and read again.
 
 #![no_main]
 
@@ -7,12 +7,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chassis::text::MAX_SHOWN;
 use form_urlencoded::Serializer;
+use hyper::Uri;
 use libfuzzer_sys::fuzz_target;
 use oneapi::{
     burn::{BurnRequest, Caller},
     fuzz::{burn_request, no_parameters, only_caller},
 };
 use percent_encoding::percent_decode_str;
+use twoapi::fuzz::events_rate;
 
 const MAX_MINUTES: f64 = 60.0;
 const MAX_MILLICORES: u32 = 2000;
@@ -43,6 +45,7 @@ fuzz_target!(|query: &str| {
         let known = ["minutes", "millicores", "force", "caller"];
         assert!(given.keys().all(|name| known.contains(&&**name)));
     }
+    check_rate(query, given.as_ref());
     let caller = only_caller(query);
     let none = no_parameters(query);
     match given {
@@ -59,6 +62,22 @@ fuzz_target!(|query: &str| {
         }
     }
 });
+
+fn check_rate(query: &str, given: Option<&BTreeMap<String, String>>) {
+    let Ok(uri) = format!("/page/events?{query}").parse::<Uri>() else {
+        return;
+    };
+    if uri.query() != Some(query) {
+        return; // it ends with a `#`
+    }
+    let is_read = events_rate(&uri).is_ok_and(|rate| rate <= 50);
+    let only = given.filter(|given| given.keys().all(|name| name == "rate"));
+    let rate = only.and_then(|only| match only.get("rate") {
+        Some(rate) => rate.parse::<u64>().ok(),
+        None => Some(0),
+    });
+    assert_eq!(is_read, rate.is_some_and(|rate| rate <= 50));
+}
 
 fn written(request: &BurnRequest) -> String {
     let mut query = Serializer::new(String::new());

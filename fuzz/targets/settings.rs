@@ -12,12 +12,13 @@ use chassis::{
         Build, defaults, duration, host_and_port, http_url, ip_address, listen_address,
         positive_duration, whole_number,
     },
-    fuzz::is_host_said,
+    fuzz::{is_host_said, log_targets},
 };
 use hyper::Uri;
 use libfuzzer_sys::fuzz_target;
+use oneapi::fuzz::{headroom, minutes};
 use twoapi::{
-    fuzz::{base_path, host_header, host_name, name_or_ip, rate},
+    fuzz::{base_path, host_header, host_name, name_or_ip, rate, timeout},
     page::Ports,
 };
 
@@ -30,6 +31,11 @@ fuzz_target!(|text: &str| {
     assert_eq!(
         said(positive_duration(text)),
         read.filter(|time| !time.is_zero())
+    );
+    let day = Duration::from_secs(24 * 60 * 60);
+    assert_eq!(
+        said(timeout(text)),
+        read.filter(|time| !time.is_zero() && *time <= day)
     );
     if let Some(time) = read {
         assert_eq!(
@@ -44,6 +50,21 @@ fuzz_target!(|text: &str| {
     if let Some(rate) = said(rate(text)) {
         assert!((0.001..=1e6).contains(&rate));
         assert_eq!(self::rate(&rate.to_string()), Ok(rate));
+    }
+    if let Some(minutes) = said(minutes(text)) {
+        let time = Duration::from_secs_f64(minutes * 60.0);
+        assert!(minutes > 0.0 && time <= YEAR);
+        assert_eq!(self::minutes(&minutes.to_string()), Ok(minutes));
+    }
+    if let Some(percent) = said(headroom(text)) {
+        assert!((0.0..=90.0).contains(&percent));
+        assert_eq!(headroom(&format!("{percent}%")), Ok(percent));
+    }
+    if let Some(targets) = said(log_targets(text)) {
+        // They also know the highest level of all, with those that later ones have replaced.
+        let printed = targets.to_string();
+        let again = log_targets(&printed).map(|again| again.to_string());
+        assert_eq!(again, Ok(printed));
     }
     if let Some(ip) = said(ip_address(text)) {
         assert_eq!(ip_address(&ip.to_string()), Ok(ip));
@@ -90,6 +111,10 @@ fuzz_target!(|text: &str| {
         let authority = HeaderValue::from_str(authority).expect("it can be sent");
         assert!(is_taken(&authority), "a service takes it");
         check_requests(&url, &authority);
+    }
+    if let Some(url) = said(twoapi::fuzz::http_url(text)) {
+        assert_eq!(twoapi::fuzz::http_url(url.as_str()), Ok(url));
+        assert!(http_url(text).is_ok());
     }
     check_base_path(text);
 });

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::{gate::Gate, listen, warning_limit::WarningLimit};
+use super::{census::Census, gate::Gate, listen, warning_limit::WarningLimit};
 use crate::lifecycle::Life;
 
 /// How long to wait when the process can't accept because it is out of file descriptors or
@@ -35,11 +35,17 @@ const SWEPT_AT_ONCE: usize = 64;
 /// How long the last sweep may take, in all, when the process is out of file descriptors.
 const LAST_SWEEP: Duration = Duration::from_secs(1);
 
+/// After this many surplus connections the loop pauses for a moment. The newest of 128 ends the oldest: so a probe
+/// in a crowd has 8 ms to say that it is one. Half a second is enough for all of a full backlog.
+const SURPLUS_AT_ONCE: u64 = 16;
+const SURPLUS_PAUSE: Duration = Duration::from_millis(1);
+
 /// Accepts until the life's phase is `Closing`, then takes what waits in the backlog, and closes.
 pub(super) async fn accept(
     listener: TcpListener,
     mut gate: Gate,
     life: Life,
+    census: Census,
     serve: impl Fn(TcpStream, SocketAddr),
 ) {
     let mut closing = pin!(life.closing());
@@ -53,6 +59,7 @@ pub(super) async fn accept(
         Err(error) => Some(error),
     };
     let mut shortage = Shortage::default();
+    let mut surplus = census.surplus();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -68,6 +75,10 @@ pub(super) async fn accept(
         };
         if let Some(error) = take(accepted) {
             shortage.wait(&error).await;
+        }
+        if census.surplus() - surplus >= SURPLUS_AT_ONCE {
+            sleep(SURPLUS_PAUSE).await;
+            surplus = census.surplus();
         }
     }
     // Closing a listener resets what is in its backlog, and what becomes part of it in that moment; and
@@ -164,9 +175,40 @@ mod tests {
         rc::Rc,
     };
 
-    use tokio::task::{LocalSet, spawn_local};
+    use tokio::{
+        sync::mpsc,
+        task::{LocalSet, spawn_local},
+        time,
+    };
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_surplus_connection_has_a_moment_to_ask_for_a_probe() {
+        const CROWD: usize = 300;
+        let listener = listen::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let clients: Vec<_> = (0..CROWD).map(|_| Client::connect(address)).collect();
+        assert!(clients.iter().all(Result::is_ok));
+        let (census, life) = (Census::new(0, 128), Life::new(Duration::ZERO));
+        let (sender, mut times) = mpsc::unbounded_channel();
+        let serve = {
+            let census = census.clone();
+            move |_, _| {
+                census.add_surplus(tokio::spawn(std::future::pending::<()>()).abort_handle());
+                sender.send(time::Instant::now()).unwrap();
+            }
+        };
+        let accepting = tokio::spawn(accept(listener, Gate::default(), life, census, serve));
+        let mut let_in = Vec::new();
+        while let_in.len() < CROWD {
+            times.recv_many(&mut let_in, CROWD).await;
+        }
+        accepting.abort();
+        let lasted = let_in.windows(129).map(|them| them[128] - them[0]);
+        let shortest = lasted.min().unwrap();
+        assert!(shortest >= Duration::from_millis(8), "{shortest:?}");
+    }
 
     #[tokio::test]
     async fn the_last_sweep_has_a_bound_and_lets_others_work() {

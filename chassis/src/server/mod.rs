@@ -127,7 +127,13 @@ impl Server {
             }
         };
         Self {
-            accepting: tokio::spawn(accept_loop::accept(listener, gate, life, serve)),
+            accepting: tokio::spawn(accept_loop::accept(
+                listener,
+                gate,
+                life,
+                census.clone(),
+                serve,
+            )),
             connections,
             turnover,
             remaining,

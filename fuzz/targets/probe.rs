@@ -49,12 +49,23 @@ fn by_httparse(mut bytes: &[u8]) -> Option<u16> {
         let httparse::Status::Complete(length) = response.parse(bytes).ok()? else {
             return None;
         };
+        // To the kubelet one that says its length wrongly is none.
+        let mut headers = response.headers.iter();
+        if headers.any(|it| it.name.eq_ignore_ascii_case("content-length") && !is_length(it.value))
+        {
+            return None;
+        }
         match response.code? {
             100..200 => bytes = &bytes[length..],
             status => return Some(status).filter(|status| *status >= 200),
         }
     }
     None
+}
+
+fn is_length(value: &[u8]) -> bool {
+    let text = str::from_utf8(value).ok();
+    value.iter().all(u8::is_ascii_digit) && text.is_some_and(|text| text.parse::<u64>().is_ok())
 }
 
 async fn by_h2(bytes: &[u8]) -> Option<u16> {

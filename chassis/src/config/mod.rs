@@ -4,6 +4,7 @@
 //! has a `Settings` of its own, and the program's command line flattens them together.
 
 mod build;
+mod host;
 mod stdio;
 mod value;
 
@@ -17,12 +18,14 @@ use clap::{
 
 use crate::text::shown;
 
+pub(crate) use self::host::is_host;
 pub use self::{
     build::Build,
+    host::is_host_and_port,
     stdio::{complain, print},
     value::{
-        Reader, duration, host_and_port, http_url, ip_address, is_host_and_port, listen_address,
-        localhost, positive_duration, whole_number,
+        Reader, duration, host_and_port, http_url, ip_address, listen_address, localhost,
+        positive_duration, whole_number,
     },
 };
 

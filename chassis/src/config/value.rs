@@ -12,7 +12,9 @@ use std::{
 };
 
 use clap::{Arg, Command, Error, builder::TypedValueParser};
-use hyper::{Uri, http::uri::Authority};
+use hyper::Uri;
+
+use super::host::is_host_and_port;
 
 /// A year: longer than anything here takes, and short enough to be added to any clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -134,27 +136,6 @@ pub fn host_and_port(url: &Uri, default_port: u16) -> (&str, u16) {
     let authority = url.authority().expect("http_url saw to it");
     let host = authority.host().trim_matches(['[', ']']);
     (host, authority.port_u16().unwrap_or(default_port))
-}
-
-/// Whether it is a host, and perhaps a port, without a user. A port that is too large isn't taken for a missing one,
-/// brackets are round an IPv6 address alone, and a comma stands between two hosts.
-pub fn is_host_and_port(authority: &Authority) -> bool {
-    let host = authority.host();
-    let port = authority.as_str().strip_prefix(host);
-    let is_port = port.is_some_and(|port| {
-        let number = port.strip_prefix(':').unwrap_or_default();
-        let is_number =
-            number.parse::<u16>().is_ok() && number.bytes().all(|byte| byte.is_ascii_digit());
-        port.is_empty() || is_number
-    });
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    let is_host = match bare {
-        Some(ip) => ip.parse::<Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && !host.contains(['[', ']', ',']),
-    };
-    is_host && is_port
 }
 
 #[cfg(test)]

@@ -31,7 +31,11 @@ const FOLDERS: [(&str, &str, &str); 12] = [
         "http server faults telemetry lifecycle system",
         "",
     ),
-    ("http", "server faults telemetry lifecycle base text", ""),
+    (
+        "http",
+        "server faults telemetry lifecycle config base text",
+        "",
+    ),
     ("server", "lifecycle config system base", "axum"),
     ("faults", "lifecycle config system base text", "axum"),
     ("cli", "config text", "axum"),

@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches};
 use tokio::{net::TcpListener, runtime};
 
 use crate::{
-    config::{self, Build, CheckConflicts, Reader, whole_number},
+    config::{self, Build, CheckConflicts, Reader, whole_number, written},
     endpoints,
     faults::{self, Faults},
     http::{App, AppService, Mirror, Routes},
@@ -253,8 +253,8 @@ impl Chassis {
                 .unwrap_or_default(),
             pod = identity.pod,
             ip = %identity.address.get(),
-            drain_delay = %humantime::format_duration(settings.drain_delay),
-            stop_timeout = %humantime::format_duration(settings.stop_timeout),
+            drain_delay = %written(settings.drain_delay),
+            stop_timeout = %written(settings.stop_timeout),
             "started"
         );
     }

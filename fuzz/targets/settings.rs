@@ -10,7 +10,7 @@ use chassis::{
     Chassis,
     config::{
         Build, defaults, duration, host_and_port, http_url, ip_address, listen_address,
-        positive_duration, whole_number,
+        positive_duration, whole_number, written,
     },
     fuzz::{is_host_said, log_targets},
 };
@@ -39,7 +39,7 @@ fuzz_target!(|text: &str| {
     );
     if let Some(time) = read {
         assert_eq!(
-            duration(&humantime::format_duration(time).to_string()),
+            duration(&written(time)),
             Ok(time)
         );
     }

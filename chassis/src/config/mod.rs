@@ -25,7 +25,7 @@ pub use self::{
     stdio::{complain, print},
     value::{
         Reader, duration, host_and_port, http_url, ip_address, listen_address, localhost,
-        positive_duration, whole_number,
+        positive_duration, whole_number, written,
     },
 };
 

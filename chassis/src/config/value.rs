@@ -16,8 +16,10 @@ use hyper::Uri;
 
 use super::host::is_host_and_port;
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A year: longer than anything here takes, and short enough to be added to any clock.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const LONGEST: Duration = DAY.saturating_mul(365);
 
 /// How a setting is read: `value_parser = Reader(function)`. clap takes the function itself too, but has
 /// a kilobyte of code for each one; here that is there once.
@@ -69,6 +71,17 @@ pub fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("it must be longer than 0s".to_owned()),
         duration => Ok(duration),
+    }
+}
+
+/// As [`duration`] reads it, in days at most: months and years, which humantime would write, have hours and minutes over.
+pub fn written(time: Duration) -> String {
+    let days = time.as_secs() / DAY.as_secs();
+    let rest = Duration::new(time.as_secs() % DAY.as_secs(), time.subsec_nanos());
+    match (days, rest) {
+        (0, rest) => humantime::format_duration(rest).to_string(),
+        (days, Duration::ZERO) => format!("{days}d"),
+        (days, rest) => format!("{days}d {}", humantime::format_duration(rest)),
     }
 }
 
@@ -168,6 +181,21 @@ mod tests {
             positive_duration("0s"),
             Err("it must be longer than 0s".to_owned())
         );
+    }
+
+    #[test]
+    fn durations_are_shown_as_they_are_written() {
+        for text in [
+            "0s",
+            "1m 30s",
+            "500ms",
+            "23h 59m",
+            "1d",
+            "40d 1h 2ms",
+            "365d",
+        ] {
+            assert_eq!(written(duration(text).unwrap()), text);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
+    config::written,
     faults::{Action, Faults, Name},
     http::Field,
     lifecycle::Life,
@@ -91,8 +92,7 @@ impl Readiness {
             Some(Action::Fail) => by("failing".to_owned()),
             Some(Action::ResetProbe) => by("resetting connections".to_owned()),
             Some(Action::Hang(hang)) if hang >= PROBE_TIMEOUT => {
-                let hang = humantime::format_duration(hang);
-                by(format!("answering {hang} later"))
+                by(format!("answering {} later", written(hang)))
             }
             _ => None,
         };

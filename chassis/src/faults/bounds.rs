@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{action::Action, switch::Switch, value::Value};
+use crate::config::written;
 
 /// The bounds that the settings give.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +35,7 @@ impl Bounds {
         if delay <= self.delay {
             return Ok(());
         }
-        let [delay, most] = [delay, self.delay].map(humantime::format_duration);
+        let [delay, most] = [delay, self.delay].map(written);
         let names = names.join(" plus ");
         Err(beyond(&names, delay, "MAX_FAULT_DELAY", most))
     }

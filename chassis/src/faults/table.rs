@@ -27,7 +27,7 @@ use super::{
     switch::Switch,
     taken::{Files, Memory},
 };
-use crate::base::lock;
+use crate::{base::lock, config::written};
 
 /// A handle on the switches. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -353,10 +353,7 @@ fn in_words(until: Option<Instant>, end: End) -> String {
             let left = until.saturating_duration_since(Instant::now());
             // Rounded: it was some microseconds ago that it began.
             let millis = (left.as_secs_f64() * 1e3).round() as u64;
-            format!(
-                "in {}",
-                humantime::format_duration(Duration::from_millis(millis))
-            )
+            format!("in {}", written(Duration::from_millis(millis)))
         }
         (None, _) => "never".to_owned(),
     }

@@ -6,6 +6,7 @@ use hyper::StatusCode;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::part::Percent;
+use crate::config::written;
 
 /// A value of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +54,7 @@ impl fmt::Display for Value {
         match self {
             Self::Flag => Ok(()),
             Self::Word(word) => f.write_str(word),
-            Self::Time(time) => humantime::format_duration(*time).fmt(f),
+            Self::Time(time) => f.write_str(&written(*time)),
             Self::Number(number) => number.fmt(f),
             Self::Percent(Percent(percent)) => percent.fmt(f),
             Self::Status(status) => status.as_u16().fmt(f),

@@ -436,12 +436,12 @@ async fn an_answer_is_held_back_no_longer_than_is_allowed() {
     let both = ask(
         &app,
         Method::PUT,
-        "/faults/latency?delay=6m&jitter=5m&for=1s",
+        "/faults/latency?delay=300d&jitter=65d&for=1s",
     )
     .await;
     assert_eq!(
         both.body,
-        "delay plus jitter can't be 11m: MAX_FAULT_DELAY allows up to 10m"
+        "delay plus jitter can't be 365d: MAX_FAULT_DELAY allows up to 10m"
     );
 }
 

@@ -28,7 +28,7 @@ const FOLDERS: [(&str, &str, &str); 12] = [
     ),
     (
         "endpoints",
-        "http server faults telemetry lifecycle system",
+        "http server faults telemetry lifecycle config system",
         "",
     ),
     (

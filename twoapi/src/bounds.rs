@@ -5,10 +5,11 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use axum::http::{HeaderValue, uri::Authority};
-use chassis::config::{is_host_and_port, positive_duration, whole_number};
+use chassis::config::{duration, is_host_and_port, whole_number};
 
-/// How long a single request may take: a day, far more than the longest burn by default.
-const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a single request may take: from a timer's step to a day, far more than the longest burn by default.
+const TIMEOUTS: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
 
 /// Requests per second. Below the least, two requests are further apart than a quarter of an hour;
 /// the most is far beyond what one process can send.
@@ -22,10 +23,8 @@ pub(crate) const MILLICORES: RangeInclusive<u32> = 1..=10_000_000;
 
 /// How long to wait for an answer.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
-    match positive_duration(text)? {
-        duration if duration > MAX_TIMEOUT => Err("it must be at most 24h".to_owned()),
-        duration => Ok(duration),
-    }
+    let timeout = Some(duration(text)?).filter(|timeout| TIMEOUTS.contains(timeout));
+    timeout.ok_or_else(|| "it must be from 1ms to 24h".to_owned())
 }
 
 /// Requests per second.
@@ -71,10 +70,16 @@ mod tests {
     }
 
     #[test]
-    fn timeouts_are_positive_and_bounded() {
+    fn timeouts_are_bounded() {
         assert_eq!(timeout("24h"), Ok(Duration::from_secs(86_400)));
-        assert_eq!(timeout("24h 1ns"), Err("it must be at most 24h".to_owned()));
-        assert_eq!(timeout("0s"), Err("it must be longer than 0s".to_owned()));
+        assert_eq!(timeout("1ms"), Ok(Duration::from_millis(1)));
+        for text in ["0s", "999us", "24h 1ns"] {
+            assert_eq!(
+                timeout(text),
+                Err("it must be from 1ms to 24h".to_owned()),
+                "{text}"
+            );
+        }
     }
 
     #[test]

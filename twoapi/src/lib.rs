@@ -36,7 +36,7 @@ pub struct Settings {
     #[arg(long, env, default_value = "http://localhost:5000/test", value_parser = Reader(http_url))]
     pub oneapi_url: Url,
 
-    /// How long a call may take in all, its wait for its turn included, at most `24h`
+    /// How long a call may take in all, its wait for its turn included, from `1ms` to `24h`
     // 2 s: an answer over localhost takes a millisecond; a longer wait means that it hangs.
     #[arg(long, env, default_value = "2s", value_parser = Reader(bounds::timeout), allow_hyphen_values = true)]
     pub oneapi_timeout: Duration,

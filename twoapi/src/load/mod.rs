@@ -54,7 +54,7 @@ pub struct LoadCommand {
     #[arg(long, value_parser = Reader(positive_duration), allow_hyphen_values = true, conflicts_with = "fresh")]
     connection_life: Option<Duration>,
 
-    /// When to give up on a request, counted from when it is due, at most 24h
+    /// When to give up on a request, counted from when it is due, from 1ms to 24h
     // 5 s: no answer here takes longer, except a burn's; a person looking at a page has left by then.
     #[arg(long, default_value = "5s", value_parser = Reader(bounds::timeout), allow_hyphen_values = true)]
     timeout: Duration,

@@ -757,7 +757,7 @@ async fn invalid_arguments_are_refused_with_a_sentence() {
         (
             "http://x/ --rate 1 --for 1s --timeout 0s",
             2,
-            "it must be longer than 0s",
+            "--timeout can't be '0s': it must be from 1ms to 24h",
         ),
         (
             "http://x/ --rate 1 --for 1s --connection-life 0s",

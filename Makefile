@@ -1,8 +1,8 @@
-# The project's verbs; `make` alone lists them. Documents and CI call these and nothing else, so that
+# The project's commands; `make` alone lists them. Documents and CI call these and nothing else, so that
 # each command is written once. It keeps to GNU make 3.81, since macOS has that.
 
 # What each variable chooses. There is no blank before its #, which would belong to the value. Without
-# a registry or a tag of its own, each verb takes those in the files of k8s/, which `make use` writes there.
+# a registry or a tag of its own, each command takes those in the files of k8s/, which `make use` writes there.
 REGISTRY := $(or $(REGISTRY),$(shell scripts/use.sh registry))# where images are pushed, and the first part of their names
 TAG := $(or $(TAG),$(shell scripts/use.sh tag))# their version: REGISTRY/oneapi:TAG, REGISTRY/twoapi:TAG
 NEXT ?= 1.1# the version that a rolling update goes to, for e2e and prove
@@ -61,12 +61,12 @@ export KUBERC = off
   fuzz lint use registry image reproduce sbom push load deploy undeploy check doctor e2e docs prove bench size instructions soak \
   bench-cluster clean
 
-help: ## lists the verbs and the variables
+help: ## lists the commands and the variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@awk -F ' [:?]=.*# ' '/^[A-Z_]+ [:?]=.*# / { printf "%-28s %s\n", $$1 "=" ENVIRON[$$1], $$2 }' Makefile
 
-# What a verb needs, as a prerequisite: one line says what is missing.
+# What a command needs, as a prerequisite: one line says what is missing.
 need-%:
 	@scripts/doctor.sh need $*
 
@@ -117,7 +117,7 @@ lint: need-cargo ## checks format, lints, documents, scripts, types, manifests, 
 	cargo test -q --locked -p documents --test repository
 	@scripts/lint.sh
 
-use: ## writes REGISTRY and TAG into the files of k8s/, so that all verbs and kubectl use these images
+use: ## writes REGISTRY and TAG into the files of k8s/, so that all commands and kubectl use these images
 	@scripts/use.sh
 
 registry: ## prints the registry in use

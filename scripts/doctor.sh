@@ -1,8 +1,8 @@
 #!/bin/bash
-# Says what keeps the services, the verbs or the lessons from working, and what fixes it.
+# Says what keeps the services, the commands or the lessons from working, and what fixes it.
 #
 #   scripts/doctor.sh              `make doctor`: looks at everything, in the order in which people fail
-#   scripts/doctor.sh need WHAT…   before a verb: one line about the first missing thing of check(), exit code 1
+#   scripts/doctor.sh need WHAT…   before a command: one line about the first missing thing of check(), exit code 1
 #
 # The first changes nothing but a namespace of its own, which it deletes in the end. Its exit code is 1 if it
 # found a problem, 3 if it found none but could not look at everything, and else 0, warnings or not. The

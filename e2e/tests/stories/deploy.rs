@@ -79,12 +79,12 @@ fn labels(namespace: &Namespace<'_>, name: &str) -> Result<Value> {
     Ok(found["metadata"]["labels"].take())
 }
 
-/// The output of a verb of the Makefile, for a namespace.
-fn make(namespace: &Namespace<'_>, verb: &str, name: &str) -> Result<String> {
+/// The output of a command of the Makefile, for a namespace.
+fn make(namespace: &Namespace<'_>, command: &str, name: &str) -> Result<String> {
     let cluster = namespace.cluster;
     let output = Command::new("make")
         .current_dir(manifest::path(""))
-        .args([verb, &format!("NAMESPACE={name}")])
+        .args([command, &format!("NAMESPACE={name}")])
         .arg(format!("REGISTRY={}", cluster.registry))
         .arg(format!("TAG={}", cluster.tag))
         // Those of the `make e2e` that runs this are not meant for this one.
@@ -94,7 +94,7 @@ fn make(namespace: &Namespace<'_>, verb: &str, name: &str) -> Result<String> {
         .context("make can't be started: is it installed?")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
-    namespace.note(&format!("$ make {verb} NAMESPACE={name}\n{text}"));
-    ensure!(output.status.success(), "make {verb}: {text}");
+    namespace.note(&format!("$ make {command} NAMESPACE={name}\n{text}"));
+    ensure!(output.status.success(), "make {command}: {text}");
     Ok(text)
 }

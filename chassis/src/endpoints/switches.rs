@@ -9,12 +9,16 @@ use axum::{
 
 use crate::{
     faults::{Faults, Listed, Name},
-    http::{Refusal, Segment, refuse_browser},
+    http::{Refusal, RequestBody, Segment, parameters, refuse_browser},
 };
 
 /// Lists the switches that are set.
-pub(super) async fn list(State(faults): State<Faults>) -> Json<Vec<Listed>> {
-    Json(faults.list())
+pub(super) async fn list(
+    State(faults): State<Faults>,
+    uri: Uri,
+) -> Result<Json<Vec<Listed>>, Refusal> {
+    no_parameters(&uri)?;
+    Ok(Json(faults.list()))
 }
 
 /// Sets a switch, and answers as it is listed.
@@ -23,8 +27,10 @@ pub(super) async fn set(
     Segment(name): Segment,
     headers: HeaderMap,
     uri: Uri,
+    body: RequestBody,
 ) -> Result<Json<Listed>, Refusal> {
     check_allowed(&faults, &headers)?;
+    body.none("/faults/errors?for=20s").await?;
     faults
         .read_and_set(&name, uri.query().unwrap_or_default())
         .map(Json)
@@ -36,8 +42,10 @@ pub(super) async fn clear(
     State(faults): State<Faults>,
     Segment(name): Segment,
     headers: HeaderMap,
+    uri: Uri,
 ) -> Result<Json<Listed>, Refusal> {
     check_allowed(&faults, &headers)?;
+    no_parameters(&uri)?;
     let name = Name::read(&name).map_err(Refusal::bad_input)?;
     let cleared = faults.clear(name);
     let not_set = || Refusal::not_found(format!("the fault switch {} isn't set", name.as_str()));
@@ -48,10 +56,19 @@ pub(super) async fn clear(
 pub(super) async fn clear_all(
     State(faults): State<Faults>,
     headers: HeaderMap,
+    uri: Uri,
+    body: RequestBody,
 ) -> Result<Json<Vec<Listed>>, Refusal> {
     check_allowed(&faults, &headers)?;
+    no_parameters(&uri)?;
+    body.none("/faults/errors?for=20s").await?;
     let cleared = Name::ALL.into_iter().filter_map(|name| faults.clear(name));
     Ok(Json(cleared.collect()))
+}
+
+/// `DELETE /faults?name=errors` would clear all that are set.
+fn no_parameters(uri: &Uri) -> Result<(), Refusal> {
+    parameters(uri.query().unwrap_or_default(), &[]).map(drop)
 }
 
 fn check_allowed(faults: &Faults, headers: &HeaderMap) -> Result<(), Refusal> {

@@ -48,6 +48,22 @@ impl RequestBody {
             Unread::BrokenOff => Refusal::bad_input("the body broke off"),
         })
     }
+
+    /// Sees to it that there is none: as `curl -d caller=a` sends it, parameters would count for nothing.
+    ///
+    /// # Errors
+    /// 400, there is one.
+    pub async fn none(self, example: &str) -> Result<(), Refusal> {
+        match self.read(0).await {
+            Ok(_) => Ok(()),
+            Err(refusal) if refusal.status == StatusCode::PAYLOAD_TOO_LARGE => {
+                let sentence =
+                    format!("parameters stand in the query, as in {example}, and not in a body");
+                Err(Refusal::bad_input(sentence))
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
 }
 
 /// Why a body could not be read.

@@ -246,8 +246,8 @@ async fn a_body_that_nobody_wants_is_not_waited_for() {
         ("GET /metrics", 200),
         ("POST /nothing", 404),
         ("POST /livez", 405),
-        ("PUT /faults/readiness?mode=fail&for=1ms", 200),
-        ("DELETE /faults", 200),
+        ("PUT /faults/readiness?mode=fail&for=1ms", 400),
+        ("DELETE /faults", 400),
         ("POST /grpc.health.v1.Health/Check", 505),
     ] {
         for (length, sent) in [(100, 99), (1 << 30, 0), (10_000_000, 100_000)] {

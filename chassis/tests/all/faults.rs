@@ -294,6 +294,27 @@ async fn what_shows_a_fault_is_touched_by_none() {
     }
 }
 
+#[tokio::test]
+async fn a_request_that_says_more_than_is_read_changes_nothing() {
+    let app = app();
+    ask(&app, Method::PUT, "/faults/errors?for=1m").await;
+    for (method, path, body) in [
+        (Method::GET, "/faults?name=errors", ""),
+        (Method::DELETE, "/faults?name=latency", ""),
+        (Method::DELETE, "/faults", "name=latency"),
+        (Method::DELETE, "/faults/errors?for=1m", ""),
+        (Method::PUT, "/faults/errors?for=2s", "percent=5"),
+    ] {
+        let request = Request::builder().method(&method).uri(path);
+        let answer = app.answer(request.body(Body::from(body)).unwrap()).await;
+        let status = answer.status();
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{method} {path}");
+    }
+    let left = ask(&app, Method::GET, "/faults").await.json();
+    assert_eq!(left[0]["parameters"]["percent"], json!(100), "{left}");
+    assert_eq!(left.as_array().map(Vec::len), Some(1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_late_by_the_delay_give_or_take_the_jitter() {
     let app = app();

@@ -71,15 +71,7 @@ pub(crate) async fn start(
     body: RequestBody,
 ) -> Result<Response, CannotBurn> {
     check_client(&headers)?;
-    if let Err(refusal) = body.read(0).await {
-        if refusal.status != StatusCode::PAYLOAD_TOO_LARGE {
-            return Err(refusal.into());
-        }
-        // As `curl -d minutes=1` sends it: a burn of no time would be no answer to that.
-        let sentence =
-            "a burn's parameters stand in the query, as in /burns?minutes=1, and not in a body";
-        return Err(Refusal::bad_input(sentence).into());
-    }
+    body.none("/burns?minutes=1").await?;
     let request = highcpu::accepted(&oneapi, query)?;
     let handle = oneapi.burns.start(request)?;
     let location = [(header::LOCATION, format!("/burns/{}", handle.burn.id))];
@@ -110,9 +102,11 @@ pub(crate) async fn end_all(
     State(oneapi): State<Oneapi>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
+    body: RequestBody,
 ) -> Result<String, Refusal> {
     check_client(&headers)?;
     let caller = query::only_caller(&query.unwrap_or_default())?;
+    body.none("/burns?caller=NAME").await?;
     let ended = oneapi.burns.cancel_all(caller.as_ref());
     Ok(format!("{ended} ended"))
 }

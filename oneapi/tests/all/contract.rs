@@ -580,7 +580,7 @@ async fn what_cannot_be_posted_is_refused_as_a_request_is() {
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(
         answer.body,
-        "a burn's parameters stand in the query, as in /burns?minutes=1, and not in a body"
+        "parameters stand in the query, as in /burns?minutes=1, and not in a body"
     );
     assert_eq!(get(&app, "/burns").await.body, "[]", "nothing burns");
 
@@ -589,7 +589,15 @@ async fn what_cannot_be_posted_is_refused_as_a_request_is() {
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     let seconds: u64 = answer.header("retry-after").parse().unwrap();
     assert!((50..=61).contains(&seconds), "{seconds}");
-    delete(&app, "/burns").await;
+    // It would end the burns of others too.
+    let request = Request::delete("/burns").body(Body::from("caller=me"));
+    let answer = ask(&app, request.unwrap()).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        answer.body,
+        "parameters stand in the query, as in /burns?caller=NAME, and not in a body"
+    );
+    assert_eq!(delete(&app, "/burns").await.body, "1 ended");
 }
 
 #[tokio::test]

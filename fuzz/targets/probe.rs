@@ -3,6 +3,8 @@
 
 #![no_main]
 
+use std::collections::BTreeSet;
+
 use chassis::fuzz::ask;
 use fuzz::{Connection, run};
 use hyper::{Request, Uri};
@@ -49,10 +51,11 @@ fn by_httparse(mut bytes: &[u8]) -> Option<u16> {
         let httparse::Status::Complete(length) = response.parse(bytes).ok()? else {
             return None;
         };
-        // To the kubelet one that says its length wrongly is none.
-        let mut headers = response.headers.iter();
-        if headers.any(|it| it.name.eq_ignore_ascii_case("content-length") && !is_length(it.value))
-        {
+        // To the kubelet one that says its length wrongly, or says two of them, is none.
+        let headers = response.headers.iter();
+        let lengths = headers.filter(|it| it.name.eq_ignore_ascii_case("content-length"));
+        let lengths: BTreeSet<_> = lengths.map(|it| length(it.value)).collect();
+        if lengths.len() > 1 || lengths.contains(&None) {
             return None;
         }
         match response.code? {
@@ -63,9 +66,10 @@ fn by_httparse(mut bytes: &[u8]) -> Option<u16> {
     None
 }
 
-fn is_length(value: &[u8]) -> bool {
-    let text = str::from_utf8(value).ok();
-    value.iter().all(u8::is_ascii_digit) && text.is_some_and(|text| text.parse::<u64>().is_ok())
+fn length(value: &[u8]) -> Option<u64> {
+    let text = str::from_utf8(value).ok()?;
+    let is_number = value.iter().all(u8::is_ascii_digit);
+    text.parse().ok().filter(|_| is_number)
 }
 
 async fn by_h2(bytes: &[u8]) -> Option<u16> {

@@ -4,7 +4,10 @@
 
 use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
-use hyper::{StatusCode, Uri};
+use hyper::{
+    StatusCode, Uri,
+    header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING},
+};
 use tokio::{
     io::{
         AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt,
@@ -134,23 +137,28 @@ enum Body {
 }
 
 impl Body {
-    /// What is known after one more header.
+    /// What is known after one more header. `None` if it is none.
     fn after(self, header: &[u8]) -> Option<Self> {
-        let colon = header.iter().position(|byte| *byte == b':');
-        let (name, value) = header.split_at(colon.unwrap_or(header.len()));
-        let value = || Some(str::from_utf8(value).ok()?.get(1..)?.trim());
-        if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            let last = value()?.rsplit(',').next()?.trim();
-            let is_chunked = last.eq_ignore_ascii_case("chunked");
-            return Some(if is_chunked {
-                Self::Chunks
-            } else {
-                Self::UntilClosed
-            });
+        if header.starts_with(b" ") || header.starts_with(b"\t") {
+            return Some(self); // more of the one before
         }
+        let colon = header.iter().position(|byte| *byte == b':')?;
+        let name = HeaderName::from_bytes(&header[..colon]).ok()?;
+        let value = HeaderValue::from_bytes(header[colon + 1..].trim_ascii()).ok()?;
         match self {
-            Self::UntilClosed | Self::Long(_) if name.eq_ignore_ascii_case(b"content-length") => {
-                number(value()?, 10).map(Self::Long)
+            _ if name == TRANSFER_ENCODING => {
+                let last = value.to_str().ok()?.rsplit(',').next()?.trim();
+                let is_chunked = last.eq_ignore_ascii_case("chunked");
+                Some(if is_chunked {
+                    Self::Chunks
+                } else {
+                    Self::UntilClosed
+                })
+            }
+            Self::UntilClosed | Self::Long(_) if name == CONTENT_LENGTH => {
+                let length = number(value.to_str().ok()?, 10)?;
+                let is_another = matches!(self, Self::Long(other) if other != length);
+                (!is_another).then_some(Self::Long(length))
             }
             _ => Some(self),
         }
@@ -275,6 +283,19 @@ mod tests {
             ("HTTP/1.1 200\r\na: b\r\n", None),
             ("HTTP/1.1 200\r\na: b\r\n\r\n", Some(200)),
             ("HTTP/1.1 200\n\n", Some(200)),
+            // As the kubelet has it, a header is one, and an answer has one length.
+            ("HTTP/1.1 200\r\na b: c\r\n\r\n", None),
+            ("HTTP/1.1 200\r\nab\r\n\r\n", None),
+            ("HTTP/1.1 200\r\na: \x1b\r\n\r\n", None),
+            ("HTTP/1.1 200\r\na: b\r\n\tc\r\n\r\n", Some(200)),
+            (
+                "HTTP/1.1 200\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc",
+                None,
+            ),
+            (
+                "HTTP/1.1 200\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nab",
+                Some(200),
+            ),
         ] {
             let answering = async {
                 let (mut stream, _) = listener.accept().await.unwrap();

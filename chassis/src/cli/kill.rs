@@ -5,9 +5,9 @@
 //! A container's first process is process 1 of its container, and Linux lets nothing in there
 //! kill or halt that one. A pod with `shareProcessNamespace: true` has another process 1.
 
-use std::process::ExitCode;
+use std::{fmt::Display, fs, process::ExitCode};
 
-use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, Signal, System};
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, Signal, System};
 
 use crate::config::{Build, complain};
 
@@ -63,10 +63,10 @@ impl Kill {
             ProcessRefreshKind::nothing().without_tasks(),
         );
         let own = sysinfo::get_current_pid().map_err(unreadable)?;
-        // The service itself is the first of that name; others are probes, or this program.
+        // The service itself is the first of that name in this container; others are probes, or this program.
         let process = system
             .processes_by_exact_name(service.as_ref())
-            .filter(|process| process.pid() != own)
+            .filter(|process| process.pid() != own && is_here(process.pid()))
             .min_by_key(|process| process.pid())
             .ok_or_else(|| format!("{service} doesn't run here"))?;
         let (signal, name, is_kept_from_first) = match self.signal {
@@ -91,4 +91,11 @@ impl Kill {
             _ => Err(format!("{service} can't be sent {name}: may you?")),
         }
     }
+}
+
+/// Whether a process sees the same files as this one: with `shareProcessNamespace: true` those of other
+/// containers are there too. One that may not be looked at may not be sent a signal either.
+fn is_here(pid: Pid) -> bool {
+    let files_of = |pid: &dyn Display| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    cfg!(not(target_os = "linux")) || files_of(&pid) == files_of(&"self")
 }

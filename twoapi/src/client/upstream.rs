@@ -209,6 +209,9 @@ impl fmt::Display for Failed {
         match error {
             CallError::Unreachable(cause) if refused(cause) => write!(f, "refuses connections"),
             CallError::Unreachable(cause) if cause.is_connect() => write!(f, "can't be reached"),
+            CallError::Unreachable(cause) if malformed(cause) => {
+                write!(f, "answered what is not HTTP")
+            }
             CallError::Unreachable(_) => write!(f, "broke the connection"),
             CallError::TooSlow(cause) if cause.is_connect() => {
                 write!(f, "could not be connected to within {CONNECT_TIMEOUT:?}")
@@ -227,6 +230,11 @@ impl fmt::Display for Failed {
             CallError::TooLong => write!(f, "answered more than {MAX_ANSWER_BYTES} bytes"),
         }
     }
+}
+
+fn malformed(error: &reqwest::Error) -> bool {
+    let of_hyper = causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
+    of_hyper.is_some_and(hyper::Error::is_parse)
 }
 
 fn refused(error: &reqwest::Error) -> bool {

@@ -252,16 +252,28 @@ async fn a_oneapi_that_goes_on_and_on_gives_502() {
 
 #[tokio::test]
 async fn a_malformed_answer_of_oneapi_gives_502() {
-    for says in [
-        "HTTP/1.1 200",
-        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nipi",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-        "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
-        "\x16\x03\x01\0\x02\x02\x28",
+    let (broken, malformed) = ("broke the connection", "answered what is not HTTP");
+    for (says, what) in [
+        ("HTTP/1.1 200", broken),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nipi",
+            malformed,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            broken,
+        ),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+            "answered 101 Switching Protocols",
+        ),
+        ("\x16\x03\x01\0\x02\x02\x28", malformed),
+        ("ok\n", malformed),
     ] {
         let (_, url) = upstream(says).await;
         let (status, said) = calloneapi(&url).await;
         assert_eq!(status, StatusCode::BAD_GATEWAY, "{says:?}: {said}");
+        assert_eq!(said, format!("oneapi at {url} {what}"), "{says:?}");
     }
 }
 

@@ -12,7 +12,8 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use chassis::http::prefers_gzip;
+use chassis::http::{prefers_gzip, streamed};
+use hyper::body::Frame;
 
 use super::chinese::prefers_chinese;
 
@@ -37,7 +38,9 @@ pub(super) async fn index(headers: HeaderMap) -> Response {
         (_, false) => EN,
     };
     let mut response = if is_known(&headers, encoded.etag) {
-        StatusCode::NOT_MODIFIED.into_response()
+        // Of no known length, since that of a 304 would be that of the 200.
+        let nothing = streamed((), async |()| None::<(Frame<Bytes>, ())>);
+        (StatusCode::NOT_MODIFIED, nothing).into_response()
     } else {
         Body::from(Bytes::from_static(encoded.bytes)).into_response()
     };

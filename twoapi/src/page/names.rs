@@ -19,7 +19,10 @@ pub(super) fn name_or_ip(text: &str) -> Result<String, String> {
     if name.parse::<IpAddr>().is_ok() || is_name(name) {
         Ok(name.to_owned())
     } else {
-        Err("pods are names and IPs with commas between them, without scheme and port".to_owned())
+        Err(
+            "pods are names and IPs with commas between them, without scheme, port and brackets"
+                .to_owned(),
+        )
     }
 }
 

@@ -625,6 +625,22 @@ fn kill_names_the_signals_that_it_can_send() {
     );
 }
 
+/// With `shareProcessNamespace: true` it sees the processes of other containers, whose files are others.
+#[cfg(target_os = "linux")]
+#[test]
+fn kill_leaves_the_service_of_another_container_alone() {
+    let _other = Program::start(oneapi(&[]));
+    let mut elsewhere = Command::new("unshare");
+    elsewhere.args(["--user", "--map-root-user", "--mount", PROGRAM]);
+    let output = elsewhere.args(["kill", "CONT"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    if said.starts_with("unshare: ") {
+        return eprintln!("This machine lets nobody make a namespace: {said}");
+    }
+    assert_eq!(said, "oneapi doesn't run here\n");
+    assert_eq!(output.status.code(), Some(1));
+}
+
 #[test]
 fn licenses_prints_the_file_beside_the_program_and_says_where_there_is_none() {
     let folder = std::env::temp_dir().join(format!("oneapi-licenses-{}", std::process::id()));

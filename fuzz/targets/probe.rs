@@ -54,7 +54,7 @@ fn by_httparse(mut bytes: &[u8]) -> Option<u16> {
         // To the kubelet one that says its length wrongly, or says two of them, is none.
         let headers = response.headers.iter();
         let lengths = headers.filter(|it| it.name.eq_ignore_ascii_case("content-length"));
-        let lengths: BTreeSet<_> = lengths.map(|it| length(it.value)).collect();
+        let lengths: BTreeSet<_> = lengths.map(|it| said(it.value)).collect();
         if lengths.len() > 1 || lengths.contains(&None) {
             return None;
         }
@@ -66,7 +66,7 @@ fn by_httparse(mut bytes: &[u8]) -> Option<u16> {
     None
 }
 
-fn length(value: &[u8]) -> Option<u64> {
+fn said(value: &[u8]) -> Option<u64> {
     let text = str::from_utf8(value).ok()?;
     let is_number = value.iter().all(u8::is_ascii_digit);
     text.parse().ok().filter(|_| is_number)

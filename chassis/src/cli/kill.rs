@@ -94,8 +94,8 @@ impl Kill {
 }
 
 /// Whether a process sees the same files as this one: with `shareProcessNamespace: true` those of other
-/// containers are there too. One that may not be looked at may not be sent a signal either.
+/// containers are there too. One of another user isn't told apart, and may mostly not be sent a signal.
 fn is_here(pid: Pid) -> bool {
     let files_of = |pid: &dyn Display| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
-    cfg!(not(target_os = "linux")) || files_of(&pid) == files_of(&"self")
+    files_of(&pid).is_none_or(|files| Some(files) == files_of(&"self"))
 }

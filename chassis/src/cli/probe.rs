@@ -283,7 +283,7 @@ mod tests {
             ("HTTP/1.1 200\r\na: b\r\n", None),
             ("HTTP/1.1 200\r\na: b\r\n\r\n", Some(200)),
             ("HTTP/1.1 200\n\n", Some(200)),
-            // As the kubelet has it, a header is one, and an answer has one length.
+            // A header is one, and an answer has one length.
             ("HTTP/1.1 200\r\na b: c\r\n\r\n", None),
             ("HTTP/1.1 200\r\nab\r\n\r\n", None),
             ("HTTP/1.1 200\r\na: \x1b\r\n\r\n", None),

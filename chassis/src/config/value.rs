@@ -74,7 +74,7 @@ pub fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// As [`duration`] reads it, in days at most: months and years, which humantime would write, have hours and minutes over.
+/// As [`duration`] reads it. The largest unit is a day: humantime's own month has 30.44 of them.
 pub fn written(time: Duration) -> String {
     let days = time.as_secs() / DAY.as_secs();
     let rest = Duration::new(time.as_secs() % DAY.as_secs(), time.subsec_nanos());

@@ -30,7 +30,8 @@ pub(super) async fn set(
     body: RequestBody,
 ) -> Result<Json<Listed>, Refusal> {
     check_allowed(&faults, &headers)?;
-    body.none("/faults/errors?for=20s").await?;
+    body.none("parameters stand in the query, as in /faults/errors?for=20s, and not in a body")
+        .await?;
     faults
         .read_and_set(&name, uri.query().unwrap_or_default())
         .map(Json)
@@ -61,7 +62,8 @@ pub(super) async fn clear_all(
 ) -> Result<Json<Vec<Listed>>, Refusal> {
     check_allowed(&faults, &headers)?;
     no_parameters(&uri)?;
-    body.none("/faults/errors?for=20s").await?;
+    body.none("DELETE /faults clears all switches, and DELETE /faults/NAME one: it has no body")
+        .await?;
     let cleared = Name::ALL.into_iter().filter_map(|name| faults.clear(name));
     Ok(Json(cleared.collect()))
 }

@@ -49,16 +49,14 @@ impl RequestBody {
         })
     }
 
-    /// Sees to it that there is none: as `curl -d caller=a` sends it, parameters would count for nothing.
+    /// Refuses one, since nobody would read it. The sentence says what there is in place of it.
     ///
     /// # Errors
     /// 400, there is one.
-    pub async fn none(self, example: &str) -> Result<(), Refusal> {
+    pub async fn none(self, sentence: &'static str) -> Result<(), Refusal> {
         match self.read(0).await {
             Ok(_) => Ok(()),
             Err(refusal) if refusal.status == StatusCode::PAYLOAD_TOO_LARGE => {
-                let sentence =
-                    format!("parameters stand in the query, as in {example}, and not in a body");
                 Err(Refusal::bad_input(sentence))
             }
             Err(refusal) => Err(refusal),

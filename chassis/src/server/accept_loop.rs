@@ -36,7 +36,7 @@ const SWEPT_AT_ONCE: usize = 64;
 const LAST_SWEEP: Duration = Duration::from_secs(1);
 
 /// After this many surplus connections the loop pauses for a moment. The newest of 128 ends the oldest: so a probe
-/// in a crowd has 8 ms to say that it is one. Half a second is enough for all of a full backlog.
+/// in a crowd has some milliseconds to be answered. Half a second is enough for all of a full backlog.
 const SURPLUS_AT_ONCE: u64 = 16;
 const SURPLUS_PAUSE: Duration = Duration::from_millis(1);
 
@@ -77,8 +77,8 @@ pub(super) async fn accept(
             shortage.wait(&error).await;
         }
         if census.surplus() - surplus >= SURPLUS_AT_ONCE {
-            sleep(SURPLUS_PAUSE).await;
             surplus = census.surplus();
+            sleep(SURPLUS_PAUSE).await;
         }
     }
     // Closing a listener resets what is in its backlog, and what becomes part of it in that moment; and

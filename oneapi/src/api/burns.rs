@@ -71,8 +71,10 @@ pub(crate) async fn start(
     body: RequestBody,
 ) -> Result<Response, CannotBurn> {
     check_client(&headers)?;
-    body.none("/burns?minutes=1").await?;
     let request = highcpu::accepted(&oneapi, query)?;
+    // As `curl -d minutes=1` sends it: a burn of no time would be no answer to that.
+    body.none("parameters stand in the query, as in /burns?minutes=1, and not in a body")
+        .await?;
     let handle = oneapi.burns.start(request)?;
     let location = [(header::LOCATION, format!("/burns/{}", handle.burn.id))];
     let started = Json(ShownBurn::running(&oneapi.burns, &handle.burn));
@@ -106,7 +108,9 @@ pub(crate) async fn end_all(
 ) -> Result<String, Refusal> {
     check_client(&headers)?;
     let caller = query::only_caller(&query.unwrap_or_default())?;
-    body.none("/burns?caller=NAME").await?;
+    // It would end everybody's.
+    body.none("parameters stand in the query, as in /burns?caller=NAME, and not in a body")
+        .await?;
     let ended = oneapi.burns.cancel_all(caller.as_ref());
     Ok(format!("{ended} ended"))
 }

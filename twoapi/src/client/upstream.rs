@@ -234,7 +234,7 @@ impl fmt::Display for Failed {
 
 fn malformed(error: &reqwest::Error) -> bool {
     let of_hyper = causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
-    of_hyper.is_some_and(hyper::Error::is_parse)
+    of_hyper.is_some_and(|error| error.is_parse() && !error.is_parse_too_large())
 }
 
 fn refused(error: &reqwest::Error) -> bool {

@@ -958,6 +958,8 @@ async fn a_file_compressed_and_plain_has_two_etags_and_a_304_for_the_own_one_onl
     ] {
         let again = get(coding, &known).await;
         assert_eq!(again.status(), status, "{coding} {known}");
+        let length = again.headers().get("content-length");
+        assert_eq!(length.is_some(), status == 200, "{length:?}");
         // That of a 304 would be that of the 200. <https://www.rfc-editor.org/rfc/rfc9110#section-8.6>
         let head = client().head(twoapi.url("/"));
         let head = head.header("accept-encoding", coding);

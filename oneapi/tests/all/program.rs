@@ -646,7 +646,9 @@ fn licenses_prints_the_file_beside_the_program_and_says_where_there_is_none() {
     let folder = std::env::temp_dir().join(format!("oneapi-licenses-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     let program = folder.join("oneapi");
-    std::fs::copy(PROGRAM, &program).unwrap();
+    // By another process: while this one writes it, what another test starts keeps it open, and it is busy.
+    let copied = Command::new("cp").arg(PROGRAM).arg(&program).status();
+    assert!(copied.unwrap().success());
     let output = ends_with(Command::new(&program).arg("licenses"), 1);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("no licenses.txt beside this"), "{said}");

@@ -5,13 +5,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chassis::text::MAX_SHOWN;
+use chassis::{http::no_parameters, text::MAX_SHOWN};
 use form_urlencoded::Serializer;
 use hyper::Uri;
 use libfuzzer_sys::fuzz_target;
 use oneapi::{
     burn::{BurnRequest, Caller},
-    fuzz::{burn_request, no_parameters, only_caller},
+    fuzz::{burn_request, only_caller},
 };
 use percent_encoding::percent_decode_str;
 use twoapi::fuzz::events_rate;

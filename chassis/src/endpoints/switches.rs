@@ -9,7 +9,7 @@ use axum::{
 
 use crate::{
     faults::{Faults, Listed, Name},
-    http::{Refusal, RequestBody, Segment, parameters, refuse_browser},
+    http::{Refusal, RequestBody, Segment, no_parameters, refuse_browser},
 };
 
 /// Lists the switches that are set.
@@ -17,7 +17,7 @@ pub(super) async fn list(
     State(faults): State<Faults>,
     uri: Uri,
 ) -> Result<Json<Vec<Listed>>, Refusal> {
-    no_parameters(&uri)?;
+    no_parameters(uri.query().unwrap_or_default())?;
     Ok(Json(faults.list()))
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn clear(
     uri: Uri,
 ) -> Result<Json<Listed>, Refusal> {
     check_allowed(&faults, &headers)?;
-    no_parameters(&uri)?;
+    no_parameters(uri.query().unwrap_or_default())?;
     let name = Name::read(&name).map_err(Refusal::bad_input)?;
     let cleared = faults.clear(name);
     let not_set = || Refusal::not_found(format!("the fault switch {} isn't set", name.as_str()));
@@ -61,16 +61,11 @@ pub(super) async fn clear_all(
     body: RequestBody,
 ) -> Result<Json<Vec<Listed>>, Refusal> {
     check_allowed(&faults, &headers)?;
-    no_parameters(&uri)?;
+    no_parameters(uri.query().unwrap_or_default())?;
     body.none("DELETE /faults clears all switches, and DELETE /faults/NAME one: it has no body")
         .await?;
     let cleared = Name::ALL.into_iter().filter_map(|name| faults.clear(name));
     Ok(Json(cleared.collect()))
-}
-
-/// `DELETE /faults?name=errors` would clear all that are set.
-fn no_parameters(uri: &Uri) -> Result<(), Refusal> {
-    parameters(uri.query().unwrap_or_default(), &[]).map(drop)
 }
 
 fn check_allowed(faults: &Faults, headers: &HeaderMap) -> Result<(), Refusal> {

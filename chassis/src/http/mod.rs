@@ -24,7 +24,7 @@ pub use self::{
     app::App,
     browser::refuse_browser,
     negotiation::{VARY_ACCEPT, prefers_gzip, prefers_json},
-    query::parameters,
+    query::{no_parameters, parameters},
     refusal::{Refusal, TEXT},
     request_body::RequestBody,
     routes::Routes,

@@ -34,6 +34,14 @@ pub fn parameters<'q>(
     Ok(values)
 }
 
+/// Refuses a query that has any parameter: if it were ignored, it would seem to have been obeyed.
+///
+/// # Errors
+/// 400, as [`parameters`] has it.
+pub fn no_parameters(query: &str) -> Result<(), Refusal> {
+    parameters(query, &[]).map(drop)
+}
+
 /// `form_urlencoded` replaces what it can't decode, and so would change a caller's name.
 fn check_percent_encoding(query: &str) -> Result<(), Refusal> {
     let mut decoded = Vec::with_capacity(query.len());

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chassis::{
-    http::{Refusal, RequestBody, Segment, refuse_browser},
+    http::{Refusal, RequestBody, Segment, no_parameters, refuse_browser},
     system::seconds,
     text::shown,
 };
@@ -57,7 +57,7 @@ pub(crate) async fn list(
     State(oneapi): State<Oneapi>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<ListedBurn>>, Refusal> {
-    query::no_parameters(&query.unwrap_or_default())?;
+    no_parameters(&query.unwrap_or_default())?;
     let burns = oneapi.burns.list();
     Ok(Json(burns.iter().map(|burn| (&**burn).into()).collect()))
 }
@@ -88,7 +88,7 @@ pub(crate) async fn show(
     Segment(id): Segment,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ShownBurn>, Refusal> {
-    query::no_parameters(&query.unwrap_or_default())?;
+    no_parameters(&query.unwrap_or_default())?;
     let burn = number(&id).and_then(|id| oneapi.unattended.show(&oneapi.burns, id));
     burn.map(Json).ok_or_else(|| {
         let id = shown(&id);
@@ -122,7 +122,7 @@ pub(crate) async fn end_one(
     RawQuery(query): RawQuery,
 ) -> Result<&'static str, Refusal> {
     check_client(&headers)?;
-    query::no_parameters(&query.unwrap_or_default())?;
+    no_parameters(&query.unwrap_or_default())?;
     if number(&id).is_some_and(|id| oneapi.burns.cancel(id)) {
         Ok("ended")
     } else {

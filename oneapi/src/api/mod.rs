@@ -43,8 +43,4 @@ pub(crate) mod fuzz {
     pub fn only_caller(query: &str) -> Result<Option<Caller>, Refusal> {
         query::only_caller(query)
     }
-
-    pub fn no_parameters(query: &str) -> Result<(), Refusal> {
-        query::no_parameters(query)
-    }
 }

@@ -49,11 +49,6 @@ pub(super) fn only_caller(query: &str) -> Result<Option<Caller>, Refusal> {
     values.remove("caller").map(caller).transpose()
 }
 
-/// Refuses a query that has any parameter: if it were ignored, it would seem to have been obeyed.
-pub(super) fn no_parameters(query: &str) -> Result<(), Refusal> {
-    parameters(query, &[]).map(drop)
-}
-
 fn minutes(text: &str, max: f64) -> Result<f64, Refusal> {
     match text.parse::<f64>() {
         // Rust reads "inf" and "NaN" as numbers too.
